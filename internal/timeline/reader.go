@@ -1,0 +1,187 @@
+package timeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+)
+
+const readChunk = 64 << 10
+
+// Reader gives the bytes of a segment or of a part. It belongs to one goroutine and
+// must be closed.
+//
+// When File is not nil the whole content is that file from Offset on, Size bytes, and
+// the file descriptor belongs to the reader alone until Close: it may be used for
+// sendfile, which moves its offset. Otherwise use Next.
+type Reader struct {
+	t      *Timeline
+	seg    *body    // what is read; nil once file is set or for a part in memory
+	bytes  []byte   // a part in memory
+	part   bool     // a single part
+	from   *scratch // owner of file
+	file   *os.File
+	offset int64
+	size   int64
+	pos    int64
+	buf    []byte
+}
+
+// OpenSegment opens a segment: whole if it is finished, else what there is of it, and
+// Next waits for the rest (the chunked transfer of low-latency DASH).
+func (t *Timeline) OpenSegment(run uint64, rendition string, n int64) (*Reader, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b, _ := t.find(run, rendition, n)
+	if b == nil || b.gap {
+		return nil, ErrGone
+	}
+	r := &Reader{t: t, seg: b, size: -1}
+	if b.complete {
+		r.size = b.size
+	}
+	if b.file != nil {
+		return r, r.useFile(b, 0, b.size)
+	}
+	return r, nil
+}
+
+// OpenPart opens one part that exists; see PartView.
+func (t *Timeline) OpenPart(run uint64, rendition string, n int64, index int) (*Reader, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b, v := t.find(run, rendition, n)
+	if b == nil || index < 0 || index >= len(v.Parts) {
+		return nil, ErrGone
+	}
+	p := v.Parts[index]
+	r := &Reader{t: t, part: true, size: p.Size}
+	if b.file != nil {
+		return r, r.useFile(b, p.Offset, p.Size)
+	}
+	r.bytes = b.mem[index]
+	return r, nil
+}
+
+func (r *Reader) useFile(b *body, at, size int64) error {
+	f, err := b.file.get()
+	if err != nil {
+		return err
+	}
+	r.from, r.file, r.offset, r.size, r.seg = b.file, f, b.offset+at, size, nil
+	return nil
+}
+
+// File is the file that holds the content, or nil if it is in memory or still growing.
+func (r *Reader) File() *os.File { return r.file }
+
+// Offset is where the content begins in File.
+func (r *Reader) Offset() int64 { return r.offset }
+
+// Size is the length of the content in bytes, -1 while the segment is still growing.
+func (r *Reader) Size() int64 { return r.size }
+
+// Next returns the next bytes, waiting for them if the segment is still growing, and
+// io.EOF at the end. They are shared: they must not be changed, and are valid until
+// the next call.
+func (r *Reader) Next(ctx context.Context) ([]byte, error) {
+	switch {
+	case r.file != nil:
+		return r.readFile()
+	case r.part:
+		if r.pos > 0 || len(r.bytes) == 0 {
+			return nil, io.EOF
+		}
+		r.pos = int64(len(r.bytes))
+		return r.bytes, nil
+	case r.seg == nil:
+		return nil, io.EOF
+	}
+	for {
+		b, wait, err := r.readOpen()
+		if wait == nil {
+			return b, err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (r *Reader) readFile() ([]byte, error) {
+	left := r.size - r.pos
+	if left <= 0 {
+		return nil, io.EOF
+	}
+	if r.buf == nil {
+		r.buf = make([]byte, min(left, readChunk))
+	}
+	n, err := r.file.ReadAt(r.buf[:min(left, int64(len(r.buf)))], r.offset+r.pos)
+	r.pos += int64(n)
+	if n > 0 {
+		return r.buf[:n], nil
+	}
+	if errors.Is(err, io.EOF) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return nil, err
+}
+
+// readOpen takes the next part of an open segment, or says what to wait for.
+func (r *Reader) readOpen() (b []byte, wait <-chan struct{}, err error) {
+	r.t.mu.Lock()
+	defer r.t.mu.Unlock()
+	s := r.seg
+	if s.file != nil {
+		if err := r.useFile(s, 0, s.size); err != nil {
+			return nil, nil, err
+		}
+		b, err = r.readFile()
+		return b, nil, err
+	}
+	at := int64(0)
+	for _, p := range s.mem {
+		if at >= r.pos && len(p) > 0 {
+			r.pos = at + int64(len(p))
+			return p, nil, nil
+		}
+		at += int64(len(p))
+	}
+	if s.complete {
+		return nil, nil, io.EOF
+	}
+	return nil, r.t.changedLocked(), nil
+}
+
+// WriteTo writes the whole remaining content to w without waiting for more than there is.
+func (r *Reader) WriteTo(w io.Writer) (int64, error) {
+	done, stop := context.WithCancel(context.Background())
+	stop()
+	total := int64(0)
+	for {
+		b, err := r.Next(done)
+		if err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
+				return total, nil
+			}
+			return total, err
+		}
+		n, err := w.Write(b)
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// Close gives the descriptor back.
+func (r *Reader) Close() {
+	if r.file != nil {
+		r.from.put(r.file)
+		r.file = nil
+	}
+	r.seg, r.bytes, r.buf = nil, nil, nil
+}

@@ -1,0 +1,105 @@
+// Package timeline keeps what has happened on a stream as CMAF segments by time.
+// What belongs here: runs, renditions, segments and parts, the scratch files that
+// hold them, immutable snapshots for readers, and the wait for the next part.
+// What does not: frames, codecs, boxes, playlists, and who may read.
+//
+// This is the head: finished segments of the live window lie in scratch files, so
+// that they can leave by sendfile; the open segment's parts lie in memory.
+package timeline
+
+import (
+	"time"
+
+	"weir/internal/fault"
+	"weir/internal/media"
+)
+
+// Rendition is one quality or language of a run: one track, one CMAF header.
+type Rendition struct {
+	Name     string // "v0", "a0"; unique within the run
+	Track    media.Track
+	Init     []byte // the CMAF header (ftyp and moov)
+	InitName string // file name of the header, never reused: "init-<run>-<rendition>.mp4"
+}
+
+// Run is an unbroken stretch of a timeline with one clock mapping and one codec
+// configuration. A new run is always a DISCONTINUITY in HLS and a Period in DASH.
+type Run struct {
+	ID               uint64    // Unix milliseconds at creation, strictly growing: names with it in are never reused
+	Start            time.Time // epoch media time of the first frame
+	FirstN           int64     // number of the first segment
+	MSNBase          int64     // HLS media sequence number of segment FirstN
+	DiscontinuitySeq int       // how many discontinuities lie before this run
+	SegmentDuration  time.Duration
+	PartDuration     time.Duration
+	Renditions       []Rendition
+}
+
+// MSN is the HLS media sequence number of segment n.
+func (r *Run) MSN(n int64) int64 { return r.MSNBase + n - r.FirstN }
+
+// Part is one CMAF chunk as the segmenter hands it over.
+type Part struct {
+	N           int64  // segment number = floor(epoch media time of the window / SegmentDuration)
+	Index       int    // 0 for the first part of the segment
+	Start       int64  // PTS of the first frame, epoch ticks of the rendition's track
+	DTS         int64  // DTS of the first frame, epoch ticks
+	Duration    int64  // ticks
+	Independent bool   // starts with a random access point
+	Data        []byte // the timeline keeps it; it must not change
+	Last        bool   // closes the segment
+	Gap         bool   // the rendition has nothing for this segment: no Data, Index 0 and Last are set
+}
+
+// Snapshot is an immutable view of a timeline. Segments are contiguous within a
+// rendition: a missing one is present with Gap set.
+type Snapshot struct {
+	Version uint64
+	Runs    []RunView // oldest first; a run without a segment left in the window is not listed, unless it is the newest
+	Ended   bool      // the stream is over; nothing follows
+}
+
+// RunView is what the window still holds of one run.
+type RunView struct {
+	Run
+	Ended      bool            // closed: no segment will be added
+	Renditions []RenditionView // parallel to Run.Renditions
+}
+
+// RenditionView lists the segments of one rendition, oldest first.
+type RenditionView struct {
+	Segments []SegmentView
+}
+
+// SegmentView describes one segment. All but the last of a rendition are Complete.
+type SegmentView struct {
+	N, MSN      int64
+	Start       int64 // PTS of the first frame, epoch ticks
+	DTS         int64 // DTS of the first frame (its baseMediaDecodeTime), epoch ticks
+	Duration    int64 // ticks, so far
+	Independent bool  // starts with a random access point
+	Complete    bool
+	Gap         bool // nothing to fetch (EXT-X-GAP)
+	Parts       []PartView
+	Size        int64 // bytes so far
+}
+
+// PartView describes one part; Offset counts from the segment's first byte.
+type PartView struct {
+	Index           int
+	Start, Duration int64
+	Independent     bool
+	Offset, Size    int64
+}
+
+// Faults of this package.
+var (
+	ErrGone    = fault.New(fault.NotFound, "segment_gone", "This piece of the stream is not, or no longer, in the live window.", "Reload the playlist.")
+	ErrClosed  = fault.New(fault.Unavailable, "timeline_closed", "The stream's timeline is closed.", "")
+	errNoRun   = fault.New(fault.Internal, "timeline_no_run", "A part was added to a timeline without an open run.", "")
+	errOrder   = fault.New(fault.Internal, "timeline_order", "A part was added out of order.", "")
+	errUnknown = fault.New(fault.Internal, "timeline_rendition", "A part was added to an unknown rendition.", "")
+	errRun     = fault.New(fault.Internal, "timeline_run", "A run needs a segment duration and 1 to 32 renditions of different names.", "")
+)
+
+const maxRenditions = 32
