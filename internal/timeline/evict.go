@@ -10,7 +10,7 @@ func (t *Timeline) evictLocked() {
 	for _, r := range t.runs {
 		total += time.Duration(r.lastN-r.liveN+1) * r.SegmentDuration
 	}
-	if r := t.openRun(); r != nil {
+	if r := t.openRun(); r != nil && r.lastN >= r.FirstN {
 		total -= r.SegmentDuration // the open segment does not count
 	}
 	for len(t.runs) > 0 {
@@ -49,7 +49,7 @@ func (t *Timeline) dropLocked(r *run) {
 
 // sweepLocked removes the files that hold nothing of the window any more, and moves on
 // to a new file when the present one has seen more than a window, so that the disk use
-// stays within about two windows.
+// stays within about three windows.
 func (t *Timeline) sweepLocked() {
 	if t.current != nil && t.current.live*2 < t.current.total {
 		t.current.seal()

@@ -145,7 +145,9 @@ func (t *Timeline) End() {
 }
 
 // Append adds a part to a rendition of the current run. Parts of one segment come in
-// order, segments in growing number; numbers left out become gaps.
+// order, segments in growing number; numbers left out become gaps. ErrGone means that the
+// part's segment number has already left the window, because the other renditions are so
+// far ahead.
 func (t *Timeline) Append(rendition string, p Part) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -161,15 +163,13 @@ func (t *Timeline) Append(rendition string, p Part) error {
 	last := len(rd.views) - 1
 	open := last >= 0 && !rd.views[last].Complete && rd.views[last].N == p.N
 	if !open {
-		if p.N < r.liveN || last >= 0 && p.N <= rd.views[last].N {
+		if p.N < r.liveN {
+			return ErrGone
+		}
+		if last >= 0 && p.N <= rd.views[last].N || p.N > r.lastN+maxJump {
 			return errOrder
 		}
-		t.completeLocked(rd)
-		t.fillLocked(r, i, p.N)
-		rd.views = append(rd.views, SegmentView{N: p.N, MSN: r.MSN(p.N), Start: p.Start, DTS: p.DTS,
-			Independent: p.Independent, Gap: p.Gap})
-		rd.bodies = append(rd.bodies, &body{gap: p.Gap})
-		r.lastN = max(r.lastN, p.N)
+		t.openSegmentLocked(r, i, p)
 	}
 	v, b := &rd.views[len(rd.views)-1], rd.bodies[len(rd.bodies)-1]
 	v.Duration += p.Duration
@@ -182,10 +182,21 @@ func (t *Timeline) Append(rendition string, p Part) error {
 	}
 	if p.Last {
 		t.completeLocked(rd)
-		t.evictLocked()
 	}
 	t.bumpLocked()
 	return nil
+}
+
+// openSegmentLocked closes the rendition's open segment and begins the one of part p.
+func (t *Timeline) openSegmentLocked(r *run, i int, p Part) {
+	rd := r.rends[i]
+	t.completeLocked(rd)
+	r.lastN = max(r.lastN, p.N)
+	t.evictLocked()
+	t.fillLocked(r, i, p.N)
+	rd.views = append(rd.views, SegmentView{N: p.N, MSN: r.MSN(p.N), Start: p.Start, DTS: p.DTS,
+		Independent: p.Independent, Gap: p.Gap})
+	rd.bodies = append(rd.bodies, &body{gap: p.Gap})
 }
 
 func (t *Timeline) openRun() *run {
@@ -211,8 +222,6 @@ func (t *Timeline) fillLocked(r *run, i int, n int64) {
 	if k := len(rd.views); k > 0 {
 		from = rd.views[k-1].N + 1
 	}
-	// More than a window's worth of gaps is only worth its end.
-	from = max(from, n-int64(t.store.cfg.Window/r.SegmentDuration)-1)
 	for ; from < n; from++ {
 		start := media.FromDuration(time.Duration(from)*r.SegmentDuration, scale)
 		end := media.FromDuration(time.Duration(from+1)*r.SegmentDuration, scale)

@@ -1,0 +1,270 @@
+package timeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestWaitReturnsAtTheNextPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newStore(t, Config{})
+		tl, _ := st.Open("x")
+		begin(t, tl, 10, "v0")
+		seen := tl.Snapshot().Version
+		got := make(chan *Snapshot)
+		go func() {
+			s, _ := tl.Wait(t.Context(), seen)
+			got <- s
+		}()
+		synctest.Wait()
+		select {
+		case <-got:
+			t.Fatal("Wait returned without a change")
+		default:
+		}
+		if err := tl.Append("v0", part(10, 0, "a", false)); err != nil {
+			t.Fatal(err)
+		}
+		if s := <-got; s.Version <= seen || len(s.Runs[0].Renditions[0].Segments) != 1 {
+			t.Fatalf("woken with %+v", s)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := tl.Wait(ctx, tl.Snapshot().Version); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Wait ended with %v", err)
+		}
+		tl.End()
+		if s, err := tl.Wait(t.Context(), 1<<60); err != nil || !s.Ended {
+			t.Fatalf("after End: %+v %v", s, err)
+		}
+	})
+}
+
+func TestReaderFollowsTheOpenSegment(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		synctest.Test(t, func(t *testing.T) {
+			st := newStore(t, Config{Dir: dir})
+			tl, _ := st.Open("x")
+			r := begin(t, tl, 10, "v0")
+			_ = tl.Append("v0", part(10, 0, "aa", false))
+			rd, err := tl.OpenSegment(r.ID, "v0", 10)
+			if err != nil || rd.Size() != -1 || rd.File() != nil {
+				t.Fatalf("open segment: %v, size %d", err, rd.Size())
+			}
+			defer rd.Close()
+			out := make(chan string)
+			go func() {
+				defer close(out)
+				for {
+					b, err := rd.Next(t.Context())
+					if err != nil {
+						if !errors.Is(err, io.EOF) {
+							t.Errorf("Next: %v", err)
+						}
+						return
+					}
+					out <- string(b)
+				}
+			}()
+			if got := <-out; got != "aa" {
+				t.Fatalf("first part %q", got)
+			}
+			synctest.Wait()
+			_ = tl.Append("v0", part(10, 1, "bb", false))
+			if got := <-out; got != "bb" {
+				t.Fatalf("second part %q", got)
+			}
+			_ = tl.Append("v0", part(10, 2, "cc", true))
+			_ = tl.Append("v0", part(11, 0, "next", false))
+			if got := <-out; got != "cc" {
+				t.Fatalf("last part %q", got)
+			}
+			if _, more := <-out; more {
+				t.Fatal("the reader ran into the next segment")
+			}
+		})
+	}
+}
+
+func TestReaderOutlivesItsSegment(t *testing.T) {
+	dir := t.TempDir()
+	st := newStore(t, Config{Dir: dir, Window: 3 * testD})
+	tl, _ := st.Open("x")
+	r := begin(t, tl, 0, "v0")
+	_ = tl.Append("v0", part(0, 0, "first", true))
+	rd, err := tl.OpenSegment(r.ID, "v0", 0)
+	if err != nil || rd.File() == nil {
+		t.Fatalf("finished segment has no file: %v", err)
+	}
+	most := 0
+	for n := int64(1); n < 100; n++ {
+		_ = tl.Append("v0", part(n, 0, "later", true))
+		files, _ := os.ReadDir(dir)
+		most = max(most, len(files))
+	}
+	if most > 3 {
+		t.Errorf("%d scratch files at once", most)
+	}
+	if _, err := tl.OpenSegment(r.ID, "v0", 0); !errors.Is(err, ErrGone) {
+		t.Errorf("evicted segment: %v", err)
+	}
+	var b strings.Builder
+	if _, err := rd.WriteTo(&b); err != nil || b.String() != "first" {
+		t.Errorf("reader of an evicted segment: %q %v", b.String(), err)
+	}
+	rd.Close()
+	st.Remove("x")
+	if files, _ := os.ReadDir(dir); len(files) != 0 {
+		t.Errorf("left behind: %v", files)
+	}
+	if err := tl.Append("v0", part(100, 0, "x", true)); err == nil {
+		t.Error("a removed timeline takes parts")
+	}
+}
+
+func TestRunsContinueTheNumbers(t *testing.T) {
+	st := newStore(t, Config{})
+	tl, _ := st.Open("x")
+	a := begin(t, tl, 500, "v0", "a0")
+	_ = tl.Append("v0", part(500, 0, "x", true))
+	_ = tl.Append("v0", part(501, 0, "x", false)) // audio is one segment behind
+	_ = tl.Append("a0", part(500, 0, "x", true))
+	tl.EndRun()
+	empty := begin(t, tl, 507, "v0", "a0") // nothing comes
+	b := begin(t, tl, 300, "v0", "a0")     // the clock was set back
+	if a.MSNBase != 500 || b.MSNBase != 502 || b.DiscontinuitySeq != 1 || empty.ID == b.ID || b.ID <= a.ID {
+		t.Fatalf("runs %+v, %+v", a, b)
+	}
+	s := tl.Snapshot()
+	if len(s.Runs) != 2 || !s.Runs[0].Ended || s.Runs[1].Ended {
+		t.Fatalf("snapshot %+v", s)
+	}
+	audio := s.Runs[0].Renditions[1].Segments
+	if len(audio) != 2 || !audio[1].Gap || !audio[1].Complete || audio[1].MSN != 501 || audio[1].Duration != 180000 {
+		t.Fatalf("audio was not levelled: %+v", audio)
+	}
+	if want := "init-"; !strings.HasPrefix(b.Renditions[0].InitName, want) || b.Renditions[0].InitName == a.Renditions[0].InitName {
+		t.Errorf("init names %q, %q", a.Renditions[0].InitName, b.Renditions[0].InitName)
+	}
+}
+
+func TestAppendRefuses(t *testing.T) {
+	st := newStore(t, Config{})
+	tl, _ := st.Open("x")
+	if err := tl.Append("v0", part(1, 0, "x", true)); !errors.Is(err, errNoRun) {
+		t.Errorf("without a run: %v", err)
+	}
+	begin(t, tl, 10, "v0")
+	_ = tl.Append("v0", part(10, 0, "x", true))
+	for name, want := range map[string]error{"a9": errUnknown, "v0": errOrder} {
+		if err := tl.Append(name, part(10, 0, "x", false)); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	if err := tl.Append("v0", part(1e6, 0, "x", false)); !errors.Is(err, errOrder) {
+		t.Errorf("a jump of a million segments: %v", err)
+	}
+	if _, err := tl.BeginRun(Run{SegmentDuration: testD}); !errors.Is(err, errRun) {
+		t.Errorf("a run without renditions: %v", err)
+	}
+	if _, err := tl.BeginRun(Run{SegmentDuration: testD, Renditions: []Rendition{video("a"), video("a")}}); !errors.Is(err, errRun) {
+		t.Errorf("a run with equal names: %v", err)
+	}
+}
+
+func TestUnwritableDiskKeepsSegmentsInMemory(t *testing.T) {
+	dir := t.TempDir() + "/head"
+	st := newStore(t, Config{Dir: dir, Window: 3 * testD})
+	tl, _ := st.Open("x")
+	r := begin(t, tl, 0, "v0")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	for n := range int64(20) {
+		if err := tl.Append("v0", part(n, 0, "data", true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rd, err := tl.OpenSegment(r.ID, "v0", 18)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close()
+	var b strings.Builder
+	if _, err := rd.WriteTo(&b); err != nil || b.String() != "data" {
+		t.Fatalf("%q %v", b.String(), err)
+	}
+	if s := st.Stats(); s.WriteErrors != 20 || s.MemoryBytes > 5*4 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+// The head of a stream of video and audio in 200 ms parts has to stay far below half a
+// mebibyte besides the payload.
+func TestMemoryPerStream(t *testing.T) {
+	st := newStore(t, Config{Dir: t.TempDir()})
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	const streams = 20
+	for i := range streams {
+		tl, _ := st.Open(string(rune('a' + i)))
+		begin(t, tl, 0, "v0", "a0")
+		for n := range int64(60) {
+			for k := range 10 {
+				for _, name := range []string{"v0", "a0"} {
+					if err := tl.Append(name, part(n, k, "0123456789", k == 9)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			tl.Snapshot()
+		}
+	}
+	per := (heap() - before) / streams
+	t.Logf("%d bytes per stream", per)
+	if per > 128<<10 {
+		t.Errorf("%d bytes per stream", per)
+	}
+}
+
+func BenchmarkAppendPart(b *testing.B) {
+	st := newStore(b, Config{Dir: b.TempDir()})
+	tl, _ := st.Open("x")
+	begin(b, tl, 0, "v0")
+	data := make([]byte, 50_000)
+	b.ReportAllocs()
+	for i := range b.N {
+		k := i % 10
+		p := Part{N: int64(i / 10), Index: k, Start: int64(i), Duration: 18000, Independent: k == 0, Data: data, Last: k == 9}
+		if err := tl.Append("v0", p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	st := newStore(b, Config{Dir: b.TempDir()})
+	tl, _ := st.Open("x")
+	begin(b, tl, 0, "v0", "a0")
+	b.ReportAllocs()
+	for i := range b.N {
+		k := i % 10
+		p := Part{N: int64(i / 10), Index: k, Start: int64(i), Duration: 18000, Data: []byte("x"), Last: k == 9}
+		_ = tl.Append("v0", p)
+		_ = tl.Append("a0", p)
+		tl.Snapshot()
+	}
+}
