@@ -1,0 +1,257 @@
+// Package hub holds what happens now: live streams in memory, written by one
+// publisher each and read by any number of readers in real time. What belongs here: publications,
+// track logs, subscriptions, lanes, the mapping of publishers' clocks to epoch media time, continuity
+// over a publisher's absence. What does not: any wire protocol or container (an Encoder is given),
+// who may publish or play (control/session), and the past (timeline).
+//
+// The publisher never waits for a reader: Write only appends and wakes. A reader that falls out of the
+// window continues at the last random access point and is told how many frames it lost.
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"sort"
+	"sync"
+	"time"
+
+	"weir/internal/fault"
+	"weir/internal/media"
+)
+
+// Config bounds what the hub keeps. Zero values get the defaults.
+type Config struct {
+	Window     time.Duration // how long a frame stays readable; the last group always stays (default 5 s)
+	MaxBytes   int           // payload kept per track (default 64 MiB); over it even the last group is cut
+	Grace      time.Duration // how long a stream is held for its publisher to return (default 20 s)
+	Silent     time.Duration // a publisher that sent nothing for so long never blocks another one (default 5 s)
+	Linger     time.Duration // how long unused lanes and supplies are kept (default 5 s)
+	MaxStreams int           // default 10000
+}
+
+func (c Config) withDefaults() Config {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&c.Window, 5*time.Second)
+	def(&c.Grace, 20*time.Second)
+	def(&c.Silent, 5*time.Second)
+	def(&c.Linger, 5*time.Second)
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 64 << 20
+	}
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 10000
+	}
+	return c
+}
+
+// Hub is the registry of the streams of this node.
+type Hub struct {
+	cfg    Config
+	log    *slog.Logger
+	events events
+
+	mu       sync.Mutex
+	streams  map[string]*Stream
+	arrivals map[string][]chan *Stream // who waits for a stream of this name
+	closed   bool
+	lastRun  uint64
+
+	supply supplies
+}
+
+// New returns an empty hub.
+func New(cfg Config, log *slog.Logger) *Hub {
+	h := &Hub{cfg: cfg.withDefaults(), log: log, streams: map[string]*Stream{}, arrivals: map[string][]chan *Stream{}}
+	h.supply.init(h)
+	return h
+}
+
+// SetSupplier names who is asked for streams and codecs that are missing. Call it before the first Subscribe.
+func (h *Hub) SetSupplier(s Supplier) { h.supply.supplier = s }
+
+// Close ends every stream and waits for running supplies.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	h.closed = true
+	streams := make([]*Stream, 0, len(h.streams))
+	for _, s := range h.streams {
+		streams = append(streams, s)
+	}
+	h.mu.Unlock()
+	for _, s := range streams {
+		s.end(errShutdown())
+	}
+	h.supply.close()
+	h.events.close()
+}
+
+func errShutdown() error {
+	return fault.New(fault.Unavailable, "server_stopping", "The server is stopping.", "Connect again in a moment.")
+}
+
+// Stream returns the stream of that name, or nil.
+func (h *Hub) Stream(name string) *Stream {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.streams[name]
+}
+
+// Streams returns all listed streams, sorted by name.
+func (h *Hub) Streams() []*Stream {
+	h.mu.Lock()
+	out := make([]*Stream, 0, len(h.streams))
+	for _, s := range h.streams {
+		if !s.unlisted {
+			out = append(out, s)
+		}
+	}
+	h.mu.Unlock()
+	sort.Slice(out, func(i, j int) bool { return out[i].name < out[j].name })
+	return out
+}
+
+// Watch returns the hub's events from now on; the oldest are dropped for a watcher that does not read.
+func (h *Hub) Watch() (<-chan Event, func()) { return h.events.watch() }
+
+// Stats are the hub's totals.
+type Stats struct {
+	Streams, Live, Lanes, Subscriptions int
+	Frames, Bytes                       uint64
+	Repairs, Discontinuities, Skipped   uint64
+}
+
+// Stats sums over all streams.
+func (h *Hub) Stats() Stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var t Stats
+	for _, s := range h.streams {
+		st := s.Stats()
+		t.Streams++
+		if st.State == Live {
+			t.Live++
+		}
+		t.Lanes += st.Lanes
+		t.Subscriptions += st.Subscriptions
+		t.Frames += st.Frames
+		t.Bytes += st.Bytes
+		t.Repairs += st.Repairs
+		t.Discontinuities += st.Discontinuities
+		t.Skipped += st.Skipped
+	}
+	return t
+}
+
+// Offer is what a publisher brings.
+type Offer struct {
+	Name     string
+	Tracks   []media.Track // at least one; IDs unique
+	Origin   Origin
+	TakeOver bool           // replace a publisher that is still there
+	Unlisted bool           // not in Streams()
+	Feedback func(Feedback) // readers' wishes; called without locks, must not block; may be nil
+}
+
+// Origin describes the publisher, for people.
+type Origin struct{ Protocol, Remote, Software, Session string }
+
+// Feedback is a reader's wish, on its way to the publisher.
+type Feedback struct {
+	KeyFrame   bool
+	BitrateBPS int
+}
+
+// Publish opens the stream of that name, or continues it when it is held for its publisher.
+// Errors: stream_busy, too_many_streams, server_stopping, no_tracks.
+func (h *Hub) Publish(o Offer) (*Publication, error) {
+	if len(o.Tracks) == 0 {
+		return nil, fault.New(fault.Invalid, "no_tracks", "The publisher sends neither video nor audio.", "Check the encoder's settings.")
+	}
+	for {
+		s, err := h.open(o)
+		if err != nil {
+			return nil, err
+		}
+		p, err := s.publish(o)
+		if err != errEnded { //nolint:errorlint // a private sentinel that never leaves this package
+			return p, err
+		}
+	}
+}
+
+// open finds or makes the stream of an offer.
+func (h *Hub) open(o Offer) (*Stream, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, errShutdown()
+	}
+	s := h.streams[o.Name]
+	if s == nil {
+		if len(h.streams) >= h.cfg.MaxStreams {
+			return nil, fault.New(fault.TooMany, "too_many_streams", "This server already holds its limit of streams.", "Raise limits.streams or stop a stream.")
+		}
+		s = newStream(h, o)
+		h.streams[o.Name] = s
+		for _, ch := range h.arrivals[o.Name] {
+			ch <- s // buffered: each waiter is told once
+		}
+		delete(h.arrivals, o.Name)
+	}
+	return s, nil
+}
+
+func (h *Hub) remove(s *Stream) {
+	h.mu.Lock()
+	if h.streams[s.name] == s {
+		delete(h.streams, s.name)
+	}
+	h.mu.Unlock()
+}
+
+// nextRun gives run IDs that grow over restarts of the server too, since names of stored things carry them.
+func (h *Hub) nextRun(now time.Time) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lastRun = max(h.lastRun+1, uint64(now.UnixMilli()))
+	return h.lastRun
+}
+
+// await waits for a stream of that name to be published.
+func (h *Hub) await(ctx context.Context, name string) *Stream {
+	ch := make(chan *Stream, 1)
+	h.mu.Lock()
+	if s := h.streams[name]; s != nil {
+		h.mu.Unlock()
+		return s
+	}
+	h.arrivals[name] = append(h.arrivals[name], ch)
+	h.mu.Unlock()
+	select {
+	case s := <-ch:
+		return s
+	case <-ctx.Done():
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := h.arrivals[name]
+	for i := range list {
+		if list[i] == ch {
+			list = append(list[:i:i], list[i+1:]...)
+			break
+		}
+	}
+	if h.arrivals[name] = list; len(list) == 0 {
+		delete(h.arrivals, name)
+	}
+	select {
+	case s := <-ch:
+		return s
+	default:
+		return nil
+	}
+}

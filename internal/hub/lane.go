@@ -1,0 +1,410 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"weir/internal/media"
+)
+
+// Encoder turns frames into one wire form, once for all readers of a lane. The hub knows no wire: encoders live in the
+// gateways, over format. Calls never overlap.
+type Encoder interface {
+	// Start is called first and at each change of the selected tracks or of the run. header is what a newcomer needs
+	// before any frame (a file header, metadata, sequence headers); inband is what readers already there need.
+	// An error leaves the lane silent until the next change.
+	Start(tracks []media.Track, run *Run) (header, inband [][]byte, err error)
+	// Encode appends the wire form of f to dst. It refers to f.Data instead of copying it where it can, and never
+	// changes a buffer that it has returned. Nothing appended means that the frame has no wire form here.
+	Encode(dst [][]byte, f *media.Frame) [][]byte
+}
+
+// LaneKey names a shared encoded form: what readers with equal keys get is byte for byte the same.
+type LaneKey struct {
+	Format  string // "flv", "rtmp", "ts", "mp4", "rtp"
+	Variant string // dialect and track selection, as the gateway spells them
+}
+
+// Watcher is told that a lane has something new. It is called with the stream's lock held: it must only set a flag.
+type Watcher interface {
+	// LaneChanged: flush is true where a reader that joins audio to the next video frame should write (a video frame,
+	// a change of configuration, the end).
+	LaneChanged(l *Lane, flush bool)
+}
+
+type chunk struct {
+	bufs [][]byte
+	size int
+	wall int64 // Unix ns
+}
+
+// Lane is a stream in one wire form. Chunks have positions that grow by one and are never reused.
+type Lane struct {
+	stream *Stream
+	key    LaneKey
+	want   Want
+	enc    Encoder
+	supply *supply
+
+	// under the stream's mu
+	refs    int
+	linger  *time.Timer
+	layout  *layout
+	tracks  []media.Track
+	hasVid  bool
+	silent  bool // the encoder refused the current tracks
+	arena   [][]byte
+	lastErr error
+
+	mu       sync.Mutex
+	ring     []chunk // length is a power of two
+	first    uint64
+	next     uint64
+	group    uint64 // where newcomers start
+	changed  uint64 // position of the newest in-band header
+	inband   [][]byte
+	header   [][]byte
+	bytes    int
+	ended    bool
+	watchers map[Watcher]int
+}
+
+// Lane opens the shared form key of the stream of that name, made by newEncoder if nobody has asked for it yet. Close
+// it when done; it lingers a little. Errors: stream_unknown, and what the Supplier answers.
+func (h *Hub) Lane(ctx context.Context, name string, key LaneKey, w Want, newEncoder func(*Stream) Encoder) (*Lane, error) {
+	s, sup, err := h.find(ctx, name, w)
+	if err != nil {
+		return nil, err
+	}
+	l := s.Lane(key, w, newEncoder)
+	if sup != nil {
+		s.mu.Lock()
+		if l.supply == nil {
+			l.supply = sup
+			sup = nil
+		}
+		s.mu.Unlock()
+		if sup != nil {
+			h.supply.leave(sup)
+		}
+	}
+	return l, nil
+}
+
+// Lane opens a shared form of this very stream.
+func (s *Stream) Lane(key LaneKey, w Want, newEncoder func(*Stream) Encoder) *Lane {
+	s.mu.Lock()
+	l := s.readers.lanes[key]
+	if l != nil {
+		l.refs++
+		if l.linger != nil {
+			l.linger.Stop()
+			l.linger = nil
+		}
+		s.mu.Unlock()
+		return l
+	}
+	l = &Lane{stream: s, key: key, want: w, enc: newEncoder(s), refs: 1, watchers: map[Watcher]int{}}
+	s.readers.lanes[key] = l
+	l.ended = s.state == Over
+	if s.layout != nil {
+		l.backlog()
+	}
+	s.mu.Unlock()
+	if w.Need != media.UnknownCodec {
+		if u := s.hub.supply.need(s, w.Need); u != nil {
+			s.mu.Lock()
+			l.supply = u
+			s.mu.Unlock()
+		}
+	}
+	return l
+}
+
+// backlog encodes the frames from the last random access point on; the stream's mu is held.
+func (l *Lane) backlog() {
+	s := l.stream
+	l.relayout(s.layout)
+	if l.silent {
+		return
+	}
+	cursors := make([]logCursor, 0, len(l.tracks))
+	for i := range l.tracks {
+		if log := s.logs[l.tracks[i].ID]; log != nil {
+			cursors = append(cursors, logCursor{l.tracks[i].ID, log, log.seek(s.group)})
+		}
+	}
+	for {
+		var oldest *logCursor
+		for i := range cursors {
+			c := &cursors[i]
+			if c.pos < c.log.next && (oldest == nil || c.log.at(c.pos).order < oldest.log.at(oldest.pos).order) {
+				oldest = c
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		e := oldest.log.at(oldest.pos)
+		oldest.pos++
+		if e.state.run == l.layout.run { // frames of an older run need an older header
+			l.encode(e)
+		}
+	}
+}
+
+// relayout follows a change of run or tracks; the stream's mu is held.
+func (l *Lane) relayout(to *layout) {
+	chosen := l.want.choose(to.tracks)
+	if l.layout != nil && l.layout.run == to.run && sameTracks(chosen, l.tracks) {
+		l.layout = to
+		return
+	}
+	first := l.layout == nil
+	l.layout, l.tracks = to, chosen
+	l.hasVid = media.First(chosen, media.Video) != nil
+	header, inband, err := l.enc.Start(chosen, to.run)
+	l.silent, l.lastErr = err != nil, err
+	if err != nil {
+		return
+	}
+	l.mu.Lock()
+	l.header, l.inband = header, inband
+	if first {
+		l.mu.Unlock()
+		return
+	}
+	l.group, l.changed = l.next+1, l.next // nothing before can be joined any more
+	l.mu.Unlock()
+	if len(inband) > 0 {
+		l.push(inband, time.Now().UnixNano())
+	} else {
+		l.mu.Lock()
+		l.group = l.next
+		l.mu.Unlock()
+	}
+	l.notify(true)
+}
+
+func sameTracks(a, b []media.Track) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].ID != b[i].ID || !a[i].SameFormat(&b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Err says why the lane is silent: its encoder refused the tracks.
+func (l *Lane) Err() error {
+	l.stream.mu.Lock()
+	defer l.stream.mu.Unlock()
+	return l.lastErr
+}
+
+// Tracks returns the tracks that the lane carries now.
+func (l *Lane) Tracks() []media.Track {
+	l.stream.mu.Lock()
+	defer l.stream.mu.Unlock()
+	return l.tracks
+}
+
+// Stream returns the stream that the lane belongs to.
+func (l *Lane) Stream() *Stream { return l.stream }
+
+// feed takes one new frame; the stream's mu is held.
+func (l *Lane) feed(e *entry) {
+	if l.silent || media.Find(l.tracks, e.Track) == nil {
+		return
+	}
+	video := l.encode(e)
+	l.trim(e.Wall)
+	l.notify(video)
+}
+
+// encode appends the chunk of one frame and reports whether it is video.
+func (l *Lane) encode(e *entry) (video bool) {
+	if cap(l.arena)-len(l.arena) < 16 {
+		l.arena = make([][]byte, 0, 256)
+	}
+	start := len(l.arena)
+	out := l.enc.Encode(l.arena, &e.Frame)
+	if len(out) == start {
+		return false
+	}
+	l.arena = out
+	if e.order == l.stream.group {
+		l.mu.Lock()
+		l.group = l.next
+		l.mu.Unlock()
+	}
+	l.push(out[start:len(out):len(out)], e.Wall)
+	return l.hasVid && media.Find(l.tracks, e.Track).Kind == media.Video
+}
+
+func (l *Lane) push(bufs [][]byte, wall int64) {
+	c := chunk{bufs: bufs, wall: wall}
+	for _, b := range bufs {
+		c.size += len(b)
+	}
+	l.mu.Lock()
+	if int(l.next-l.first) == len(l.ring) {
+		bigger := make([]chunk, max(64, 2*len(l.ring)))
+		for pos := l.first; pos < l.next; pos++ {
+			bigger[pos&uint64(len(bigger)-1)] = *l.at(pos)
+		}
+		l.ring = bigger
+	}
+	*l.at(l.next) = c
+	l.next++
+	l.bytes += c.size
+	l.mu.Unlock()
+}
+
+func (l *Lane) at(pos uint64) *chunk { return &l.ring[pos&uint64(len(l.ring)-1)] }
+
+func (l *Lane) trim(now int64) {
+	before := now - int64(l.stream.hub.cfg.Window)
+	l.mu.Lock()
+	for l.first < l.next {
+		c := l.at(l.first)
+		if l.bytes <= l.stream.hub.cfg.MaxBytes && (c.wall >= before || l.first >= l.group) {
+			break
+		}
+		l.bytes -= c.size
+		*c = chunk{}
+		l.first++
+	}
+	l.mu.Unlock()
+}
+
+func (l *Lane) held() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
+}
+
+// flush makes joined readers write what they hold back; the stream's mu is held.
+func (l *Lane) flush() { l.notify(true) }
+
+// end tells the readers that nothing more comes; the stream's mu is held.
+func (l *Lane) end() {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	l.notify(true)
+}
+
+func (l *Lane) notify(flush bool) {
+	l.mu.Lock()
+	for w := range l.watchers {
+		w.LaneChanged(l, flush)
+	}
+	l.mu.Unlock()
+}
+
+// Watch has w told of new chunks until as many calls of Unwatch.
+func (l *Lane) Watch(w Watcher) {
+	l.mu.Lock()
+	l.watchers[w]++
+	l.mu.Unlock()
+}
+
+// Unwatch undoes one Watch.
+func (l *Lane) Unwatch(w Watcher) {
+	l.mu.Lock()
+	if l.watchers[w]--; l.watchers[w] <= 0 {
+		delete(l.watchers, w)
+	}
+	l.mu.Unlock()
+}
+
+// Join returns what a newcomer gets first and the position of the last random access point.
+func (l *Lane) Join() (header [][]byte, pos uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.header, max(l.group, l.first)
+}
+
+// Batch is what Read found.
+type Batch struct {
+	Next    uint64 // where to go on
+	Size    int    // bytes appended
+	Skipped int    // chunks the reader lost because it was too slow
+	Ended   bool   // nothing more will come after Next
+}
+
+// Read appends to dst the buffers of the chunks from pos on, as many as fit whole into maxBufs buffers (at least one
+// chunk). A reader that fell out of the window goes on at the last random access point, with the in-band header
+// first if it missed a change. The buffers are shared: they must not be changed.
+func (l *Lane) Read(dst [][]byte, pos uint64, maxBufs int) ([][]byte, Batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var b Batch
+	if pos < l.first {
+		to := max(l.group, l.first)
+		b.Skipped = int(to - pos)
+		if l.changed >= pos && l.changed < to {
+			dst = append(dst, l.inband...)
+			for _, buf := range l.inband {
+				b.Size += len(buf)
+			}
+		}
+		pos = to
+		l.stream.count.skipped.Add(uint64(b.Skipped))
+	}
+	for n := 0; pos < l.next; pos++ {
+		c := l.at(pos)
+		if n > 0 && n+len(c.bufs) > maxBufs {
+			break
+		}
+		n += len(c.bufs)
+		dst = append(dst, c.bufs...)
+		b.Size += c.size
+	}
+	b.Next = pos
+	b.Ended = l.ended && pos >= l.next
+	return dst, b
+}
+
+// Pending returns how many bytes a reader at pos has before it, for the cap on what a stalled reader may hold.
+func (l *Lane) Pending(pos uint64) (chunks int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int(l.next - max(pos, l.first))
+}
+
+// Close gives back one use of the lane.
+func (l *Lane) Close() {
+	s := l.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.refs--; l.refs > 0 {
+		return
+	}
+	l.linger = time.AfterFunc(s.hub.cfg.Linger, l.drop)
+}
+
+func (l *Lane) drop() {
+	s := l.stream
+	s.mu.Lock()
+	if l.refs > 0 || s.readers.lanes[l.key] != l {
+		s.mu.Unlock()
+		return
+	}
+	delete(s.readers.lanes, l.key)
+	u := l.supply
+	s.mu.Unlock()
+	if u != nil {
+		s.hub.supply.leave(u)
+	}
+}
+
+// Millis converts an epoch media time to the readers' millisecond clock, modulo 2^32.
+func (s *Stream) Millis(dts int64, scale uint32) uint32 {
+	return uint32(media.Rescale(dts, scale, 1000) - s.origin)
+}

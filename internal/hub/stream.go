@@ -1,0 +1,290 @@
+package hub
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/internal/media"
+)
+
+// State says whether a stream has its publisher.
+type State uint8
+
+// The states of a stream.
+const (
+	Live  State = iota
+	Away        // the publisher left; readers stay for the grace time
+	Over        // ended; the object is only kept by its readers
+)
+
+func (s State) String() string { return [...]string{"live", "away", "ended"}[s] }
+
+// Run is an unbroken stretch of a stream: one clock mapping, one codec configuration.
+type Run struct {
+	ID     uint64 // grows, also over restarts of the server
+	Start  time.Time
+	Tracks []media.Track // as published, without derived ones
+}
+
+// Stream is a named broadcast. It outlives its publishers by the grace time.
+type Stream struct {
+	hub      *Hub
+	name     string
+	origin   int64 // Unix ms of creation: zero of the millisecond clock of RTMP and FLV readers
+	unlisted bool
+
+	mu      sync.Mutex
+	state   State
+	pub     *Publication
+	layout  *layout
+	order   uint64 // of the next frame
+	group   uint64 // order of the newest random access point of the leading track
+	groupAt int64  // its DTS
+	leading media.TrackID
+	end_    time.Duration // epoch time where the last publication ended
+	logs    map[media.TrackID]*trackLog
+	readers readers
+	grace   *time.Timer
+
+	done  chan struct{}
+	count counters
+}
+
+// readers are woken at each write.
+type readers struct {
+	subs  map[*Subscription]struct{}
+	lanes map[LaneKey]*Lane
+}
+
+type counters struct {
+	frames, bytes, repairs, discontinuities, skipped, dropped atomic.Uint64
+}
+
+var errEnded = errors.New("hub: the stream ended while it was opened")
+
+func newStream(h *Hub, o Offer) *Stream {
+	return &Stream{
+		hub: h, name: o.Name, origin: time.Now().UnixMilli(), unlisted: o.Unlisted, state: Away,
+		logs:    map[media.TrackID]*trackLog{},
+		readers: readers{subs: map[*Subscription]struct{}{}, lanes: map[LaneKey]*Lane{}},
+		done:    make(chan struct{}),
+	}
+}
+
+// Name returns the stream's name.
+func (s *Stream) Name() string { return s.name }
+
+// Origin is the zero of the readers' millisecond clock, Unix ms.
+func (s *Stream) Origin() int64 { return s.origin }
+
+// Done is closed when the stream has ended.
+func (s *Stream) Done() <-chan struct{} { return s.done }
+
+// State returns whether the stream has its publisher.
+func (s *Stream) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// Tracks returns the tracks of the current run, derived ones included. The slice must not be changed.
+func (s *Stream) Tracks() []media.Track {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.layout == nil {
+		return nil
+	}
+	return s.layout.tracks
+}
+
+// Run returns the current run.
+func (s *Stream) Run() Run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.layout == nil {
+		return Run{}
+	}
+	return *s.layout.run
+}
+
+// Publisher returns who publishes, or published last.
+func (s *Stream) Publisher() Origin {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pub == nil {
+		return Origin{}
+	}
+	return s.pub.offer.Origin
+}
+
+// Kick ends the current publication; the stream is then held as after any loss of its publisher.
+func (s *Stream) Kick(cause error) {
+	s.mu.Lock()
+	p := s.pub
+	s.mu.Unlock()
+	if p != nil {
+		p.Close(cause)
+	}
+}
+
+// StreamStats are one stream's figures.
+type StreamStats struct {
+	State                            State
+	Lanes, Subscriptions             int
+	Frames, Bytes                    uint64
+	Repairs, Discontinuities         uint64
+	Skipped                          uint64 // frames that slow readers lost, summed over readers
+	Dropped                          uint64 // frames refused: before the first key frame, or of no known track
+	HeldFrames, HeldBytes, LaneBytes int
+}
+
+// Stats returns the stream's figures.
+func (s *Stream) Stats() StreamStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := StreamStats{
+		State: s.state, Lanes: len(s.readers.lanes), Subscriptions: len(s.readers.subs),
+		Frames: s.count.frames.Load(), Bytes: s.count.bytes.Load(), Repairs: s.count.repairs.Load(),
+		Discontinuities: s.count.discontinuities.Load(), Skipped: s.count.skipped.Load(), Dropped: s.count.dropped.Load(),
+	}
+	for _, l := range s.logs {
+		st.HeldFrames += int(l.next - l.first)
+		st.HeldBytes += l.bytes
+	}
+	for _, l := range s.readers.lanes {
+		st.LaneBytes += l.held()
+	}
+	return st
+}
+
+// setLayout installs a new run and/or track list; s.mu is held.
+func (s *Stream) setLayout(run *Run, tracks []media.Track) {
+	s.layout = &layout{run: run, tracks: tracks}
+	lead := media.First(run.Tracks, media.Video)
+	if lead == nil {
+		lead = media.First(run.Tracks, media.Audio)
+	}
+	if lead == nil {
+		lead = &run.Tracks[0]
+	}
+	s.leading = lead.ID
+	for _, l := range s.readers.lanes {
+		l.relayout(s.layout)
+	}
+	s.wake()
+}
+
+// wake tells the frame readers that something changed; s.mu is held.
+func (s *Stream) wake() {
+	for sub := range s.readers.subs {
+		sub.notify()
+	}
+}
+
+// append logs a mapped frame and feeds the lanes; s.mu is held.
+func (s *Stream) append(f media.Frame, scale uint32) {
+	log := s.logs[f.Track]
+	if log == nil {
+		log = &trackLog{}
+		s.logs[f.Track] = log
+	}
+	order := s.order
+	s.order++
+	if f.Track == s.leading && f.Key && s.beginsGroup(&f, scale) {
+		s.group, s.groupAt = order, f.DTS
+	}
+	log.push(entry{Frame: f, order: order, state: s.layout})
+	s.trim(f.Wall)
+	for _, l := range s.readers.lanes {
+		l.feed(log.at(log.next - 1))
+	}
+	s.wake()
+}
+
+// beginsGroup tells where readers may start. Every audio frame is a random access point, so an audio-only
+// stream has a group each second, to give newcomers something to start with.
+func (s *Stream) beginsGroup(f *media.Frame, scale uint32) bool {
+	t := media.Find(s.layout.tracks, f.Track)
+	return t == nil || t.Kind == media.Video || f.DTS-s.groupAt >= int64(scale)
+}
+
+func (s *Stream) trim(now int64) {
+	before := now - int64(s.hub.cfg.Window)
+	for _, l := range s.logs {
+		l.trim(before, s.group, s.hub.cfg.MaxBytes)
+	}
+}
+
+// leave is called when the publication p closed: the grace time begins.
+func (s *Stream) leave(p *Publication, cause error) {
+	s.mu.Lock()
+	if s.pub != p || s.state != Live {
+		s.mu.Unlock()
+		return
+	}
+	s.state = Away
+	s.end_ = p.clock.end()
+	if p.final {
+		s.mu.Unlock()
+		s.end(cause)
+		return
+	}
+	s.grace = time.AfterFunc(s.hub.cfg.Grace, func() { s.endIfAway(p, cause) })
+	run := s.layout.run
+	s.wake()
+	for _, l := range s.readers.lanes {
+		l.flush()
+	}
+	s.mu.Unlock()
+	s.hub.events.emit(Event{Type: WentAway, Stream: s, Run: run, Cause: cause})
+}
+
+func (s *Stream) endIfAway(p *Publication, cause error) {
+	s.mu.Lock()
+	over := s.state == Away && s.pub == p
+	s.mu.Unlock()
+	if over {
+		s.end(cause)
+	}
+}
+
+// end takes the stream away for good; readers see io.EOF after what they still have to read.
+func (s *Stream) end(cause error) {
+	s.mu.Lock()
+	if s.state == Over {
+		s.mu.Unlock()
+		return
+	}
+	s.state = Over
+	if s.grace != nil {
+		s.grace.Stop()
+	}
+	p := s.pub
+	s.wake()
+	for _, l := range s.readers.lanes {
+		l.end()
+	}
+	close(s.done)
+	s.mu.Unlock()
+	s.hub.remove(s)
+	if p != nil {
+		p.finish(cause)
+	}
+	s.hub.events.emit(Event{Type: Ended, Stream: s, Cause: cause})
+}
+
+// derived returns the tracks made here, which stay over a new run; s.mu is held.
+func (s *Stream) derived() []media.Track {
+	if s.layout == nil {
+		return nil
+	}
+	var out []media.Track
+	for _, t := range s.layout.tracks {
+		if t.Derived {
+			out = append(out, t)
+		}
+	}
+	return out
+}
