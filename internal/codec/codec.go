@@ -6,106 +6,59 @@
 package codec
 
 import (
+	"weir/internal/bits"
 	"weir/internal/codec/aac"
+	"weir/internal/codec/ac3"
+	"weir/internal/codec/av1"
+	"weir/internal/codec/flac"
+	"weir/internal/codec/g711"
 	"weir/internal/codec/h264"
-	"weir/internal/fault"
+	"weir/internal/codec/hevc"
+	"weir/internal/codec/mp3"
+	"weir/internal/codec/opus"
+	"weir/internal/codec/vp8"
+	"weir/internal/codec/vp9"
 	"weir/internal/media"
 )
-
-// Describe fills the fields of t that its Config (and codec) determine: Kind, Width, Height, FrameRate,
-// SampleRate, Channels. TimeScale is left alone unless it is 0; then it becomes 90000 for video, the sample rate
-// for audio, 48000 for Opus.
-//
-// For a track without Config (MP3, VP8 and G.711 have none; AC-3, FLAC, VP9 and AV1 derive it from the first frame;
-// H.264 and HEVC may carry it in band) sample may hold the first frame in Weir's sample form, from which Config is built too.
-func Describe(t *media.Track, sample []byte) error {
-	t.Kind = t.Codec.Kind()
-	if len(t.Config) == 0 && len(sample) > 0 {
-		t.Config = InBandConfig(t, sample)
-	}
-	if err := describe(t, sample); err != nil {
-		return err
-	}
-	if t.TimeScale == 0 {
-		t.TimeScale = defaultScale(t)
-	}
-	return nil
-}
-
-func defaultScale(t *media.Track) uint32 {
-	switch {
-	case t.Kind == media.Video:
-		return 90000
-	case t.Codec == media.Opus:
-		return 48000
-	case t.Kind == media.Audio && t.SampleRate > 0:
-		return uint32(t.SampleRate)
-	default:
-		return 1000
-	}
-}
-
-func describe(t *media.Track, sample []byte) error {
-	switch t.Codec {
-	case media.H264:
-		return describeH264(t)
-	case media.AAC:
-		return describeAAC(t)
-	}
-	return nil
-}
-
-// errNoConfig is the answer for a track whose codec needs a configuration that neither Config nor the sample holds.
-func errNoConfig(t *media.Track) error {
-	return fault.New(fault.Invalid, "codec_config_missing",
-		"The "+t.Codec.String()+" track came without its decoder configuration.",
-		"Let the encoder send its parameter sets or headers at the start of the stream.")
-}
-
-func describeH264(t *media.Track) error {
-	if len(t.Config) == 0 {
-		return errNoConfig(t)
-	}
-	c, err := h264.ParseConfig(t.Config)
-	if err != nil {
-		return err
-	}
-	s, err := h264.ParseSPS(c.SPS[0])
-	if err != nil {
-		return err
-	}
-	t.Width, t.Height = s.Width, s.Height
-	if s.FrameRate > 0 {
-		t.FrameRate = s.FrameRate
-	}
-	return nil
-}
-
-func describeAAC(t *media.Track) error {
-	if len(t.Config) == 0 {
-		return errNoConfig(t)
-	}
-	c, err := aac.Parse(t.Config)
-	if err != nil {
-		return err
-	}
-	t.SampleRate, t.Channels = c.SampleRate, c.Channels
-	return nil
-}
 
 // String gives the RFC 6381 CODECS parameter for the track ("avc1.64001f"), "" where the configuration does not tell.
 func String(t *media.Track) string {
 	switch t.Codec {
 	case media.H264:
-		if c, err := h264.ParseConfig(t.Config); err == nil {
-			return c.String()
-		}
+		return text(h264.ParseConfig(t.Config))
+	case media.HEVC:
+		return text(hevc.ParseConfig(t.Config))
+	case media.AV1:
+		return text(av1.ParseConfig(t.Config))
+	case media.VP9:
+		return text(vp9.ParseConfig(t.Config))
 	case media.AAC:
-		if c, err := aac.Parse(t.Config); err == nil {
-			return c.String()
-		}
+		return text(aac.Parse(t.Config))
+	case media.VP8:
+		return vp8.CodecString
+	case media.Opus:
+		return opus.CodecString
+	case media.MP3:
+		return mp3.CodecString
+	case media.AC3:
+		return ac3.CodecString
+	case media.EAC3:
+		return ac3.EnhancedCodecString
+	case media.FLAC:
+		return flac.CodecString
+	case media.PCMA:
+		return g711.ALaw
+	case media.PCMU:
+		return g711.MuLaw
 	}
 	return ""
+}
+
+func text[C interface{ String() string }](c C, err error) string {
+	if err != nil {
+		return ""
+	}
+	return c.String()
 }
 
 // IsKey reports whether a sample is a random access point. Every audio frame is one.
@@ -113,8 +66,46 @@ func IsKey(c media.Codec, sample []byte) bool {
 	switch c {
 	case media.H264:
 		return h264.IsKey(sample)
+	case media.HEVC:
+		return hevc.IsKey(sample)
+	case media.AV1:
+		return av1.IsKey(sample)
+	case media.VP9:
+		return vp9.IsKey(sample)
+	case media.VP8:
+		return vp8.IsKey(sample)
 	}
 	return c.Kind() == media.Audio
+}
+
+// IsB reports whether an H.264 or HEVC sample holds a B slice (false where it cannot be told).
+func IsB(c media.Codec, sample []byte) bool {
+	switch c {
+	case media.H264:
+		return h264.IsB(sample)
+	case media.HEVC:
+		return hevc.IsB(sample)
+	}
+	return false
+}
+
+// Reorder returns how many frames the configuration says may be reordered: -1 unknown, 0 no B-frames.
+func Reorder(t *media.Track) int {
+	switch t.Codec {
+	case media.H264:
+		if s, err := h264SPS(t.Config); err == nil {
+			return s.Reorder
+		}
+		return -1
+	case media.HEVC:
+		if s, err := hevcSPS(t.Config); err == nil {
+			return s.Reorder
+		}
+		return -1
+	case media.UnknownCodec:
+		return -1
+	}
+	return 0 // AV1, VP9 and VP8 hide reordering inside their samples; audio has none
 }
 
 // ParameterSets gives the parameter set NAL units of t.Config in the order VPS, SPS, PPS, without lengths or start
@@ -123,19 +114,59 @@ func ParameterSets(t *media.Track) [][]byte {
 	switch t.Codec {
 	case media.H264:
 		if c, err := h264.ParseConfig(t.Config); err == nil {
-			return append(append(make([][]byte, 0, len(c.SPS)+len(c.PPS)), c.SPS...), c.PPS...)
+			return join(c.SPS, c.PPS)
+		}
+	case media.HEVC:
+		if c, err := hevc.ParseConfig(t.Config); err == nil {
+			return join(c.VPS, c.SPS, c.PPS)
 		}
 	}
 	return nil
+}
+
+func join(lists ...[][]byte) (all [][]byte) {
+	for _, list := range lists {
+		all = append(all, list...)
+	}
+	return all
+}
+
+// HasParameterSets reports whether a sample carries parameter sets of its own (H.264, HEVC) or a sequence header (AV1).
+func HasParameterSets(c media.Codec, sample []byte) bool {
+	if c == media.AV1 {
+		_, ok := av1.InBand(sample)
+		return ok
+	}
+	if c != media.H264 && c != media.HEVC {
+		return false
+	}
+	for nal := range bits.Units(sample) {
+		if c == media.H264 && h264.NALType(nal) == h264.NALSPS || c == media.HEVC && hevc.NALType(nal) == hevc.NALSPS {
+			return true
+		}
+	}
+	return false
 }
 
 // SampleDuration is the number of samples in one audio frame, at the track's sample rate (Opus: at 48 kHz); 0 if unknown.
 func SampleDuration(t *media.Track, sample []byte) int {
 	switch t.Codec {
 	case media.AAC:
-		if c, err := aac.Parse(t.Config); err == nil {
-			return c.Samples()
+		return aac.Samples(t.Config)
+	case media.Opus:
+		return opus.Samples(sample)
+	case media.MP3:
+		if h, err := mp3.Parse(sample); err == nil {
+			return h.Samples
 		}
+	case media.AC3, media.EAC3:
+		return ac3.Samples(sample)
+	case media.FLAC:
+		if f, err := flac.ParseFrame(sample); err == nil {
+			return f.Block
+		}
+	case media.PCMA, media.PCMU:
+		return g711.Samples(len(sample), t.Channels)
 	}
 	return 0
 }
@@ -145,36 +176,17 @@ func SampleDuration(t *media.Track, sample []byte) int {
 func InBandConfig(t *media.Track, sample []byte) []byte {
 	switch t.Codec {
 	case media.H264:
-		sps, pps := h264.InBand(sample)
-		return h264.Update(t.Config, sps, pps)
+		return h264.Update(t.Config, sample)
+	case media.HEVC:
+		return hevc.Update(t.Config, sample)
+	case media.AV1:
+		return av1.Update(t.Config, sample)
+	case media.VP9:
+		return vp9.Update(t.Config, sample, t.FrameRate)
+	case media.AC3, media.EAC3:
+		return ac3.Update(t.Config, sample, t.Codec == media.EAC3)
+	case media.FLAC:
+		return flac.Update(t.Config, sample)
 	}
 	return nil
-}
-
-// IsB reports whether an H.264 or HEVC sample holds a B slice (false where it cannot be told).
-func IsB(c media.Codec, sample []byte) bool {
-	switch c {
-	case media.H264:
-		return h264.IsB(sample)
-	}
-	return false
-}
-
-// Reorder returns how many frames the configuration says may be reordered: -1 unknown, 0 no B-frames.
-func Reorder(t *media.Track) int {
-	switch t.Codec {
-	case media.H264:
-		c, err := h264.ParseConfig(t.Config)
-		if err != nil {
-			return -1
-		}
-		s, err := h264.ParseSPS(c.SPS[0])
-		if err != nil {
-			return -1
-		}
-		return s.Reorder
-	case media.UnknownCodec, media.HEVC:
-		return -1
-	}
-	return 0
 }

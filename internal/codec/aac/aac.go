@@ -52,8 +52,16 @@ func bad(why string) error {
 
 // Parse reads an AudioSpecificConfig.
 func Parse(b []byte) (*Config, error) {
+	c := &Config{}
+	if err := parse(c, b); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func parse(c *Config, b []byte) error {
 	r := bits.NewReader(b)
-	c := &Config{ObjectType: readObjectType(&r)}
+	c.ObjectType = readObjectType(&r)
 	c.CoreRate = readRate(&r)
 	c.ChannelConfig = int(r.U(4))
 	extRate := 0
@@ -63,13 +71,13 @@ func Parse(b []byte) (*Config, error) {
 		c.ObjectType = readObjectType(&r)
 	}
 	if !r.OK() {
-		return nil, bad("cut short")
+		return bad("cut short")
 	}
 	if c.CoreRate <= 0 || extRate < 0 || c.SBR && extRate == 0 {
-		return nil, bad("a sample rate out of range")
+		return bad("a sample rate out of range")
 	}
 	if err := c.readSpecific(&r); err != nil {
-		return nil, err
+		return err
 	}
 	if !c.SBR && r.Left() >= 16 {
 		extRate = c.readSync(&r)
@@ -81,7 +89,7 @@ func Parse(b []byte) (*Config, error) {
 	if c.PS && c.CoreChannels == 1 {
 		c.Channels = 2
 	}
-	return c, nil
+	return nil
 }
 
 func readObjectType(r *bits.Reader) int {
@@ -208,6 +216,15 @@ func (c *Config) readSync(r *bits.Reader) (rate int) {
 // Samples is the length of a frame at the output rate.
 func (c *Config) Samples() int {
 	return c.FrameLength * c.SampleRate / c.CoreRate
+}
+
+// Samples is the length of a frame at the output rate as a configuration says it, 0 when it cannot be read. It allocates nothing.
+func Samples(config []byte) int {
+	var c Config
+	if parse(&c, config) != nil {
+		return 0
+	}
+	return c.Samples()
 }
 
 // String gives the RFC 6381 CODECS parameter: mp4a.40.2 for AAC-LC, .5 for HE-AAC,

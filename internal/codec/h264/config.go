@@ -106,10 +106,11 @@ func BuildConfig(sps, pps [][]byte) ([]byte, error) {
 	return b, nil
 }
 
-// Update merges parameter sets found in a sample with a record: those of the
+// Update merges the parameter sets found in a sample with a record: those of the
 // sample win, what it lacks is taken from the record. It returns nil when the
 // sample's sets bring nothing new or make no record.
-func Update(config []byte, sps, pps [][]byte) []byte {
+func Update(config, sample []byte) []byte {
+	sps, pps := InBand(sample)
 	if len(sps) == 0 && len(pps) == 0 {
 		return nil
 	}
