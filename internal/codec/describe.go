@@ -85,6 +85,10 @@ func describeVideo(t *media.Track, sample []byte) error {
 		if err != nil {
 			return err
 		}
+		if fresh := InBandConfig(t, sample); c.Header == nil && fresh != nil {
+			t.Config = fresh // a record may leave the sequence header to the first sample
+			return describeVideo(t, nil)
+		}
 		if c.Header != nil {
 			setPicture(t, c.Header.Width, c.Header.Height, c.Header.FrameRate)
 		}
