@@ -104,8 +104,8 @@ func ReadLuma(y []byte, stride, width, height int) (m Mark, ok bool) {
 	var bits [markBlocks]bool
 	for i, sum := range sums {
 		bits[i] = sum > (low+high)/2
-		// A block in the middle fifth between black and white is neither.
-		if 10*(sum-low) > 4*(high-low) && 10*(sum-low) < 6*(high-low) {
+		// A block in the middle between black and white is a leftover of another picture.
+		if 10*(sum-low) > 3*(high-low) && 10*(sum-low) < 7*(high-low) {
 			return Mark{}, false
 		}
 	}

@@ -35,7 +35,7 @@ export function readMark(video, canvas) {
   const low = Math.min(...means), high = Math.max(...means);
   if (high - low < leastContrast) return null;
   const levels = means.map((mean) => (mean - low) / (high - low));
-  if (levels.some((level) => level > 0.4 && level < 0.6)) return null;
+  if (levels.some((level) => level > 0.3 && level < 0.7)) return null;
   const bits = levels.map((level) => (level > 0.5 ? 1 : 0));
 
   // Times are wider than 32 bits, so numbers are put together by multiplication.
