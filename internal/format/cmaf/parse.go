@@ -1,0 +1,374 @@
+package cmaf
+
+import (
+	"weir/internal/codec"
+	"weir/internal/fault"
+	"weir/internal/media"
+)
+
+// Header is what ParseInit found: tracks, and what their fragments leave unsaid. It
+// also keeps the decode time at which each track goes on, for fragments without one.
+type Header struct {
+	Tracks []media.Track // ID is the track_ID; Codec is UnknownCodec for what Weir does not know, encrypted tracks too
+	extra  []defaults    // parallel to Tracks
+}
+
+type defaults struct {
+	duration, size, flags uint32 // trex
+	shift                 int64  // from the edit list: ticks to add to all times
+	next                  int64
+}
+
+// ParseInit reads a CMAF header or the moov of a fragmented file. Other boxes around it
+// are passed over.
+func ParseInit(b []byte) (*Header, error) {
+	h := &Header{}
+	found := false
+	err := each(b, func(x box) error {
+		if x.kind != "moov" || found {
+			return nil
+		}
+		found = true
+		return h.moov(x.body)
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
+		return nil, bad("it has no moov box")
+	case len(h.Tracks) == 0:
+		return nil, fault.New(fault.Unsupported, "mp4_no_tracks", "The MP4 file has no audio or video track.", "")
+	}
+	return h, nil
+}
+
+func (h *Header) moov(b []byte) error {
+	scale := uint32(0)
+	err := each(b, func(x box) error {
+		switch x.kind {
+		case "mvhd":
+			scale = movieScaleOf(x.body)
+		case "trak":
+			return h.trak(x.body, scale)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return each(b, func(x box) error {
+		if x.kind != "mvex" {
+			return nil
+		}
+		return each(x.body, h.trex)
+	})
+}
+
+func movieScaleOf(b []byte) uint32 {
+	f := fields{b: b}
+	version, _ := f.full()
+	f.take(8 + 8*int(version&1))
+	return f.u32()
+}
+
+func (h *Header) trex(x box) error {
+	if x.kind != "trex" {
+		return nil
+	}
+	f := fields{b: x.body}
+	f.full()
+	i := h.find(media.TrackID(f.u32()))
+	f.u32()
+	duration, size, flags := f.u32(), f.u32(), f.u32()
+	if i >= 0 && !f.short {
+		d := &h.extra[i]
+		d.duration, d.size, d.flags = duration, size, flags
+	}
+	return nil
+}
+
+func (h *Header) find(id media.TrackID) int {
+	for i := range h.Tracks {
+		if h.Tracks[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func (h *Header) trak(b []byte, movieScale uint32) error {
+	var t media.Track
+	var edits []byte
+	err := each(b, func(x box) error {
+		switch x.kind {
+		case "tkhd":
+			f := fields{b: x.body}
+			version, _ := f.full()
+			f.take(8 + 8*int(version&1))
+			t.ID = media.TrackID(f.u32())
+		case "edts":
+			return each(x.body, func(e box) error {
+				if e.kind == "elst" {
+					edits = e.body
+				}
+				return nil
+			})
+		case "mdia":
+			return mdia(&t, x.body)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if t.Kind != media.Video && t.Kind != media.Audio {
+		return nil
+	}
+	switch {
+	case t.TimeScale == 0:
+		return bad("a track has no time scale")
+	case len(h.Tracks) >= maxTracks:
+		return bad("more than 32 tracks")
+	case h.find(t.ID) >= 0:
+		return bad("two tracks have one number")
+	}
+	if t.Codec != media.UnknownCodec {
+		// A configuration that cannot be read leaves what the sample entry says.
+		_ = codec.Describe(&t, nil)
+	}
+	h.Tracks = append(h.Tracks, t)
+	h.extra = append(h.extra, defaults{shift: editShift(edits, t.TimeScale, movieScale)})
+	return nil
+}
+
+// editShift is what the edit list says about when the track begins: an empty edit delays
+// it, the media time of the first edit that is not empty is what is presented at 0.
+func editShift(b []byte, scale, movieScale uint32) int64 {
+	if movieScale == 0 {
+		return 0
+	}
+	f := fields{b: b}
+	version, _ := f.full()
+	n := f.u32()
+	delay := int64(0)
+	for range min(n, 16) {
+		var duration, start int64
+		if version == 1 {
+			duration, start = int64(f.u64()), int64(f.u64())
+		} else {
+			duration, start = int64(f.u32()), int64(int32(f.u32()))
+		}
+		f.u32()
+		if f.short || start > 1<<60 {
+			return 0
+		}
+		if start >= 0 {
+			return delay - start
+		}
+		if duration < 0 || duration > 1<<40 {
+			return 0
+		}
+		delay += media.Rescale(duration, movieScale, scale)
+	}
+	return delay
+}
+
+func mdia(t *media.Track, b []byte) error {
+	return each(b, func(x box) error {
+		switch x.kind {
+		case "mdhd":
+			mdhd(t, x.body)
+		case "elng":
+			if n := len(x.body); n > 4 && n < 64 {
+				t.Language = cString(x.body[4:])
+			}
+		case "hdlr":
+			hdlr(t, x.body)
+		case "minf":
+			return each(x.body, func(y box) error {
+				if y.kind != "stbl" {
+					return nil
+				}
+				return each(y.body, func(z box) error {
+					if z.kind != "stsd" || len(z.body) < 8 {
+						return nil
+					}
+					return sampleEntries(t, z.body[8:])
+				})
+			})
+		}
+		return nil
+	})
+}
+
+func cString(b []byte) string {
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}
+
+func mdhd(t *media.Track, b []byte) {
+	f := fields{b: b}
+	version, _ := f.full()
+	f.take(8 + 8*int(version&1))
+	t.TimeScale = f.u32()
+	f.take(4 + 4*int(version&1))
+	packed := f.u16()
+	if t.Language != "" || f.short || packed == 0 {
+		return
+	}
+	code := string([]byte{byte(packed>>10&31) + 0x60, byte(packed>>5&31) + 0x60, byte(packed&31) + 0x60})
+	if code == "und" {
+		return
+	}
+	t.Language = code
+	for two, three := range threeLetters {
+		if three == code {
+			t.Language = two
+		}
+	}
+}
+
+func hdlr(t *media.Track, b []byte) {
+	f := fields{b: b}
+	f.take(8)
+	switch string(f.take(4)) {
+	case "vide":
+		t.Kind = media.Video
+	case "soun":
+		t.Kind = media.Audio
+	}
+	f.take(12)
+	if n := len(f.b); n > 0 && n < 256 {
+		t.Name = cString(f.b)
+	}
+}
+
+// sampleEntries takes the first entry: a track whose entries change is played with one
+// configuration only by few, and Weir's own never do.
+func sampleEntries(t *media.Track, b []byte) error {
+	x, _, err := nextBox(b, 0)
+	if err != nil {
+		return err
+	}
+	t.Codec = codecOf(x.kind)
+	f := fields{b: x.body}
+	f.take(8)
+	if t.Kind == media.Video {
+		f.take(16)
+		t.Width, t.Height = int(f.u16()), int(f.u16())
+		f.take(50)
+	} else {
+		version := f.u16()
+		f.take(6)
+		t.Channels = int(f.u16())
+		f.take(6)
+		t.SampleRate = int(f.u32() >> 16)
+		if version == 1 { // QuickTime sound description
+			f.take(16)
+		}
+	}
+	if f.short {
+		return bad("a sample description is cut off")
+	}
+	if t.Codec == media.UnknownCodec {
+		return nil
+	}
+	return each(f.b, func(c box) error {
+		config(t, c)
+		return nil
+	})
+}
+
+func codecOf(entry string) media.Codec {
+	switch entry {
+	case "avc1", "avc3":
+		return media.H264
+	case "hvc1", "hev1":
+		return media.HEVC
+	}
+	for c := media.AV1; c <= media.PCMU; c++ {
+		if kind, _ := entryKind(c); kind == entry {
+			return c // mp4a: AAC, until esds says otherwise
+		}
+	}
+	return media.UnknownCodec
+}
+
+func config(t *media.Track, c box) {
+	switch _, kind := entryKind(t.Codec); c.kind {
+	case "esds":
+		esds(t, c.body)
+	case "dfLa":
+		// Full box, metadata block header, STREAMINFO.
+		if t.Codec == media.FLAC && len(c.body) >= 8+34 {
+			t.Config = clone(c.body[8 : 8+34])
+		}
+	case "btrt":
+		f := fields{b: c.body}
+		f.take(8)
+		t.Bitrate = int(f.u32())
+	case "":
+	case kind:
+		if t.Codec != media.VP8 {
+			t.Config = clone(c.body)
+		}
+	}
+}
+
+func clone(b []byte) []byte { return append([]byte(nil), b...) }
+
+// esds finds object type and configuration in the descriptors (14496-1 7.2.6).
+func esds(t *media.Track, b []byte) {
+	f := fields{b: b}
+	f.full()
+	for range 8 {
+		tag := f.u8()
+		n := 0
+		for range 4 {
+			c := f.u8()
+			n = n<<7 | int(c&0x7F)
+			if c&0x80 == 0 {
+				break
+			}
+		}
+		switch tag {
+		case 3:
+			f.u16()
+			flags := f.u8()
+			if flags&0x80 != 0 {
+				f.u16()
+			}
+			if flags&0x40 != 0 {
+				f.take(int(f.u8()))
+			}
+			if flags&0x20 != 0 {
+				f.u16()
+			}
+		case 4:
+			objectType(t, f.u8())
+			f.take(12)
+		case 5:
+			t.Config = clone(f.take(n))
+		default:
+			f.take(n)
+		}
+		if f.short || len(f.b) == 0 {
+			return
+		}
+	}
+}
+
+func objectType(t *media.Track, v byte) {
+	switch v {
+	case objectAAC, 0x66, 0x67, 0x68: // MPEG-4 and the MPEG-2 profiles
+		t.Codec = media.AAC
+	case 0x69, objectMP3: // MPEG-2 part 3 (half rates) and MPEG-1 part 3
+		t.Codec = media.MP3
+	default:
+		t.Codec = media.UnknownCodec
+	}
+}
