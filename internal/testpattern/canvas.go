@@ -1,6 +1,27 @@
 package testpattern
 
-import "weir/internal/testpattern/h264enc"
+// cells is a picture in 4:2:0 of which every 4x4 luma and every 4x4 chroma block is flat: Y holds one value
+// for each 4x4 samples, Cb and Cr one for each 8x8 samples of the picture.
+type cells struct {
+	Width, Height int // in luma cells; multiples of 4
+	Y, Cb, Cr     []uint8
+}
+
+// newCells returns a picture that covers width x height samples, rounded up to whole macroblocks.
+func newCells(width, height int) *cells {
+	w, h := (width+15)/16*4, (height+15)/16*4
+	return &cells{
+		Width: w, Height: h,
+		Y: make([]uint8, w*h), Cb: make([]uint8, w*h/4), Cr: make([]uint8, w*h/4),
+	}
+}
+
+// copyFrom makes c the same picture as from, which has the same size.
+func (c *cells) copyFrom(from *cells) {
+	copy(c.Y, from.Y)
+	copy(c.Cb, from.Cb)
+	copy(c.Cr, from.Cr)
+}
 
 // colour is a colour of limited-range BT.709.
 type colour struct{ y, cb, cr uint8 }
@@ -18,7 +39,7 @@ func rgb(hex uint32) colour {
 
 // canvas draws on cells. Luma is as fine as a cell of 4x4 samples, chroma half as fine: what is drawn in a new
 // hue should lie on even cells, or its hue spills over by one cell.
-type canvas struct{ *h264enc.Cells }
+type canvas struct{ *cells }
 
 // cell colours one cell; outside the picture it does nothing.
 func (c canvas) cell(x, y int, v colour) {

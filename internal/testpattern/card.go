@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-
-	"weir/internal/testpattern/h264enc"
 )
 
 // The card is laid out on 80 x 45 units, each a whole number of cells and as large as fits.
@@ -75,7 +73,7 @@ type card struct {
 func newCard(width, height, fps int) *card {
 	c := &card{
 		layout: newLayout(width, height), palette: newPalette(), fps: fps,
-		still: canvas{h264enc.NewCells(width, height)}, shown: canvas{h264enc.NewCells(width, height)},
+		still: canvas{newCells(width, height)}, shown: canvas{newCells(width, height)},
 	}
 	c.still.fill(0, 0, c.still.Width, c.still.Height, c.ground)
 	c.still.fill(0, 0, markWidth/4, markHeight/4, c.ink)
@@ -184,13 +182,13 @@ func hand(turn float64) (dx, dy float64) {
 }
 
 // draw returns the picture of frame n, which is valid until the next call.
-func (c *card) draw(n int64, m Mark, now time.Time) *h264enc.Cells {
-	c.shown.Copy(c.still.Cells)
-	m.draw(c.shown.Cells)
+func (c *card) draw(n int64, m Mark, now time.Time) *cells {
+	c.shown.copyFrom(c.still.cells)
+	m.draw(c.shown.cells)
 	c.drawClock(m.Counter, now)
 	c.drawSecond(int(n % int64(c.fps)))
 	c.drawWater(float64(n) / float64(c.fps))
-	return c.shown.Cells
+	return c.shown.cells
 }
 
 // flashes says whether the lamp is lit in a frame that comes so many frames after the full second: for about as long as the beep.

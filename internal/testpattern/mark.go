@@ -1,7 +1,5 @@
 package testpattern
 
-import "weir/internal/testpattern/h264enc"
-
 // Mark is what every frame of the test pattern says of itself.
 type Mark struct {
 	Counter uint32 // frames since the source began
@@ -74,7 +72,7 @@ func checksum(bits []bool) uint8 {
 }
 
 // draw puts the mark into the picture, whose chroma there is neutral.
-func (m Mark) draw(p *h264enc.Cells) {
+func (m Mark) draw(p *cells) {
 	for i, bit := range m.blocks() {
 		v := uint8(black)
 		if bit {

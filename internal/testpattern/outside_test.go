@@ -53,10 +53,10 @@ func newSource(t testing.TB, o Options) *Source {
 	return s
 }
 
-// make frames for some time, sent exactly when they are due, and writes them as elementary streams.
+// streams makes frames for some time, sent exactly when they are due, and writes them as elementary streams.
 func streams(t testing.TB, s *Source, length time.Duration) (h264, adts []byte) {
 	t.Helper()
-	h264 = annexB(h264, s.config.SPS(), s.config.PPS())
+	h264 = annexB(h264, s.config.sps(), s.config.pps())
 	for s.Due() < length {
 		f := s.Next(epoch.Add(s.Due()))
 		if f.Track == AudioTrack {

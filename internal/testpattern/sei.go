@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 
 	"weir/internal/media"
-	"weir/internal/testpattern/h264enc"
 )
 
 // markUUID names our user_data_unregistered SEI message (H.264 D.1.7): after it come the counter in 4 bytes and
@@ -26,7 +25,7 @@ func appendMarkSEI(dst []byte, m Mark) []byte {
 	rbsp = binary.BigEndian.AppendUint32(rbsp, m.Counter)
 	rbsp = binary.BigEndian.AppendUint64(rbsp, uint64(m.SentMS))
 	rbsp = append(rbsp, 0x80)
-	return appendUnit(dst, func(b []byte) []byte { return h264enc.AppendNAL(b, h264enc.SEI, rbsp) })
+	return appendUnit(dst, func(b []byte) []byte { return appendNAL(b, nalSEI, rbsp) })
 }
 
 // appendFillerSEI appends size bytes, or as few as a filler message needs, that say nothing. A filler data NAL unit would be the
@@ -37,7 +36,7 @@ func appendFillerSEI(dst []byte, size int) []byte {
 	payload -= payload/256 + 1 // its size is written in steps of 255 (7.3.2.3.1)
 	payload = max(0, payload)
 	return appendUnit(dst, func(b []byte) []byte {
-		b = append(b, h264enc.SEI, seiFiller)
+		b = append(b, nalSEI, seiFiller)
 		b = append(b, bytes.Repeat([]byte{0xFF}, payload/255)...)
 		b = append(b, byte(payload%255))
 		b = append(b, bytes.Repeat([]byte{0xFF}, payload)...)
@@ -74,7 +73,7 @@ func ReadSEI(sample []byte, codec media.Codec) (Mark, bool) {
 // seiPayload returns what follows the header of a NAL unit if that is SEI.
 func seiPayload(nal []byte, codec media.Codec) ([]byte, bool) {
 	switch {
-	case codec == media.H264 && len(nal) > 1 && nal[0]&0x1F == h264enc.SEI:
+	case codec == media.H264 && len(nal) > 1 && nal[0]&0x1F == nalSEI:
 		return nal[1:], true
 	case codec == media.HEVC && len(nal) > 2 && nal[0]>>1&0x3F == 39: // prefix SEI
 		return nal[2:], true

@@ -10,7 +10,6 @@ import (
 
 	"weir/internal/fault"
 	"weir/internal/media"
-	"weir/internal/testpattern/h264enc"
 )
 
 // The tracks of a source.
@@ -64,8 +63,8 @@ func (o Options) check() error {
 type Source struct {
 	options   Options
 	gop       int64 // frames
-	encoder   *h264enc.Encoder
-	config    h264enc.Config
+	encoder   *h264Encoder
+	config    h264Config
 	card      *card
 	padding   padding
 	loop      [][]byte // the sound; empty without
@@ -79,11 +78,11 @@ func New(o Options) (*Source, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	config := h264enc.Config{Width: o.Width, Height: o.Height, FPS: o.FPS, Bitrate: o.Bitrate}
+	config := h264Config{Width: o.Width, Height: o.Height, FPS: o.FPS, Bitrate: o.Bitrate}
 	s := &Source{
 		options: o,
 		gop:     max(1, int64(o.GOP*time.Duration(o.FPS)/time.Second)),
-		encoder: h264enc.New(config),
+		encoder: newH264Encoder(config),
 		config:  config,
 		card:    newCard(o.Width, o.Height, o.FPS),
 	}
@@ -97,7 +96,7 @@ func New(o Options) (*Source, error) {
 // Tracks describes what Next yields.
 func (s *Source) Tracks() []media.Track {
 	tracks := []media.Track{{
-		ID: VideoTrack, Kind: media.Video, Codec: media.H264, TimeScale: videoScale, Config: s.config.AVCC(),
+		ID: VideoTrack, Kind: media.Video, Codec: media.H264, TimeScale: videoScale, Config: s.config.avcc(),
 		Width: s.options.Width, Height: s.options.Height, FrameRate: float64(s.options.FPS), Bitrate: s.options.Bitrate,
 	}}
 	if s.loop != nil {
@@ -140,7 +139,7 @@ func (s *Source) nextVideo(now time.Time) media.Frame {
 	key := n%s.gop == 0
 	mark := Mark{Counter: uint32(n), SentMS: now.UnixMilli()}
 	data := appendMarkSEI(make([]byte, 0, s.padding.expect(key)), mark)
-	slice := s.encoder.AppendSlice(nil, s.card.draw(n, mark, now), key)
+	slice := s.encoder.appendSlice(nil, s.card.draw(n, mark, now), key)
 	if fill := s.padding.next(len(data)+4+len(slice), key); fill > 0 {
 		data = appendFillerSEI(data, fill)
 	}

@@ -1,4 +1,4 @@
-package h264enc
+package testpattern
 
 // NAL unit headers: nal_ref_idc and nal_unit_type (Table 7-1).
 const (
@@ -6,22 +6,20 @@ const (
 	nalIDR   = 3<<5 | 5
 	nalSPS   = 3<<5 | 7
 	nalPPS   = 3<<5 | 8
-
-	// SEI is the header of a supplemental enhancement information NAL unit.
-	SEI = 6
+	nalSEI   = 6
 )
 
 const frameNumBits = 4
 
-// Config is what the stream says of itself. Width and Height are in samples and even; FPS is at least 1.
-type Config struct {
+// h264Config is what the stream says of itself. Width and Height are in samples and even; FPS is at least 1.
+type h264Config struct {
 	Width, Height int
 	FPS           int
 	Bitrate       int // bit/s, which may raise the level; 0 = whatever it takes
 }
 
-// levels is Table A-1 in part: level_idc, macroblocks per second, macroblocks per picture, kbit/s.
-var levels = [...]struct{ idc, rate, size, kbits int }{
+// h264Levels is Table A-1 in part: level_idc, macroblocks per second, macroblocks per picture, kbit/s.
+var h264Levels = [...]struct{ idc, rate, size, kbits int }{
 	{21, 19800, 792, 4000},
 	{22, 20250, 1620, 4000},
 	{30, 40500, 1620, 10000},
@@ -34,9 +32,9 @@ var levels = [...]struct{ idc, rate, size, kbits int }{
 }
 
 // level is the lowest that allows the stream, or 5.2.
-func (c Config) level() uint32 {
+func (c h264Config) level() uint32 {
 	size := ((c.Width + 15) / 16) * ((c.Height + 15) / 16)
-	for _, l := range levels {
+	for _, l := range h264Levels {
 		if size <= l.size && size*c.FPS <= l.rate && c.Bitrate <= l.kbits*1000 {
 			return uint32(l.idc)
 		}
@@ -44,8 +42,8 @@ func (c Config) level() uint32 {
 	return 52
 }
 
-// SPS returns the sequence parameter set NAL unit (7.3.2.1.1).
-func (c Config) SPS() []byte {
+// sps returns the sequence parameter set NAL unit (7.3.2.1.1).
+func (c h264Config) sps() []byte {
 	var w bitWriter
 	w.u(8, 66)         // profile_idc: Baseline
 	w.u(8, 0b11000000) // constraint_set0 and 1: Constrained Baseline (A.2.1.1)
@@ -71,12 +69,12 @@ func (c Config) SPS() []byte {
 	w.flag(true) // vui_parameters_present_flag
 	c.vui(&w)
 	w.trailing()
-	return AppendNAL(nil, nalSPS, w.buf)
+	return appendNAL(nil, nalSPS, w.buf)
 }
 
 // vui writes the video usability information (E.1.1): square samples, BT.709 in limited range, a fixed
 // frame rate, and that no picture is ever reordered.
-func (c Config) vui(w *bitWriter) {
+func (c h264Config) vui(w *bitWriter) {
 	w.flag(true)
 	w.u(8, 1)     // aspect_ratio_idc: 1:1
 	w.flag(false) // overscan_info_present_flag
@@ -105,8 +103,8 @@ func (c Config) vui(w *bitWriter) {
 	w.ue(1)                  // max_dec_frame_buffering
 }
 
-// PPS returns the picture parameter set NAL unit (7.3.2.2).
-func (c Config) PPS() []byte {
+// pps returns the picture parameter set NAL unit (7.3.2.2).
+func (c h264Config) pps() []byte {
 	var w bitWriter
 	w.ue(0)       // pic_parameter_set_id
 	w.ue(0)       // seq_parameter_set_id
@@ -124,12 +122,12 @@ func (c Config) PPS() []byte {
 	w.flag(false) // constrained_intra_pred_flag
 	w.flag(false) // redundant_pic_cnt_present_flag
 	w.trailing()
-	return AppendNAL(nil, nalPPS, w.buf)
+	return appendNAL(nil, nalPPS, w.buf)
 }
 
-// AVCC returns the AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1) with both parameter sets and 4-byte lengths.
-func (c Config) AVCC() []byte {
-	sps, pps := c.SPS(), c.PPS()
+// avcc returns the AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1) with both parameter sets and 4-byte lengths.
+func (c h264Config) avcc() []byte {
+	sps, pps := c.sps(), c.pps()
 	b := []byte{1, sps[1], sps[2], sps[3], 0xFF, 0xE1, byte(len(sps) >> 8), byte(len(sps))}
 	b = append(b, sps...)
 	b = append(b, 1, byte(len(pps)>>8), byte(len(pps)))

@@ -1,41 +1,16 @@
-// Package h264enc encodes pictures made of flat 4x4 cells as Constrained Baseline H.264 (ITU-T H.264, the
-// source of every clause cited here), cheaply enough that a server can make its own test stream.
-// What belongs here: that one specialised encoder. What does not: drawing, timing, containers, and
-// pictures with anything finer than a cell in them.
-package h264enc
+package testpattern
 
-// The quantiser is fixed. At QP 12 one step of a transform coefficient is 5/32 of a luma level, which keeps every
+// The quantiser of the encoder is fixed. At QP 12 one step of a transform coefficient is 5/32 of a luma level, which keeps every
 // cell within one level of what was drawn and every level inside the escape code of a Baseline decoder.
 const qp = 12
 
-// Cells is a picture in 4:2:0 of which every 4x4 luma and every 4x4 chroma block is flat: Y holds one value
-// for each 4x4 samples, Cb and Cr one for each 8x8 samples of the picture.
-type Cells struct {
-	Width, Height int // in luma cells; multiples of 4
-	Y, Cb, Cr     []uint8
-}
-
-// NewCells returns a picture that covers width x height samples, rounded up to whole macroblocks.
-func NewCells(width, height int) *Cells {
-	w, h := (width+15)/16*4, (height+15)/16*4
-	return &Cells{
-		Width: w, Height: h,
-		Y: make([]uint8, w*h), Cb: make([]uint8, w*h/4), Cr: make([]uint8, w*h/4),
-	}
-}
-
-// Copy makes c the same picture as from, which has the same size.
-func (c *Cells) Copy(from *Cells) {
-	copy(c.Y, from.Y)
-	copy(c.Cb, from.Cb)
-	copy(c.Cr, from.Cr)
-}
-
-// Encoder turns pictures into slices. It is not safe for concurrent use.
-type Encoder struct {
-	config   Config
-	source   *Cells // the previous picture as it was given: what did not change in it is skipped
-	recon    *Cells // the previous picture as a decoder has it, overwritten by the present one
+// h264Encoder turns pictures made of flat cells into slices of Constrained Baseline H.264 (ITU-T H.264, the source of every clause
+// cited in the files named h264), so cheaply that a server can make its own test stream: every macroblock is either skipped
+// or Intra_16x16 without AC coefficients. It is not safe for concurrent use.
+type h264Encoder struct {
+	config   h264Config
+	source   *cells // the previous picture as it was given: what did not change in it is skipped
+	recon    *cells // the previous picture as a decoder has it, overwritten by the present one
 	bits     bitWriter
 	frameNum uint32
 	idrID    uint32
@@ -43,18 +18,18 @@ type Encoder struct {
 	inter    bool   // the slice at work is a P slice
 }
 
-// New returns an encoder whose first picture must be a key picture.
-func New(config Config) *Encoder {
-	return &Encoder{
+// newH264Encoder returns an encoder whose first picture must be a key picture.
+func newH264Encoder(config h264Config) *h264Encoder {
+	return &h264Encoder{
 		config: config,
-		source: NewCells(config.Width, config.Height),
-		recon:  NewCells(config.Width, config.Height),
+		source: newCells(config.Width, config.Height),
+		recon:  newCells(config.Width, config.Height),
 	}
 }
 
-// AppendSlice encodes img as one slice NAL unit, without framing, and appends it to dst. A key picture is an
+// appendSlice encodes img as one slice NAL unit, without framing, and appends it to dst. A key picture is an
 // IDR picture; any other is predicted from the picture before it.
-func (e *Encoder) AppendSlice(dst []byte, img *Cells, key bool) []byte {
+func (e *h264Encoder) appendSlice(dst []byte, img *cells, key bool) []byte {
 	e.bits.reset()
 	e.inter = !key
 	if key {
@@ -75,17 +50,17 @@ func (e *Encoder) AppendSlice(dst []byte, img *Cells, key bool) []byte {
 		e.skipped = 0
 	}
 	e.bits.trailing()
-	e.source.Copy(img)
+	e.source.copyFrom(img)
 	e.frameNum = (e.frameNum + 1) % (1 << frameNumBits)
 	if key {
 		e.idrID ^= 1 // two IDR pictures in a row must differ in it (7.4.3)
-		return AppendNAL(dst, nalIDR, e.bits.buf)
+		return appendNAL(dst, nalIDR, e.bits.buf)
 	}
-	return AppendNAL(dst, nalSlice, e.bits.buf)
+	return appendNAL(dst, nalSlice, e.bits.buf)
 }
 
 // sliceHeader writes 7.3.3 as the parameter sets of this encoder shape it.
-func (e *Encoder) sliceHeader(key bool) {
+func (e *h264Encoder) sliceHeader(key bool) {
 	w := &e.bits
 	w.ue(0) // first_mb_in_slice
 	if key {
@@ -109,7 +84,7 @@ func (e *Encoder) sliceHeader(key bool) {
 }
 
 // unchanged reports whether a macroblock is the same as in the picture before.
-func (e *Encoder) unchanged(img *Cells, mx, my int) bool {
+func (e *h264Encoder) unchanged(img *cells, mx, my int) bool {
 	for y := range 4 {
 		i := (my*4+y)*img.Width + mx*4
 		if [4]uint8(img.Y[i:i+4]) != [4]uint8(e.source.Y[i:i+4]) {
@@ -127,7 +102,7 @@ func (e *Encoder) unchanged(img *Cells, mx, my int) bool {
 }
 
 // macroblock writes one macroblock as Intra_16x16 with DC prediction and no AC coefficients (7.3.5).
-func (e *Encoder) macroblock(img *Cells, mx, my int) {
+func (e *h264Encoder) macroblock(img *cells, mx, my int) {
 	w := &e.bits
 	luma := e.luma(img, mx, my)
 	cb, anyCb := e.chroma(img.Cb, e.recon.Cb, mx, my)

@@ -1,4 +1,4 @@
-package h264enc
+package testpattern
 
 // writeBlock writes the coefficients of one residual block in scan order, in CAVLC (9.2). Only the two
 // kinds of block that this encoder makes are known: 16 luma DC levels with nC = 0, and 4 chroma DC levels.

@@ -1,41 +1,14 @@
-package h264enc
+package testpattern
 
 import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"testing"
 )
 
-// decode gives the luma and chroma planes of every picture that FFmpeg, told to stop at the first error, finds in stream.
-func decode(t testing.TB, stream []byte) []byte {
-	t.Helper()
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("ffmpeg is missing")
-		}
-		t.Skip("ffmpeg is missing: the outside decoder is not asked")
-	}
-	var out, errs bytes.Buffer
-	cmd := exec.Command("ffmpeg", "-v", "error", "-xerror", "-err_detect", "explode",
-		"-f", "h264", "-i", "-", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stream), &out, &errs
-	if err := cmd.Run(); err != nil || errs.Len() > 0 {
-		t.Fatalf("ffmpeg: %v: %s", err, errs.String())
-	}
-	return out.Bytes()
-}
-
-func annexB(config Config) []byte {
-	b := append([]byte{0, 0, 0, 1}, config.SPS()...)
-	b = append(b, 0, 0, 0, 1)
-	return append(b, config.PPS()...)
-}
-
 // planes spells the encoder's own reconstruction out in samples, cropped.
-func planes(c *Cells, width, height int) []byte {
+func planes(c *cells, width, height int) []byte {
 	var out []byte
 	for y := range height {
 		for x := range width {
@@ -62,27 +35,28 @@ func scramble(r *rand.Rand, p []uint8, share float64, strength int) {
 }
 
 func TestFFmpegDecodesWhatWeReconstruct(t *testing.T) {
-	for _, c := range []Config{
+	for _, c := range []h264Config{
 		{Width: 320, Height: 192, FPS: 30}, {Width: 640, Height: 360, FPS: 25},
 		{Width: 330, Height: 182, FPS: 1}, {Width: 1280, Height: 720, FPS: 60},
 	} {
 		t.Run(fmt.Sprintf("%dx%d", c.Width, c.Height), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(c.Width)))
-			e, img := New(c), NewCells(c.Width, c.Height)
-			stream, want := annexB(c), []byte(nil)
+			e, img := newH264Encoder(c), newCells(c.Width, c.Height)
+			stream, want := annexB(nil, c.sps(), c.pps()), []byte(nil)
 			for i := range 48 {
 				share, strength := []float64{0.005, 0.05, 0.3, 1}[i%4], []int{1, 4, 30, 255}[i/4%4]
 				for _, p := range [][]uint8{img.Y, img.Cb, img.Cr} {
 					scramble(r, p, share, strength)
 				}
-				stream = append(stream, 0, 0, 0, 1)
-				stream = e.AppendSlice(stream, img, i == 0 || i == 1 || i == 30)
+				stream = annexB(stream, e.appendSlice(nil, img, i == 0 || i == 1 || i == 30))
 				want = append(want, planes(e.recon, c.Width, c.Height)...)
 				near(t, img.Y, e.recon.Y)
 				near(t, img.Cb, e.recon.Cb)
 				near(t, img.Cr, e.recon.Cr)
 			}
-			if got := decode(t, stream); !bytes.Equal(got, want) {
+			got := ffmpeg(t, stream, "-f", "h264", "-i", "-", "-fps_mode", "passthrough",
+				"-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
+			if !bytes.Equal(got, want) {
 				t.Fatalf("the decoded pictures differ from the encoder's own (%d bytes, want %d)", len(got), len(want))
 			}
 		})
@@ -99,25 +73,25 @@ func near(t *testing.T, drawn, got []uint8) {
 	}
 }
 
-func TestLevel(t *testing.T) {
+func TestH264Level(t *testing.T) {
 	for _, c := range []struct {
-		config Config
+		config h264Config
 		want   byte
 	}{
-		{Config{Width: 1280, Height: 720, FPS: 30}, 31},
-		{Config{Width: 1280, Height: 720, FPS: 60}, 32},
-		{Config{Width: 1920, Height: 1080, FPS: 30}, 40},
-		{Config{Width: 640, Height: 360, FPS: 30, Bitrate: 12e6}, 31},
-		{Config{Width: 3840, Height: 2160, FPS: 60}, 52},
+		{h264Config{Width: 1280, Height: 720, FPS: 30}, 31},
+		{h264Config{Width: 1280, Height: 720, FPS: 60}, 32},
+		{h264Config{Width: 1920, Height: 1080, FPS: 30}, 40},
+		{h264Config{Width: 640, Height: 360, FPS: 30, Bitrate: 12e6}, 31},
+		{h264Config{Width: 3840, Height: 2160, FPS: 60}, 52},
 	} {
-		if got := c.config.SPS()[3]; got != c.want {
+		if got := c.config.sps()[3]; got != c.want {
 			t.Errorf("%+v: level %d, want %d", c.config, got, c.want)
 		}
 	}
 }
 
 func TestEmulationPrevention(t *testing.T) {
-	got := AppendNAL(nil, 6, []byte{0, 0, 0, 0, 0, 3, 0, 0, 4, 0, 0, 1})
+	got := appendNAL(nil, 6, []byte{0, 0, 0, 0, 0, 3, 0, 0, 4, 0, 0, 1})
 	want := []byte{6, 0, 0, 3, 0, 0, 3, 0, 3, 0, 0, 4, 0, 0, 3, 1}
 	if !bytes.Equal(got, want) {
 		t.Fatalf("% x, want % x", got, want)

@@ -1,11 +1,11 @@
-package h264enc
+package testpattern
 
 // zigzag is the frame scan of a 4x4 block, as raster positions (6.4.8, Table 8-12).
 var zigzag = [16]uint8{0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15}
 
 // luma predicts, transforms and quantises the 16 cells of a macroblock, leaves in recon what a decoder will
 // have, and returns the DC levels in scan order.
-func (e *Encoder) luma(img *Cells, mx, my int) (scan [16]int32) {
+func (e *h264Encoder) luma(img *cells, mx, my int) (scan [16]int32) {
 	pred := e.predictLuma(mx, my)
 	var block [16]int32
 	at := my*4*img.Width + mx*4
@@ -27,7 +27,7 @@ func (e *Encoder) luma(img *Cells, mx, my int) (scan [16]int32) {
 }
 
 // predictLuma is Intra_16x16_DC prediction (8.3.3.3) on flat cells.
-func (e *Encoder) predictLuma(mx, my int) int32 {
+func (e *h264Encoder) predictLuma(mx, my int) int32 {
 	r := e.recon
 	at := my*4*r.Width + mx*4
 	var above, left int32
@@ -50,7 +50,7 @@ func (e *Encoder) predictLuma(mx, my int) int32 {
 }
 
 // chroma does for the four cells of one chroma component what luma does, and says whether any level is not zero.
-func (e *Encoder) chroma(img, recon []uint8, mx, my int) (levels [4]int32, coded bool) {
+func (e *h264Encoder) chroma(img, recon []uint8, mx, my int) (levels [4]int32, coded bool) {
 	stride := e.recon.Width / 2
 	at := my*2*stride + mx*2
 	pos := [4]int{at, at + 1, at + stride, at + stride + 1}

@@ -1,4 +1,4 @@
-package h264enc
+package testpattern
 
 // vlc is one codeword: its bits, right-aligned, and how many they are.
 type vlc struct {

@@ -1,4 +1,4 @@
-package h264enc
+package testpattern
 
 import "math/bits"
 
@@ -53,8 +53,8 @@ func (w *bitWriter) trailing() {
 	}
 }
 
-// AppendNAL appends header and rbsp as one NAL unit, with emulation prevention (7.4.1.1) and without any framing.
-func AppendNAL(dst []byte, header byte, rbsp []byte) []byte {
+// appendNAL appends header and rbsp as one NAL unit, with emulation prevention (7.4.1.1) and without any framing.
+func appendNAL(dst []byte, header byte, rbsp []byte) []byte {
 	dst = append(dst, header)
 	zeros := 0
 	for _, b := range rbsp {
