@@ -1,0 +1,74 @@
+// Package dash answers requests for DASH manifests, plain and low-latency. What
+// belongs here: Periods, adaptation sets and segment timelines over a presentation,
+// and the times that tell a player when to ask again. What does not: the XML
+// (format/dash), segments and viewers (deliver), and what is played (presentation).
+package dash
+
+import (
+	"net/http"
+	"time"
+
+	"weir/internal/deliver"
+	format "weir/internal/format/dash"
+)
+
+// Handler serves manifests.
+type Handler struct {
+	server *deliver.Server
+}
+
+// New returns a handler.
+func New(s *deliver.Server) *Handler { return &Handler{server: s} }
+
+// clockQuery after the manifest's own address asks for the time: the UTCTiming source is on the same host and path,
+// so it is reachable wherever the manifest is.
+const clockQuery = "utc"
+
+// ServeMPD answers for index.mpd.
+func (h *Handler) ServeMPD(w http.ResponseWriter, r *http.Request, name string, now time.Time) {
+	if !deliver.Allowed(w, r) {
+		return
+	}
+	if r.URL.RawQuery == clockQuery {
+		deliver.ServeClock(w, r, now)
+		return
+	}
+	if err := h.serve(w, r, name, now); err != nil && r.Context().Err() == nil {
+		deliver.WriteFault(w, r, err)
+	}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, now time.Time) error {
+	visit, err := h.server.Enter(w, r, name, "dash", true, now)
+	if err != nil {
+		return err
+	}
+	st, err := h.server.Stream(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	v, err := st.Described(r.Context())
+	if err != nil {
+		return err
+	}
+	doc, m, err := h.document(st, v, now)
+	if err != nil {
+		return err
+	}
+	cache := "public, max-age=0, s-maxage=1"
+	if location, query := location(&visit), visit.Query(visit.Keyed()); location != "" || query != "" {
+		own := *m
+		own.Location, own.Query = location, query
+		doc, cache = deliver.NewDoc(own.Append(nil)), "private, no-cache"
+	}
+	visit.Session.Out(doc.Serve(w, r, format.MIMEType, cache))
+	return nil
+}
+
+// location is where a viewer whose token is in its address asks next time.
+func location(v *deliver.Visit) string {
+	if !v.Pinned() {
+		return ""
+	}
+	return deliver.Address{Kind: deliver.Manifest}.String() + "?" + v.Query(true)
+}

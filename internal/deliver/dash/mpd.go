@@ -1,0 +1,210 @@
+package dash
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"weir/internal/codec"
+	"weir/internal/deliver"
+	"weir/internal/fault"
+	format "weir/internal/format/dash"
+	"weir/internal/media"
+	"weir/internal/presentation"
+	"weir/internal/timeline"
+)
+
+// document gives the manifest of a version. publishTime moves only when something else does.
+func (h *Handler) document(st *deliver.Stream, v deliver.View, now time.Time) (*deliver.Doc, *format.MPD, error) {
+	var err error
+	doc := st.Doc("mpd", v.Version, func(prev *deliver.Doc) *deliver.Doc {
+		var m format.MPD
+		if m, err = MPD(v, st.Window()); err != nil {
+			return prev
+		}
+		if prev != nil {
+			before := prev.Source.(*format.MPD)
+			m.PublishTime = before.PublishTime
+			if bytes.Equal(m.Append(nil), prev.Body) {
+				return prev
+			}
+		}
+		m.PublishTime = now.Truncate(time.Millisecond)
+		d := deliver.NewDoc(m.Append(nil))
+		d.Source = &m
+		return d
+	})
+	if doc == nil {
+		if err == nil {
+			err = deliver.ErrNotYet
+		}
+		return nil, nil, err
+	}
+	return doc, doc.Source.(*format.MPD), nil
+}
+
+func lowLatency(p *presentation.Period) bool {
+	return p.Run.PartDuration > 0 && p.Run.PartDuration < p.Run.SegmentDuration
+}
+
+// MPD is the manifest of a version, without its publishTime. It is a pure function of its arguments.
+func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
+	m := format.MPD{
+		TimeShiftBufferDepth: window,
+		MaxSegmentDuration:   v.Segment,
+		UTCTiming:            deliver.Address{Kind: deliver.Manifest}.String() + "?" + clockQuery,
+	}
+	var left []media.Codec
+	for i := range v.Periods {
+		p, unknown := period(&v.Periods[i], v.Live)
+		left = append(left, unknown...)
+		if len(p.Sets) > 0 {
+			m.Periods = append(m.Periods, p)
+		}
+	}
+	if len(m.Periods) == 0 {
+		return m, notCarried(left)
+	}
+	d := v.Newest().Run.SegmentDuration
+	m.MinBufferTime, m.MinimumUpdatePeriod, m.SuggestedDelay = d, d, 3*d
+	if lowLatency(v.Newest()) {
+		low(&m, v, d)
+	}
+	if !v.Live {
+		m.MinimumUpdatePeriod, m.Latency, m.LowLatency = 0, nil, false
+		m.End = lastEnd(v)
+		m.Periods[len(m.Periods)-1].End = m.End
+	}
+	return m, nil
+}
+
+// low sets what low latency needs. A player learns of the next segment from the manifest, half a segment late at
+// most, so a segment and a half is what it can keep up with.
+func low(m *format.MPD, v deliver.View, d time.Duration) {
+	target := d + d/2
+	m.LowLatency = true
+	m.MinBufferTime, m.MinimumUpdatePeriod, m.SuggestedDelay = d/2, d/2, target
+	m.Latency = &format.Latency{Target: target, Min: d, Max: 3 * d, MinRate: 0.96, MaxRate: 1.04}
+}
+
+func lastEnd(v deliver.View) time.Time {
+	end := v.Newest().To
+	if end.IsZero() {
+		end = v.Newest().From
+	}
+	return end
+}
+
+func notCarried(left []media.Codec) error {
+	if len(left) == 0 {
+		return deliver.ErrNotYet
+	}
+	return fault.New(fault.Unsupported, "codec_not_in_dash", "DASH cannot carry "+left[0].String()+" here, and the stream has nothing else.",
+		"Publish H.264 with AAC, or watch over WebRTC or HTTP-FLV.")
+}
+
+// carries reports whether the segments can hold the codec. VP8 and G.711 have no player.
+func carries(c media.Codec) bool {
+	return c != media.UnknownCodec && c != media.VP8 && c != media.PCMA && c != media.PCMU
+}
+
+// period describes one run. Its id and start come from the run alone, so they are the same from the first manifest
+// that lists it to the last.
+func period(p *presentation.Period, live bool) (format.Period, []media.Codec) {
+	out := format.Period{ID: "r" + strconv.FormatUint(p.Run.ID, 10), Start: p.Run.Start.Truncate(time.Millisecond)}
+	var left []media.Codec
+	for i := range p.Run.Run.Renditions {
+		r := &p.Run.Run.Renditions[i]
+		if !carries(r.Track.Codec) {
+			left = append(left, r.Track.Codec)
+			continue
+		}
+		rep, ok := representation(p, r, &p.Run.Renditions[i], live)
+		if !ok {
+			continue
+		}
+		join(&out, r, rep, i)
+	}
+	return out, left
+}
+
+// join puts a representation into the set whose alternate it is, or into a new one.
+func join(out *format.Period, r *timeline.Rendition, rep format.Representation, i int) {
+	kind := r.Track.Kind.String()
+	id := i + 1
+	if r.Track.Alternate != 0 {
+		id = 1000*int(r.Track.Kind) + 100*int(r.Track.Codec) + r.Track.Alternate
+	}
+	for j := range out.Sets {
+		if s := &out.Sets[j]; s.ID == id && s.ContentType == kind && s.Language == r.Track.Language {
+			s.Representations = append(s.Representations, rep)
+			return
+		}
+	}
+	set := format.AdaptationSet{ID: id, ContentType: kind, Language: r.Track.Language, Representations: []format.Representation{rep}}
+	if rep.Template.AvailabilityOffset > 0 {
+		set.Producer = &format.Producer{ID: i, Wall: out.Start, Media: rep.Template.Offset}
+	}
+	out.Sets = append(out.Sets, set)
+}
+
+func representation(p *presentation.Period, r *timeline.Rendition, view *timeline.RenditionView, live bool) (format.Representation, bool) {
+	t := &r.Track
+	rate := presentation.Measure(view, t.TimeScale, p.Run.SegmentDuration)
+	if rate.Peak == 0 {
+		return format.Representation{}, false
+	}
+	rep := format.Representation{
+		ID: r.Name, Codecs: codec.String(t), Bandwidth: rate.Peak,
+		Width: t.Width, Height: t.Height, FrameRate: t.FrameRate, SampleRate: t.SampleRate, Channels: t.Channels,
+	}
+	ll := lowLatency(p) && live
+	segs := stretch(view.Segments, ll && !p.Run.Ended)
+	if len(segs) == 0 {
+		return format.Representation{}, false
+	}
+	run := strconv.FormatUint(p.Run.ID, 10)
+	rep.Template = format.Template{
+		TimeScale: t.TimeScale,
+		Offset:    media.FromDuration(time.Duration(p.Run.Start.Truncate(time.Millisecond).UnixNano()), t.TimeScale),
+		Init:      r.InitName, Media: "seg-" + run + "-" + r.Name + "-$Number$.m4s",
+		StartNumber: segs[0].N,
+		Segments:    make([]format.Segment, len(segs)),
+	}
+	if ll {
+		rep.Template.AvailabilityOffset = p.Run.SegmentDuration - p.Run.PartDuration
+	}
+	for i := range segs {
+		rep.Template.Segments[i] = format.Segment{Start: segs[i].Start, Duration: segs[i].Duration}
+	}
+	closeTimeline(rep.Template.Segments, segs, t.Ticks(p.Run.SegmentDuration))
+	return rep, true
+}
+
+// stretch is the newest row of segments without a gap: with $Number$ a timeline cannot leave a number out.
+func stretch(segs []timeline.SegmentView, open bool) []timeline.SegmentView {
+	if n := len(segs); n > 0 && !segs[n-1].Complete && (!open || len(segs[n-1].Parts) == 0) {
+		segs = segs[:n-1]
+	}
+	for len(segs) > 0 && segs[len(segs)-1].Gap {
+		segs = segs[:len(segs)-1]
+	}
+	for i := len(segs) - 1; i >= 0; i-- {
+		if segs[i].Gap {
+			return segs[i+1:]
+		}
+	}
+	return segs
+}
+
+// closeTimeline lets each segment last until the next one begins, so that rounding leaves no holes, and gives the open
+// one the duration that it will nominally have.
+func closeTimeline(out []format.Segment, segs []timeline.SegmentView, nominal int64) {
+	for i := range out {
+		if i+1 < len(out) {
+			out[i].Duration = max(out[i+1].Start-out[i].Start, 1)
+		} else if !segs[i].Complete {
+			out[i].Duration = max(nominal, out[i].Duration)
+		}
+	}
+}

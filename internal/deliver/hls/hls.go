@@ -1,0 +1,197 @@
+// Package hls answers requests for HLS playlists: multivariant, media, low-latency
+// with blocking reload and delta updates. What belongs here: which segments and
+// parts a playlist lists, and when a request is held. What does not: the text
+// (format/hls), segments and viewers (deliver), and what is played (presentation).
+package hls
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"weir/internal/deliver"
+	"weir/internal/fault"
+	format "weir/internal/format/hls"
+)
+
+// Handler serves playlists.
+type Handler struct {
+	server *deliver.Server
+}
+
+// New returns a handler.
+func New(s *deliver.Server) *Handler { return &Handler{server: s} }
+
+// ServePlaylist answers for index.m3u8 (deliver.Master) or a rendition's playlist (deliver.Playlist).
+func (h *Handler) ServePlaylist(w http.ResponseWriter, r *http.Request, name string, a deliver.Address, now time.Time) {
+	if !deliver.Allowed(w, r) {
+		return
+	}
+	err := error(deliver.ErrUnknown)
+	switch a.Kind {
+	case deliver.Master:
+		err = h.multivariant(w, r, name, now)
+	case deliver.Playlist:
+		err = h.media(w, r, name, a.Rendition, now)
+	}
+	if err != nil && r.Context().Err() == nil {
+		deliver.WriteFault(w, r, err)
+	}
+}
+
+func (h *Handler) multivariant(w http.ResponseWriter, r *http.Request, name string, now time.Time) error {
+	visit, err := h.server.Enter(w, r, name, "hls", true, now)
+	if err != nil {
+		return err
+	}
+	st, err := h.server.Stream(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	v, err := st.Described(r.Context())
+	if err != nil {
+		return err
+	}
+	m, err := Multivariant(v.Described())
+	if err != nil {
+		return err
+	}
+	m.Query = visit.Query(true)
+	// With a token in it, it is this viewer's alone, and a shared cache must not count all as one.
+	cache := "private, no-cache"
+	if m.Query == "" {
+		cache = "public, max-age=1"
+	}
+	n := deliver.NewDoc(m.Append(nil)).Serve(w, r, format.MIMEType, cache)
+	visit.Session.Out(n)
+	return nil
+}
+
+// reload is what a media playlist request asks for (RFC 8216bis section 6.2.5).
+type reload struct {
+	msn   int64 // -1 = answer at once
+	part  int   // -1 = the whole segment
+	delta bool
+}
+
+func (h *Handler) media(w http.ResponseWriter, r *http.Request, name, rendition string, now time.Time) error {
+	visit, err := h.server.Enter(w, r, name, "hls", false, now)
+	if err != nil {
+		return err
+	}
+	ask, err := parseReload(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	st, err := h.server.Stream(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	v, err := st.Rendition(r.Context(), rendition)
+	if err != nil {
+		return err
+	}
+	held := ask.msn >= 0
+	if held {
+		if v, held, err = hold(r, st, v, rendition, ask); err != nil {
+			return err
+		}
+	}
+	doc := h.document(st, v, rendition, ask.delta, visit.Keyed(), visit.Query(visit.Keyed()))
+	n := doc.Serve(w, r, format.MIMEType, cacheControl(v, held, visit.Keyed()))
+	visit.Session.Out(n)
+	return nil
+}
+
+// hold waits for what a blocking reload asks for. held tells that the answer has it.
+func hold(r *http.Request, st *deliver.Stream, v deliver.View, rendition string, ask reload) (deliver.View, bool, error) {
+	if last, ok := v.LastComplete(rendition); ok && ask.msn > last+2 {
+		return v, false, fault.New(fault.Invalid, "hls_too_far_ahead",
+			"The request names a media sequence number too far ahead of the playlist.", "Reload the playlist without _HLS_msn.")
+	}
+	v, ready, err := st.Wait(r.Context(), v.Patience(), func(v deliver.View) bool {
+		return v.Contains(rendition, ask.msn, ask.part)
+	})
+	// While the publisher is away nothing is wrong with the stream: the viewer gets what there is and asks again.
+	if err == nil && !ready && !v.Away {
+		err = fault.New(fault.Unavailable, "hls_reload_timeout", "The stream has not gone on in time.", "Try again.")
+	}
+	return v, ready, err
+}
+
+// document gives the media playlist of a version, shared by all viewers unless its addresses carry a key.
+func (h *Handler) document(st *deliver.Stream, v deliver.View, rendition string, delta, own bool, query string) *deliver.Doc {
+	if own {
+		m := Media(v, rendition, delta)
+		m.Query = query
+		return deliver.NewDoc(m.Append(nil))
+	}
+	kind := rendition
+	if delta {
+		kind += " delta"
+	}
+	return st.Doc(kind, v.Version, func(*deliver.Doc) *deliver.Doc {
+		m := Media(v, rendition, delta)
+		m.Query = query
+		return deliver.NewDoc(m.Append(nil))
+	})
+}
+
+// cacheControl: a playlist that a blocking reload waited for is good for a while, because its address is asked for
+// once; any other is out of date with the next part (RFC 8216bis appendix B.1). A playlist of whole segments may be
+// as old as half a target duration.
+func cacheControl(v deliver.View, held, own bool) string {
+	switch {
+	case own:
+		return "private, no-cache"
+	case !v.Live:
+		return "public, max-age=60"
+	case held:
+		return "public, max-age=6"
+	case lowLatency(v):
+		return "public, no-cache"
+	default:
+		return "public, max-age=0, s-maxage=1"
+	}
+}
+
+var errBadReload = fault.New(fault.Invalid, "hls_bad_reload", "The parameters _HLS_msn, _HLS_part and _HLS_skip are not right.",
+	"Send decimal numbers, _HLS_part only with _HLS_msn, and YES or v2 for _HLS_skip.")
+
+func parseReload(q url.Values) (reload, error) {
+	ask := reload{msn: -1, part: -1}
+	var ok bool
+	if s, has := q["_HLS_msn"]; has {
+		if ask.msn, ok = decimal(s); !ok {
+			return ask, errBadReload
+		}
+	}
+	if s, has := q["_HLS_part"]; has {
+		n, ok := decimal(s)
+		if !ok || ask.msn < 0 || n > 1<<20 {
+			return ask, errBadReload
+		}
+		ask.part = int(n)
+	}
+	if s, has := q["_HLS_skip"]; has {
+		if len(s) != 1 || s[0] != "YES" && s[0] != "v2" {
+			return ask, errBadReload
+		}
+		ask.delta = true
+	}
+	return ask, nil
+}
+
+func decimal(s []string) (int64, bool) {
+	if len(s) != 1 || s[0] == "" || len(s[0]) > 18 {
+		return 0, false
+	}
+	n := int64(0)
+	for _, c := range []byte(s[0]) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}

@@ -1,0 +1,193 @@
+package hls
+
+import (
+	"math"
+	"time"
+
+	"weir/internal/deliver"
+	format "weir/internal/format/hls"
+	"weir/internal/media"
+	"weir/internal/presentation"
+	"weir/internal/timeline"
+)
+
+// partsBack is for how many target durations from the end parts are listed (RFC 8216bis section 6.2.2).
+const partsBack = 3
+
+func lowLatency(v deliver.View) bool {
+	n := v.Newest()
+	return n != nil && n.Run.PartDuration > 0 && n.Run.PartDuration < n.Run.SegmentDuration
+}
+
+// Media is the media playlist of a rendition, whole or as a delta update. It is a pure function of its arguments.
+func Media(v deliver.View, rendition string, delta bool) format.Media {
+	m := format.Media{TargetDuration: targetDuration(v.Segment, nominal(v)), Ended: !v.Live, Independent: true}
+	ll := lowLatency(v) && v.Live
+	target := time.Duration(m.TargetDuration) * time.Second
+	if ll {
+		m.PartTarget = v.Part
+		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*v.Part, 6*target, true
+	}
+	b := builder{m: &m, rendition: rendition, ll: ll}
+	b.partsFrom = partsFrom(v, rendition, partsBack*target)
+	for i := range v.Periods {
+		b.period(&v.Periods[i])
+	}
+	if ll {
+		if !v.Away {
+			m.Hint = hint(v, rendition)
+		}
+		m.Reports = reports(v, rendition)
+	}
+	if ll && delta {
+		skip(&m)
+	}
+	return m
+}
+
+// nominal is the longest nominal segment duration listed.
+func nominal(v deliver.View) time.Duration {
+	d := time.Duration(0)
+	for i := range v.Periods {
+		d = max(d, v.Periods[i].Run.SegmentDuration)
+	}
+	return d
+}
+
+// targetDuration covers every segment: EXTINF rounded to the nearest second must not exceed it (RFC 8216bis section
+// 4.4.3.1), and it does not shrink below the nominal duration.
+func targetDuration(longest, nominal time.Duration) int {
+	return max(int(math.Ceil(nominal.Seconds())), int(math.Round(longest.Seconds())), 1)
+}
+
+// partsFrom is the instant from which on parts are listed.
+func partsFrom(v deliver.View, rendition string, back time.Duration) time.Time {
+	for i := len(v.Periods) - 1; i >= 0; i-- {
+		segs, r := v.Periods[i].Segments(rendition)
+		if n := len(segs); n > 0 && r != nil {
+			return presentation.At(segs[n-1].Start+segs[n-1].Duration, r.Track.TimeScale).Add(-back)
+		}
+	}
+	return time.Time{}
+}
+
+type builder struct {
+	m         *format.Media
+	rendition string
+	ll        bool
+	partsFrom time.Time
+}
+
+func (b *builder) period(p *presentation.Period) {
+	segs, r := p.Segments(b.rendition)
+	m := b.m
+	for i := range segs {
+		s := &segs[i]
+		if !s.Complete && (!b.ll || len(s.Parts) == 0) {
+			continue
+		}
+		out := b.segment(p, s, r)
+		if i == 0 {
+			if len(m.Segments) == 0 {
+				m.MediaSequence, m.DiscontinuitySequence = s.MSN, p.Run.DiscontinuitySeq
+			} else {
+				out.Discontinuity = true
+			}
+			if r != nil {
+				out.Map = r.InitName
+			}
+		}
+		m.Independent = m.Independent && (s.Independent || s.Gap)
+		m.Segments = append(m.Segments, out)
+	}
+}
+
+func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *timeline.Rendition) format.Segment {
+	if s.Gap {
+		// Players do not fetch it, but every segment needs an address and a length.
+		a := deliver.Address{Kind: deliver.Segment, Run: p.Run.ID, Rendition: b.rendition, N: s.N}
+		return format.Segment{URI: a.String(), Duration: p.Run.SegmentDuration, Gap: true,
+			Time: time.Unix(0, s.N*int64(p.Run.SegmentDuration))}
+	}
+	scale := r.Track.TimeScale
+	a := deliver.Address{Kind: deliver.Segment, Run: p.Run.ID, Rendition: r.Name, N: s.N}
+	out := format.Segment{Time: presentation.At(s.Start, scale)}
+	if s.Complete {
+		out.URI, out.Duration = a.String(), media.ToDuration(s.Duration, scale)
+	}
+	if !b.ll || presentation.At(s.Start+s.Duration, scale).Before(b.partsFrom) {
+		return out
+	}
+	a.Kind = deliver.Part
+	out.Parts = make([]format.Part, len(s.Parts))
+	for i := range s.Parts {
+		a.Index = i
+		out.Parts[i] = format.Part{URI: a.String(), Duration: media.ToDuration(s.Parts[i].Duration, scale),
+			Independent: s.Parts[i].Independent}
+	}
+	return out
+}
+
+// hint is the address of the part that comes next; "" while the newest run has nothing of the rendition.
+func hint(v deliver.View, rendition string) string {
+	p := v.Newest()
+	segs, r := p.Segments(rendition)
+	if r == nil || len(segs) == 0 {
+		return ""
+	}
+	last := &segs[len(segs)-1]
+	a := deliver.Address{Kind: deliver.Part, Run: p.Run.ID, Rendition: rendition, N: last.N, Index: len(last.Parts)}
+	if last.Complete {
+		a.N, a.Index = last.N+1, 0
+	}
+	return a.String()
+}
+
+// reports tells of the other renditions, so that a player can switch without another round trip.
+func reports(v deliver.View, rendition string) []format.Report {
+	p := v.Newest()
+	var out []format.Report
+	for i := range p.Run.Run.Renditions {
+		name := p.Run.Run.Renditions[i].Name
+		if name == rendition || !carries(p.Run.Run.Renditions[i].Track.Codec) {
+			continue
+		}
+		if msn, part, ok := v.Edge(name); ok {
+			out = append(out, format.Report{URI: deliver.Address{Kind: deliver.Playlist, Rendition: name}.String(), LastMSN: msn, LastPart: part})
+		}
+	}
+	return out
+}
+
+// skip turns a whole playlist into a delta update: segments older than CAN-SKIP-UNTIL are left out, but never across
+// a discontinuity (RFC 8216bis section 6.2.5.1; players lose count of it).
+func skip(m *format.Media) {
+	total := time.Duration(0)
+	for i := range m.Segments {
+		total += length(&m.Segments[i])
+	}
+	n := 0
+	for n < len(m.Segments) && !m.Segments[n].Discontinuity {
+		total -= length(&m.Segments[n])
+		if total < m.SkipUntil {
+			break
+		}
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	m.Skipped = n
+	m.Segments = m.Segments[n:]
+}
+
+func length(s *format.Segment) time.Duration {
+	if s.URI != "" {
+		return s.Duration
+	}
+	d := time.Duration(0)
+	for i := range s.Parts {
+		d += s.Parts[i].Duration
+	}
+	return d
+}
