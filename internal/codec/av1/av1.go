@@ -114,9 +114,7 @@ func IsKey(sample []byte) bool {
 	for o := range OBUs(sample) {
 		switch o.Type {
 		case OBUSequenceHeader:
-			if s, err := ParseSequenceHeader(o.Payload); err == nil {
-				still = s.ReducedStill
-			}
+			still = len(o.Payload) > 0 && o.Payload[0]&0x08 != 0 // reduced_still_picture_header
 		case OBUFrame, OBUFrameHeader:
 			if still {
 				return true
