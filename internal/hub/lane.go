@@ -44,30 +44,64 @@ type Lane struct {
 	stream *Stream
 	key    LaneKey
 	want   Want
-	enc    Encoder
-	supply *supply
-
-	// under the stream's mu
-	refs    int
-	linger  *time.Timer
-	layout  *layout
-	tracks  []media.Track
-	hasVid  bool
-	silent  bool // the encoder refused the current tracks
-	arena   [][]byte
-	lastErr error
+	source laneSource // under the stream's mu
 
 	mu       sync.Mutex
-	ring     []chunk // length is a power of two
-	first    uint64
-	next     uint64
+	log      chunkLog
 	group    uint64 // where newcomers start
 	changed  uint64 // position of the newest in-band header
 	inband   [][]byte
 	header   [][]byte
-	bytes    int
 	ended    bool
 	watchers map[Watcher]int
+}
+
+// laneSource is the encoding side of a lane.
+type laneSource struct {
+	enc    Encoder
+	supply *supply
+	refs   int
+	linger *time.Timer
+	layout *layout
+	tracks []media.Track
+	video  bool  // the lane carries video
+	err    error // the encoder refused the current tracks
+	arena  [][]byte
+}
+
+// chunkLog is a ring of encoded frames.
+type chunkLog struct {
+	ring        []chunk // length is a power of two
+	first, next uint64
+	bytes       int
+}
+
+func (l *chunkLog) at(pos uint64) *chunk { return &l.ring[pos&uint64(len(l.ring)-1)] }
+
+func (l *chunkLog) push(c chunk) {
+	if int(l.next-l.first) == len(l.ring) {
+		bigger := make([]chunk, max(64, 2*len(l.ring)))
+		for pos := l.first; pos < l.next; pos++ {
+			bigger[pos&uint64(len(bigger)-1)] = *l.at(pos)
+		}
+		l.ring = bigger
+	}
+	*l.at(l.next) = c
+	l.next++
+	l.bytes += c.size
+}
+
+// trim drops chunks from the front as trackLog.trim does for frames.
+func (l *chunkLog) trim(wall int64, keep uint64, maxBytes int) {
+	for l.first < l.next {
+		c := l.at(l.first)
+		if l.bytes <= maxBytes && (c.wall >= wall || l.first >= keep) {
+			return
+		}
+		l.bytes -= c.size
+		*c = chunk{}
+		l.first++
+	}
 }
 
 // Lane opens the shared form key of the stream of that name, made by newEncoder if nobody has asked for it yet. Close
@@ -80,8 +114,8 @@ func (h *Hub) Lane(ctx context.Context, name string, key LaneKey, w Want, newEnc
 	l := s.Lane(key, w, newEncoder)
 	if sup != nil {
 		s.mu.Lock()
-		if l.supply == nil {
-			l.supply = sup
+		if l.source.supply == nil {
+			l.source.supply = sup
 			sup = nil
 		}
 		s.mu.Unlock()
@@ -97,15 +131,15 @@ func (s *Stream) Lane(key LaneKey, w Want, newEncoder func(*Stream) Encoder) *La
 	s.mu.Lock()
 	l := s.readers.lanes[key]
 	if l != nil {
-		l.refs++
-		if l.linger != nil {
-			l.linger.Stop()
-			l.linger = nil
+		l.source.refs++
+		if l.source.linger != nil {
+			l.source.linger.Stop()
+			l.source.linger = nil
 		}
 		s.mu.Unlock()
 		return l
 	}
-	l = &Lane{stream: s, key: key, want: w, enc: newEncoder(s), refs: 1, watchers: map[Watcher]int{}}
+	l = &Lane{stream: s, key: key, want: w, source: laneSource{enc: newEncoder(s), refs: 1}, watchers: map[Watcher]int{}}
 	s.readers.lanes[key] = l
 	l.ended = s.state == Over
 	if s.layout != nil {
@@ -115,7 +149,7 @@ func (s *Stream) Lane(key LaneKey, w Want, newEncoder func(*Stream) Encoder) *La
 	if w.Need != media.UnknownCodec {
 		if u := s.hub.supply.need(s, w.Need); u != nil {
 			s.mu.Lock()
-			l.supply = u
+			l.source.supply = u
 			s.mu.Unlock()
 		}
 	}
@@ -126,13 +160,13 @@ func (s *Stream) Lane(key LaneKey, w Want, newEncoder func(*Stream) Encoder) *La
 func (l *Lane) backlog() {
 	s := l.stream
 	l.relayout(s.layout)
-	if l.silent {
+	if l.source.err != nil {
 		return
 	}
-	cursors := make([]logCursor, 0, len(l.tracks))
-	for i := range l.tracks {
-		if log := s.logs[l.tracks[i].ID]; log != nil {
-			cursors = append(cursors, logCursor{l.tracks[i].ID, log, log.seek(s.group)})
+	cursors := make([]logCursor, 0, len(l.source.tracks))
+	for i := range l.source.tracks {
+		if log := s.logs[l.source.tracks[i].ID]; log != nil {
+			cursors = append(cursors, logCursor{l.source.tracks[i].ID, log, log.seek(s.group)})
 		}
 	}
 	for {
@@ -148,7 +182,7 @@ func (l *Lane) backlog() {
 		}
 		e := oldest.log.at(oldest.pos)
 		oldest.pos++
-		if e.state.run == l.layout.run { // frames of an older run need an older header
+		if e.state.run == l.source.layout.run { // frames of an older run need an older header
 			l.encode(e)
 		}
 	}
@@ -157,15 +191,15 @@ func (l *Lane) backlog() {
 // relayout follows a change of run or tracks; the stream's mu is held.
 func (l *Lane) relayout(to *layout) {
 	chosen := l.want.choose(to.tracks)
-	if l.layout != nil && l.layout.run == to.run && sameTracks(chosen, l.tracks) {
-		l.layout = to
+	if l.source.layout != nil && l.source.layout.run == to.run && sameTracks(chosen, l.source.tracks) {
+		l.source.layout = to
 		return
 	}
-	first := l.layout == nil
-	l.layout, l.tracks = to, chosen
-	l.hasVid = media.First(chosen, media.Video) != nil
-	header, inband, err := l.enc.Start(chosen, to.run)
-	l.silent, l.lastErr = err != nil, err
+	first := l.source.layout == nil
+	l.source.layout, l.source.tracks = to, chosen
+	l.source.video = media.First(chosen, media.Video) != nil
+	header, inband, err := l.source.enc.Start(chosen, to.run)
+	l.source.err = err
 	if err != nil {
 		return
 	}
@@ -175,13 +209,13 @@ func (l *Lane) relayout(to *layout) {
 		l.mu.Unlock()
 		return
 	}
-	l.group, l.changed = l.next+1, l.next // nothing before can be joined any more
+	l.group, l.changed = l.log.next+1, l.log.next // nothing before can be joined any more
 	l.mu.Unlock()
 	if len(inband) > 0 {
 		l.push(inband, time.Now().UnixNano())
 	} else {
 		l.mu.Lock()
-		l.group = l.next
+		l.group = l.log.next
 		l.mu.Unlock()
 	}
 	l.notify(true)
@@ -203,14 +237,14 @@ func sameTracks(a, b []media.Track) bool {
 func (l *Lane) Err() error {
 	l.stream.mu.Lock()
 	defer l.stream.mu.Unlock()
-	return l.lastErr
+	return l.source.err
 }
 
 // Tracks returns the tracks that the lane carries now.
 func (l *Lane) Tracks() []media.Track {
 	l.stream.mu.Lock()
 	defer l.stream.mu.Unlock()
-	return l.tracks
+	return l.source.tracks
 }
 
 // Stream returns the stream that the lane belongs to.
@@ -218,7 +252,7 @@ func (l *Lane) Stream() *Stream { return l.stream }
 
 // feed takes one new frame; the stream's mu is held.
 func (l *Lane) feed(e *entry) {
-	if l.silent || media.Find(l.tracks, e.Track) == nil {
+	if l.source.err != nil || media.Find(l.source.tracks, e.Track) == nil {
 		return
 	}
 	video := l.encode(e)
@@ -228,22 +262,22 @@ func (l *Lane) feed(e *entry) {
 
 // encode appends the chunk of one frame and reports whether it is video.
 func (l *Lane) encode(e *entry) (video bool) {
-	if cap(l.arena)-len(l.arena) < 16 {
-		l.arena = make([][]byte, 0, 256)
+	if cap(l.source.arena)-len(l.source.arena) < 16 {
+		l.source.arena = make([][]byte, 0, 256)
 	}
-	start := len(l.arena)
-	out := l.enc.Encode(l.arena, &e.Frame)
+	start := len(l.source.arena)
+	out := l.source.enc.Encode(l.source.arena, &e.Frame)
 	if len(out) == start {
 		return false
 	}
-	l.arena = out
+	l.source.arena = out
 	if e.order == l.stream.group {
 		l.mu.Lock()
-		l.group = l.next
+		l.group = l.log.next
 		l.mu.Unlock()
 	}
 	l.push(out[start:len(out):len(out)], e.Wall)
-	return l.hasVid && media.Find(l.tracks, e.Track).Kind == media.Video
+	return l.source.video && media.Find(l.source.tracks, e.Track).Kind == media.Video
 }
 
 func (l *Lane) push(bufs [][]byte, wall int64) {
@@ -252,40 +286,21 @@ func (l *Lane) push(bufs [][]byte, wall int64) {
 		c.size += len(b)
 	}
 	l.mu.Lock()
-	if int(l.next-l.first) == len(l.ring) {
-		bigger := make([]chunk, max(64, 2*len(l.ring)))
-		for pos := l.first; pos < l.next; pos++ {
-			bigger[pos&uint64(len(bigger)-1)] = *l.at(pos)
-		}
-		l.ring = bigger
-	}
-	*l.at(l.next) = c
-	l.next++
-	l.bytes += c.size
+	l.log.push(c)
 	l.mu.Unlock()
 }
 
-func (l *Lane) at(pos uint64) *chunk { return &l.ring[pos&uint64(len(l.ring)-1)] }
-
 func (l *Lane) trim(now int64) {
-	before := now - int64(l.stream.hub.cfg.Window)
+	cfg := &l.stream.hub.cfg
 	l.mu.Lock()
-	for l.first < l.next {
-		c := l.at(l.first)
-		if l.bytes <= l.stream.hub.cfg.MaxBytes && (c.wall >= before || l.first >= l.group) {
-			break
-		}
-		l.bytes -= c.size
-		*c = chunk{}
-		l.first++
-	}
+	l.log.trim(now-int64(cfg.Window), l.group, cfg.MaxBytes)
 	l.mu.Unlock()
 }
 
 func (l *Lane) held() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.bytes
+	return l.log.bytes
 }
 
 // flush makes joined readers write what they hold back; the stream's mu is held.
@@ -327,7 +342,7 @@ func (l *Lane) Unwatch(w Watcher) {
 func (l *Lane) Join() (header [][]byte, pos uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.header, max(l.group, l.first)
+	return l.header, max(l.group, l.log.first)
 }
 
 // Batch is what Read found.
@@ -345,8 +360,8 @@ func (l *Lane) Read(dst [][]byte, pos uint64, maxBufs int) ([][]byte, Batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var b Batch
-	if pos < l.first {
-		to := max(l.group, l.first)
+	if pos < l.log.first {
+		to := max(l.group, l.log.first)
 		b.Skipped = int(to - pos)
 		if l.changed >= pos && l.changed < to {
 			dst = append(dst, l.inband...)
@@ -357,8 +372,8 @@ func (l *Lane) Read(dst [][]byte, pos uint64, maxBufs int) ([][]byte, Batch) {
 		pos = to
 		l.stream.count.skipped.Add(uint64(b.Skipped))
 	}
-	for n := 0; pos < l.next; pos++ {
-		c := l.at(pos)
+	for n := 0; pos < l.log.next; pos++ {
+		c := l.log.at(pos)
 		if n > 0 && n+len(c.bufs) > maxBufs {
 			break
 		}
@@ -367,7 +382,7 @@ func (l *Lane) Read(dst [][]byte, pos uint64, maxBufs int) ([][]byte, Batch) {
 		b.Size += c.size
 	}
 	b.Next = pos
-	b.Ended = l.ended && pos >= l.next
+	b.Ended = l.ended && pos >= l.log.next
 	return dst, b
 }
 
@@ -375,7 +390,7 @@ func (l *Lane) Read(dst [][]byte, pos uint64, maxBufs int) ([][]byte, Batch) {
 func (l *Lane) Pending(pos uint64) (chunks int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return int(l.next - max(pos, l.first))
+	return int(l.log.next - max(pos, l.log.first))
 }
 
 // Close gives back one use of the lane.
@@ -383,21 +398,21 @@ func (l *Lane) Close() {
 	s := l.stream
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l.refs--; l.refs > 0 {
+	if l.source.refs--; l.source.refs > 0 {
 		return
 	}
-	l.linger = time.AfterFunc(s.hub.cfg.Linger, l.drop)
+	l.source.linger = time.AfterFunc(s.hub.cfg.Linger, l.drop)
 }
 
 func (l *Lane) drop() {
 	s := l.stream
 	s.mu.Lock()
-	if l.refs > 0 || s.readers.lanes[l.key] != l {
+	if l.source.refs > 0 || s.readers.lanes[l.key] != l {
 		s.mu.Unlock()
 		return
 	}
 	delete(s.readers.lanes, l.key)
-	u := l.supply
+	u := l.source.supply
 	s.mu.Unlock()
 	if u != nil {
 		s.hub.supply.leave(u)

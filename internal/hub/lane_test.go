@@ -164,5 +164,7 @@ func BenchmarkWrite(b *testing.B) {
 
 type passEncoder struct{}
 
-func (passEncoder) Start([]media.Track, *Run) (header, inband [][]byte, err error) { return nil, nil, nil }
-func (passEncoder) Encode(dst [][]byte, f *media.Frame) [][]byte                  { return append(dst, f.Data) }
+func (passEncoder) Start([]media.Track, *Run) (header, inband [][]byte, err error) {
+	return nil, nil, nil
+}
+func (passEncoder) Encode(dst [][]byte, f *media.Frame) [][]byte { return append(dst, f.Data) }

@@ -14,9 +14,9 @@ type State uint8
 
 // The states of a stream.
 const (
-	Live  State = iota
-	Away        // the publisher left; readers stay for the grace time
-	Over        // ended; the object is only kept by its readers
+	Live State = iota
+	Away       // the publisher left; readers stay for the grace time
+	Over       // ended; the object is only kept by its readers
 )
 
 func (s State) String() string { return [...]string{"live", "away", "ended"}[s] }

@@ -1,0 +1,230 @@
+package fan
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/internal/hub"
+)
+
+// shard is one goroutine that writes to its share of the viewers.
+type shard struct {
+	fan  *Fan
+	wake chan struct{}
+
+	mu     sync.Mutex
+	groups map[groupKey]*group
+	ready  []*group // groups that have something to write
+
+	round   uint32 // of the relaxed profile
+	cache   cache
+	working []*group
+	viewers []*Viewer
+}
+
+type groupKey struct {
+	lane    *hub.Lane
+	profile Profile
+}
+
+// group is the viewers of one lane and profile on one shard. It watches the lane.
+type group struct {
+	shard   *shard
+	key     groupKey
+	viewers []*Viewer // under shard.mu
+	queued  atomic.Bool
+	since   atomic.Int64 // Unix ns since when audio waits; 0 = none
+}
+
+func newShard(f *Fan) *shard {
+	return &shard{fan: f, wake: make(chan struct{}, 1), groups: map[groupKey]*group{}}
+}
+
+// LaneChanged is called by the publisher's goroutine with the stream's lock held.
+func (g *group) LaneChanged(_ *hub.Lane, flush bool) {
+	switch {
+	case g.key.profile == Realtime, g.key.profile == Live && flush:
+		g.shard.wakeUp(g)
+	case g.since.Load() == 0:
+		g.since.Store(time.Now().UnixNano())
+	}
+}
+
+// wakeUp queues a group and wakes the shard.
+func (s *shard) wakeUp(g *group) {
+	if g.queued.Swap(true) {
+		return
+	}
+	s.mu.Lock()
+	s.ready = append(s.ready, g)
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *shard) join(v *Viewer) {
+	key := groupKey{v.lane, v.opt.Profile}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over {
+		return
+	}
+	s.mu.Lock()
+	g := s.groups[key]
+	if g == nil {
+		g = &group{shard: s, key: key}
+		s.groups[key] = g
+	}
+	fresh := len(g.viewers) == 0
+	v.group = g
+	g.viewers = append(g.viewers, v)
+	s.mu.Unlock()
+	if fresh {
+		v.lane.Watch(g)
+	}
+	s.wakeUp(g) // what came between the start and now
+}
+
+func (s *shard) leave(v *Viewer) {
+	s.mu.Lock()
+	g := v.group
+	last := false
+	for i, o := range g.viewers {
+		if o == v {
+			n := len(g.viewers) - 1
+			g.viewers[i], g.viewers[n] = g.viewers[n], nil
+			g.viewers = g.viewers[:n]
+			last = n == 0
+			break
+		}
+	}
+	if last {
+		delete(s.groups, g.key)
+	}
+	s.mu.Unlock()
+	if last {
+		g.key.lane.Unwatch(g)
+	}
+}
+
+func (s *shard) run() {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.wake:
+			s.flushReady()
+		case now := <-ticker.C:
+			s.flushDue(now.UnixNano())
+		case <-s.fan.stop:
+			s.closeAll()
+			return
+		}
+	}
+}
+
+func (s *shard) flushReady() {
+	s.mu.Lock()
+	s.working, s.ready = s.ready, s.working[:0]
+	s.mu.Unlock()
+	for i, g := range s.working {
+		g.queued.Store(false)
+		g.since.Store(0)
+		s.flush(g, phases)
+		s.working[i] = nil
+	}
+}
+
+// flushDue writes audio that has waited long enough, and the relaxed viewers whose turn it is.
+func (s *shard) flushDue(now int64) {
+	s.round = (s.round + 1) % phases
+	s.mu.Lock()
+	due := s.working[:0]
+	for _, g := range s.groups {
+		since := g.since.Load()
+		if g.key.profile == Relaxed || since != 0 && now-since >= int64(audioWait-tick/2) {
+			due = append(due, g)
+		}
+	}
+	s.mu.Unlock()
+	for i, g := range due {
+		if g.key.profile == Relaxed {
+			s.flush(g, s.round)
+		} else {
+			g.since.Store(0)
+			s.flush(g, phases)
+		}
+		due[i] = nil
+	}
+	s.working = due[:0]
+}
+
+// flush writes to the viewers of one phase, or to all of them for phases.
+func (s *shard) flush(g *group, phase uint32) {
+	s.mu.Lock()
+	s.viewers = append(s.viewers[:0], g.viewers...)
+	s.mu.Unlock()
+	s.cache.reset()
+	for _, v := range s.viewers {
+		if phase == phases && g.key.profile != Relaxed || v.phase == phase {
+			v.flush(&s.cache)
+		}
+	}
+	clear(s.viewers)
+	s.cache.reset()
+}
+
+func (s *shard) closeAll() {
+	s.mu.Lock()
+	var all []*Viewer
+	for _, g := range s.groups {
+		all = append(all, g.viewers...)
+	}
+	s.mu.Unlock()
+	for _, v := range all {
+		v.mu.Lock()
+		v.finish(errStopped)
+		v.mu.Unlock()
+		_ = v.conn.Close() // also ends its helper
+	}
+}
+
+// cache keeps the vectors of one flush: nearly all viewers stand at one or two positions.
+type cache struct {
+	used    int
+	entries [4]cached
+}
+
+type cached struct {
+	pos uint64
+	vec vector
+	b   hub.Batch
+}
+
+func (c *cache) reset() {
+	for i := range c.entries {
+		e := &c.entries[i]
+		clear(e.vec.bufs)
+		clear(e.vec.iov)
+		e.vec.bufs = e.vec.bufs[:0]
+	}
+	c.used = 0
+}
+
+func (c *cache) read(l *hub.Lane, pos uint64) (*vector, hub.Batch) {
+	for i := range min(c.used, len(c.entries)) {
+		if e := &c.entries[i]; e.pos == pos {
+			return &e.vec, e.b
+		}
+	}
+	e := &c.entries[c.used%len(c.entries)]
+	c.used++
+	clear(e.vec.bufs)
+	bufs, b := l.Read(e.vec.bufs[:0], pos, maxBufs)
+	e.pos, e.b = pos, b
+	e.vec.set(bufs)
+	return &e.vec, b
+}

@@ -1,0 +1,255 @@
+package fan
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weir/internal/fault"
+	"weir/internal/hub"
+)
+
+// vector is a run of shared buffers in the kernel's form, made once for all viewers at one position.
+type vector struct {
+	bufs [][]byte
+	iov  []unix.Iovec
+	size int
+}
+
+func newVector(bufs [][]byte) *vector {
+	v := &vector{}
+	v.set(bufs)
+	return v
+}
+
+// set reuses the vector for other buffers.
+func (v *vector) set(bufs [][]byte) {
+	v.bufs, v.iov, v.size = bufs, v.iov[:0], 0
+	for _, b := range bufs {
+		if len(b) == 0 {
+			continue
+		}
+		iov := unix.Iovec{Base: &b[0]}
+		iov.SetLen(len(b))
+		v.iov = append(v.iov, iov)
+		v.size += len(b)
+	}
+}
+
+// rest returns what is left after n bytes, as buffers of the caller's own slice.
+func (v *vector) rest(n int) net.Buffers {
+	var out net.Buffers
+	for _, b := range v.bufs {
+		if n >= len(b) {
+			n -= len(b)
+			continue
+		}
+		out = append(out, b[n:])
+		n = 0
+	}
+	return out
+}
+
+// Viewer is one socket that a lane is written to.
+type Viewer struct {
+	fan   *Fan
+	conn  *net.TCPConn
+	raw   syscall.RawConn
+	opt   Options
+	lane  *hub.Lane
+	phase uint32
+	group *group
+	try   func(fd uintptr) bool // writeTo as a value, made once
+
+	mu      sync.Mutex // held while writing; what the fields below say is true when it is free
+	pos     uint64
+	out     *vector // argument and results of try
+	sent    int
+	errno   syscall.Errno
+	blocked bool // a helper is writing the rest of a batch
+	over    bool
+	err     error
+	done    chan struct{}
+}
+
+// Done is closed when the viewer is over.
+func (v *Viewer) Done() <-chan struct{} { return v.done }
+
+// Err says why the viewer is over: io.EOF when the stream ended.
+func (v *Viewer) Err() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.err
+}
+
+// Close takes the viewer off its shard. The connection stays the caller's.
+func (v *Viewer) Close() {
+	v.mu.Lock()
+	v.finish(errStopped)
+	v.mu.Unlock()
+}
+
+// Inject writes b between two chunks, for answers of the protocol. It may wait while the socket is full.
+func (v *Viewer) Inject(b []byte) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over {
+		return v.err
+	}
+	if v.blocked {
+		return nil // the socket is full: an answer would come too late to matter
+	}
+	v.write(newVector([][]byte{b}))
+	return nil
+}
+
+// finish ends the viewer; v.mu is held.
+func (v *Viewer) finish(err error) {
+	if v.over {
+		return
+	}
+	v.over, v.err = true, err
+	close(v.done)
+	v.fan.count.viewers.Add(-1)
+	if v.group != nil {
+		v.group.shard.leave(v)
+	}
+	if v.opt.Ended != nil {
+		go v.opt.Ended(err) // the gateway's own ending may take its time; shards must not wait for it
+	}
+}
+
+// writeTo is one non-blocking vectored write. It runs while the runtime holds the descriptor, so that the number
+// cannot have been reused for another connection.
+func (v *Viewer) writeTo(fd uintptr) bool {
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, fd, iovecPointer(v.out.iov), uintptr(len(v.out.iov)))
+		switch errno {
+		case 0:
+			v.sent, v.errno = int(n), 0
+		case unix.EINTR:
+			continue
+		default:
+			v.sent, v.errno = 0, errno
+		}
+		return true
+	}
+}
+
+// write sends a vector, handing what the socket does not take to a helper. It reports whether the viewer can be
+// written to again; v.mu is held (or nobody else knows v yet).
+func (v *Viewer) write(out *vector) bool {
+	v.out = out
+	err := v.raw.Write(v.try)
+	v.out = nil
+	if err == nil && v.errno != 0 && v.errno != unix.EAGAIN {
+		err = v.errno
+	}
+	if err != nil {
+		v.fail(err)
+		return false
+	}
+	v.account(v.sent)
+	if v.sent == out.size {
+		return true
+	}
+	v.blocked = true
+	v.fan.count.blocked.Add(1)
+	rest := out.rest(v.sent)
+	v.fan.wg.Go(func() { v.drain(rest) })
+	return false
+}
+
+func (v *Viewer) account(n int) {
+	v.fan.count.writes.Add(1)
+	v.fan.count.bytes.Add(uint64(n))
+	if v.opt.Sent != nil && n > 0 {
+		v.opt.Sent(n)
+	}
+}
+
+// drain writes the rest of a batch with the poller's help, so that one full socket costs the shard nothing. What it pins is
+// at most one batch; the viewer's cursor goes on afterwards, or skips.
+func (v *Viewer) drain(rest net.Buffers) {
+	var err error
+	for len(rest) > 0 && err == nil {
+		_ = v.conn.SetWriteDeadline(time.Now().Add(v.fan.cfg.Stall))
+		var n int64
+		n, err = v.writeSome(&rest)
+		if n > 0 {
+			v.account(int(n))
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = nil // slow, but it moves
+			}
+		}
+	}
+	_ = v.conn.SetWriteDeadline(time.Time{})
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.blocked = false
+	if err != nil {
+		v.fail(err)
+		return
+	}
+	if v.group != nil {
+		v.group.shard.wakeUp(v.group)
+	}
+}
+
+// writeSome writes at most about 256 KiB, so that a slow but moving viewer keeps renewing its deadline.
+func (v *Viewer) writeSome(rest *net.Buffers) (int64, error) {
+	const most = 256 << 10
+	part, size := net.Buffers{}, 0
+	for _, b := range *rest {
+		if size > 0 && size+len(b) > most {
+			break
+		}
+		part = append(part, b)
+		size += len(b)
+	}
+	count := len(part)
+	n, err := part.WriteTo(v.conn)
+	*rest = append(part, (*rest)[count:]...)
+	return n, err
+}
+
+// fail ends the viewer after a failed write; v.mu is held.
+func (v *Viewer) fail(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		v.fan.count.stalled.Add(1)
+		err = fault.Wrap(err, fault.Unavailable, "viewer_stalled", "The viewer took no data for "+v.fan.cfg.Stall.String()+".", "Its network is too slow for this stream, or its player hangs.")
+	} else {
+		v.fan.count.writeErrors.Add(1)
+	}
+	v.finish(err)
+	_ = v.conn.Close() // wakes the goroutine that reads it
+}
+
+// flush writes what the viewer's position has before it, using the shard's cache of vectors; only the shard calls it.
+func (v *Viewer) flush(c *cache) {
+	if !v.mu.TryLock() {
+		return // an answer is being injected; the next flush takes this up
+	}
+	defer v.mu.Unlock()
+	for !v.over && !v.blocked {
+		out, b := c.read(v.lane, v.pos)
+		v.fan.skipped(b.Skipped)
+		v.pos = b.Next
+		if out.size > 0 && !v.write(out) {
+			return
+		}
+		if b.Ended {
+			v.finish(io.EOF)
+			return
+		}
+		if out.size == 0 || len(out.iov) < maxBufs/2 {
+			return // a longer batch means that there is more
+		}
+	}
+}
