@@ -14,14 +14,14 @@ type Rate struct {
 }
 
 // Measure reads the bit rate of a rendition from its finished segments (RFC 8216bis section 4.4.6.2: the
-// peak segment bit rate). Segments under a quarter of the nominal duration are left out of the peak, where they
-// are not alone: the stump that a publisher's death leaves says nothing about a rate. Zero if nothing is finished.
+// peak segment bit rate), or from the open one while nothing is finished. Segments under a quarter of the nominal duration are left out of the peak, where they
+// are not alone: the stump that a publisher's death leaves says nothing about a rate. Zero if there is nothing.
 func Measure(v *timeline.RenditionView, scale uint32, nominal time.Duration) Rate {
 	var bytes, ticks int64
 	peak, stump := 0, 0
 	for i := range v.Segments {
 		s := &v.Segments[i]
-		if s.Gap || !s.Complete || s.Duration <= 0 {
+		if s.Gap || s.Duration <= 0 || !s.Complete && ticks > 0 {
 			continue
 		}
 		bytes, ticks = bytes+s.Size, ticks+s.Duration
@@ -127,13 +127,26 @@ func (p *Presentation) Contains(rendition string, msn int64, part int) bool {
 // ahead (three segments) that the others, declared by the publisher, seem not to come.
 func (p *Presentation) Measured() bool {
 	n := p.Described()
-	if n == nil {
-		return false
-	}
+	return n != nil && n.complete(finished)
+}
+
+// Settled reports whether all renditions of a Period have something, or one is so far ahead that the others seem not
+// to come.
+func (p *Period) Settled() bool {
+	return p.complete(func(v *timeline.RenditionView) int {
+		n := finished(v)
+		if k := len(v.Segments); k > 0 && len(v.Segments[k-1].Parts) > 0 {
+			n = max(n, 1)
+		}
+		return n
+	})
+}
+
+func (p *Period) complete(count func(*timeline.RenditionView) int) bool {
 	all, most := true, 0
-	for i := range n.Run.Renditions {
-		done := finished(&n.Run.Renditions[i])
-		all, most = all && done > 0, max(most, done)
+	for i := range p.Run.Renditions {
+		n := count(&p.Run.Renditions[i])
+		all, most = all && n > 0, max(most, n)
 	}
 	return all || most >= 3
 }

@@ -56,6 +56,9 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 	}
 	var left []media.Codec
 	for i := range v.Periods {
+		if !v.Periods[i].Settled() {
+			continue // its renditions must appear together: players do not look for new ones in a known Period
+		}
 		p, unknown := period(&v.Periods[i], v.Live)
 		left = append(left, unknown...)
 		if len(p.Sets) > 0 {
@@ -177,7 +180,11 @@ func representation(p *presentation.Period, r *timeline.Rendition, view *timelin
 	for i := range segs {
 		rep.Template.Segments[i] = format.Segment{Start: segs[i].Start, Duration: segs[i].Duration}
 	}
-	closeTimeline(rep.Template.Segments, segs, t.Ticks(p.Run.SegmentDuration))
+	guess := t.Ticks(p.Run.SegmentDuration)
+	if t.Kind == media.Audio {
+		guess += t.Ticks(audioSlack)
+	}
+	closeTimeline(rep.Template.Segments, segs, guess)
 	return rep, true
 }
 
@@ -197,14 +204,22 @@ func stretch(segs []timeline.SegmentView, open bool) []timeline.SegmentView {
 	return segs
 }
 
-// closeTimeline lets each segment last until the next one begins, so that rounding leaves no holes, and gives the open
-// one the duration that it will nominally have.
-func closeTimeline(out []format.Segment, segs []timeline.SegmentView, nominal int64) {
+// audioSlack is more than one audio frame: audio is cut at the first frame after the video's cut, so a segment may
+// be a frame longer than the last one.
+const audioSlack = 50 * time.Millisecond
+
+// closeTimeline lets each segment last until the next one begins, so that rounding leaves no holes, and guesses the
+// duration of the open one. Rather too long than too short: a player that looks for what follows an open segment at
+// its announced end would find the same segment again once that has turned out longer, and fetch it twice.
+func closeTimeline(out []format.Segment, segs []timeline.SegmentView, guess int64) {
 	for i := range out {
 		if i+1 < len(out) {
 			out[i].Duration = max(out[i+1].Start-out[i].Start, 1)
 		} else if !segs[i].Complete {
-			out[i].Duration = max(nominal, out[i].Duration)
+			if i > 0 && out[i-1].Duration < 2*guess {
+				guess = max(guess, out[i-1].Duration)
+			}
+			out[i].Duration = max(guess, out[i].Duration)
 		}
 	}
 }
