@@ -14,11 +14,11 @@ func New(objectType, sampleRate, channels int) *Config {
 	return c
 }
 
-// Build writes an AudioSpecificConfig: explicit hierarchical signalling for HE-AAC
+// Build writes an AudioSpecificConfig for the object types Main to LTP: explicit hierarchical signalling for HE-AAC
 // unless Compatible is set. Channels that only a program config element could
 // describe are an error.
 func Build(c *Config) ([]byte, error) {
-	if c.ObjectType < 1 || c.ObjectType > 30 || c.CoreRate < 1000 || c.CoreRate > 192000 {
+	if c.ObjectType < Main || c.ObjectType > LTP || c.CoreRate < 1000 || c.CoreRate > 192000 {
 		return nil, bad("object type or sample rate out of range")
 	}
 	if c.ChannelConfig < 1 || c.ChannelConfig > 15 || channelCounts[c.ChannelConfig] == 0 {

@@ -145,9 +145,10 @@ func sampleRate(r *bits.Reader, code uint32) int {
 	return [...]int{0, 88200, 176400, 192000, 8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000}[code]
 }
 
-// FromFrame describes a stream by its first frame, nil when the header leaves rate or depth open.
+// FromFrame describes a stream by its first frame, nil when the header leaves rate or depth open or
+// its block has a size that STREAMINFO cannot hold.
 func FromFrame(f Frame) *StreamInfo {
-	if f.SampleRate == 0 || f.BitDepth == 0 || f.Block < 16 {
+	if f.SampleRate == 0 || f.BitDepth == 0 || f.Block < 16 || f.Block > 65535 {
 		return nil
 	}
 	return &StreamInfo{MinBlock: f.Block, MaxBlock: f.Block, SampleRate: f.SampleRate, Channels: f.Channels, BitDepth: f.BitDepth}
