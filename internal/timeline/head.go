@@ -167,7 +167,7 @@ func (t *Timeline) Append(rendition string, p Part) error {
 			return ErrGone
 		}
 		if last >= 0 && p.N <= rd.views[last].N || p.N > r.lastN+maxJump {
-			return errOrder
+			return ErrOrder
 		}
 		t.openSegmentLocked(r, i, p)
 	}

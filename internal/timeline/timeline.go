@@ -97,7 +97,7 @@ var (
 	ErrGone    = fault.New(fault.NotFound, "segment_gone", "This piece of the stream is not, or no longer, in the live window.", "Reload the playlist.")
 	ErrClosed  = fault.New(fault.Unavailable, "timeline_closed", "The stream's timeline is closed.", "")
 	errNoRun   = fault.New(fault.Internal, "timeline_no_run", "A part was added to a timeline without an open run.", "")
-	errOrder   = fault.New(fault.Internal, "timeline_order", "A part was added out of order or too far ahead.", "")
+	ErrOrder   = fault.New(fault.Internal, "timeline_order", "A part was added out of order or too far ahead.", "")
 	errUnknown = fault.New(fault.Internal, "timeline_rendition", "A part was added to an unknown rendition.", "")
 	errRun     = fault.New(fault.Internal, "timeline_run", "A run needs a segment duration and 1 to 32 renditions of different names.", "")
 )

@@ -163,12 +163,12 @@ func TestAppendRefuses(t *testing.T) {
 	}
 	begin(t, tl, 10, "v0")
 	_ = tl.Append("v0", part(10, 0, "x", true))
-	for name, want := range map[string]error{"a9": errUnknown, "v0": errOrder} {
+	for name, want := range map[string]error{"a9": errUnknown, "v0": ErrOrder} {
 		if err := tl.Append(name, part(10, 0, "x", false)); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", name, err, want)
 		}
 	}
-	if err := tl.Append("v0", part(1e6, 0, "x", false)); !errors.Is(err, errOrder) {
+	if err := tl.Append("v0", part(1e6, 0, "x", false)); !errors.Is(err, ErrOrder) {
 		t.Errorf("a jump of a million segments: %v", err)
 	}
 	if _, err := tl.BeginRun(Run{SegmentDuration: testD}); !errors.Is(err, errRun) {

@@ -1,0 +1,285 @@
+package segmenter
+
+import (
+	"time"
+
+	"weir/internal/media"
+	"weir/internal/timeline"
+)
+
+const (
+	// stall is how far audio may be ahead of the leading video before it stops waiting
+	// to learn where the video cuts.
+	stall = 2 * time.Second
+	// lag is how many segments an audio track may be behind the leading video before
+	// its playlist goes on without it.
+	lag = 2
+	// maxSegment bounds the segment duration that sparse key frames lead to.
+	maxSegment = 10 * time.Second
+)
+
+// Sink takes the finished parts of a rendition.
+type Sink func(rendition string, p timeline.Part) error
+
+// Cutter turns the frames of one run into parts. It is a pure function of the run record
+// and the frames: it looks at no clock, and what it makes of the same frames is the same
+// to the byte on every node.
+//
+// Every window of SegmentDuration has one segment, which begins at the window's first
+// random access point. A window that has none gets a dependent segment that begins at its
+// first frame. Since that can be known for sure only when the window is over, the distance
+// of the last key frames says what to expect, and a key frame that was expected and does
+// not come is given up for at the window's last frames.
+type Cutter struct {
+	run   *timeline.Run
+	sink  Sink
+	lanes []lane
+	lead  *lane // decides where audio cuts
+	start time.Duration
+	done  time.Duration // the leading track's decoding has come so far
+	keys  keyClock
+}
+
+// NewCutter returns a cutter for a run; the run's renditions name the tracks, and its
+// first video track leads, or without video its first audio track.
+func NewCutter(run *timeline.Run, sink Sink) *Cutter {
+	c := &Cutter{run: run, sink: sink, lanes: make([]lane, len(run.Renditions)), start: time.Duration(run.Start.UnixNano())}
+	c.done = c.start
+	for i := range run.Renditions {
+		c.lanes[i].init(run, &run.Renditions[i], c)
+	}
+	for _, kind := range [...]media.Kind{media.Video, media.Audio} {
+		for i := range c.lanes {
+			if l := &c.lanes[i]; c.lead == nil && l.track.Kind == kind {
+				c.lead = l
+			}
+		}
+	}
+	if c.lead == nil && len(c.lanes) > 0 {
+		c.lead = &c.lanes[0]
+	}
+	return c
+}
+
+func (c *Cutter) laneOf(id media.TrackID) *lane {
+	for i := range c.lanes {
+		if c.lanes[i].track.ID == id {
+			return &c.lanes[i]
+		}
+	}
+	return nil
+}
+
+// window is the number of the window that a time lies in.
+func (c *Cutter) window(at time.Duration) int64 { return int64(at / c.run.SegmentDuration) }
+
+// windowStart is where a window begins.
+func (c *Cutter) windowStart(n int64) time.Duration { return time.Duration(n) * c.run.SegmentDuration }
+
+// Add takes the next frame in arrival order. Frames of tracks that are not in the run are
+// left out. The error is the sink's.
+func (c *Cutter) Add(f *media.Frame) error {
+	l := c.laneOf(f.Track)
+	if l == nil {
+		return nil
+	}
+	at := l.track.Duration(f.PTS)
+	switch {
+	case l == c.lead:
+		if f.Key {
+			c.keys.see(at)
+		}
+		if err := c.place(l, f, at); err != nil {
+			return err
+		}
+		c.done = max(c.done, l.track.Duration(f.DTS))
+		return c.settleAll()
+	case l.track.Kind == media.Video:
+		return c.place(l, f, at)
+	}
+	if at < c.start {
+		return nil // nobody would hear it: the run begins later
+	}
+	l.queue = append(l.queue, *f)
+	return c.settle(l)
+}
+
+// place puts a frame of a track that cuts by itself where it belongs.
+func (c *Cutter) place(l *lane, f *media.Frame, at time.Duration) error {
+	w := c.window(at)
+	if !l.started {
+		if l.track.Kind == media.Video && !f.Key {
+			return nil
+		}
+		c.told(l, w, at)
+		return l.push(f, w)
+	}
+	n := l.n
+	if w > n && c.cutsHere(l, f, w, at) {
+		n = w
+		c.told(l, n, at)
+	}
+	return l.push(f, n)
+}
+
+// cutsHere decides whether a frame of a later window than the open segment's begins the
+// window's segment.
+func (c *Cutter) cutsHere(l *lane, f *media.Frame, w int64, at time.Duration) bool {
+	if f.Key || w > l.n+1 {
+		return true
+	}
+	end := c.windowStart(w + 1)
+	frame := l.track.Duration(l.delta)
+	if at+2*frame >= end {
+		return true // its last chance
+	}
+	return c.keys.next(at) >= end
+}
+
+// told records a cut of the leading track for the audio tracks.
+func (c *Cutter) told(l *lane, n int64, at time.Duration) {
+	if l != c.lead {
+		return
+	}
+	for i := range c.lanes {
+		if a := &c.lanes[i]; a != c.lead && a.track.Kind == media.Audio {
+			a.cuts = append(a.cuts, cut{n, at})
+		}
+	}
+}
+
+// settleAll places what audio has waited for the leading track, and leaves behind the
+// tracks that have fallen silent.
+func (c *Cutter) settleAll() error {
+	for i := range c.lanes {
+		l := &c.lanes[i]
+		if l == c.lead || l.track.Kind != media.Audio {
+			continue
+		}
+		if err := c.settle(l); err != nil {
+			return err
+		}
+		if behind := c.lead.n - lag; behind > l.n && behind >= c.run.FirstN {
+			if err := l.leave(behind); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settle places the waiting frames of an audio track as far as it is known where they belong.
+func (c *Cutter) settle(l *lane) error {
+	k := 0
+	for ; k < len(l.queue); k++ {
+		f := &l.queue[k]
+		at := l.track.Duration(f.PTS)
+		n := l.n
+		for len(l.cuts) > 0 && l.cuts[0].at <= at {
+			n = max(n, l.cuts[0].n)
+			l.cuts = l.cuts[1:]
+		}
+		if len(l.cuts) == 0 && !c.known(at) {
+			if at-c.done <= stall {
+				break
+			}
+			n = max(n, c.window(at)) // the video has stalled; audio goes on by itself
+		}
+		if err := l.push(f, max(n, c.run.FirstN)); err != nil {
+			return err
+		}
+	}
+	l.queue = append(l.queue[:0], l.queue[k:]...)
+	return nil
+}
+
+// known says whether the leading track can still cut at or before a time.
+func (c *Cutter) known(at time.Duration) bool {
+	return c.lead.started && (at < c.windowStart(c.lead.n+1) || at < c.done)
+}
+
+// Flush closes all open segments: the run is over.
+func (c *Cutter) Flush() error {
+	for i := range c.lanes {
+		l := &c.lanes[i]
+		for k := range l.queue {
+			f := &l.queue[k]
+			n := max(l.n, c.run.FirstN)
+			for len(l.cuts) > 0 && l.cuts[0].at <= l.track.Duration(f.PTS) {
+				n = max(n, l.cuts[0].n)
+				l.cuts = l.cuts[1:]
+			}
+			if err := l.push(f, n); err != nil {
+				return err
+			}
+		}
+		l.queue = l.queue[:0]
+		if err := l.finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Longer says which segment duration the next run should have, and whether the key frame
+// f of the leading track is the place to begin it: the last two key frame distances both
+// were longer than the present segment duration.
+func (c *Cutter) Longer(f *media.Frame) (time.Duration, bool) {
+	if !f.Key || f.Track != c.lead.track.ID || c.lead.track.Kind != media.Video {
+		return 0, false
+	}
+	gap := c.keys.sparse(c.lead.track.Duration(f.PTS))
+	want := min((gap + time.Second - 1).Truncate(time.Second), maxSegment)
+	return want, gap > c.run.SegmentDuration+c.run.SegmentDuration/20 && want > c.run.SegmentDuration
+}
+
+// KeyDistance is the distance of the last two key frames of the leading track, 0 if unknown.
+func (c *Cutter) KeyDistance() time.Duration { return c.keys.gap }
+
+// End is the time up to which a track has been taken, 0 if nothing has come of it.
+func (c *Cutter) End(id media.TrackID) time.Duration {
+	l := c.laneOf(id)
+	switch {
+	case l == nil:
+		return 0
+	case len(l.queue) > 0:
+		f := &l.queue[len(l.queue)-1]
+		return l.track.Duration(f.PTS + l.delta)
+	case l.started:
+		return l.track.Duration(l.last + l.delta)
+	}
+	return 0
+}
+
+// keyClock expects key frames at the distance of the last two.
+type keyClock struct {
+	last, gap time.Duration
+	count     int
+}
+
+func (k *keyClock) see(at time.Duration) {
+	if k.count > 0 {
+		k.gap = at - k.last
+	}
+	k.last = at
+	k.count++
+}
+
+// next is when the next key frame after at is expected; while nothing is known, at once.
+func (k *keyClock) next(at time.Duration) time.Duration {
+	if k.gap <= 0 {
+		return at
+	}
+	if next := k.last + k.gap; next > at {
+		return next
+	}
+	return at
+}
+
+// sparse is the smaller one of the last two key frame distances, counting a key frame at at.
+func (k *keyClock) sparse(at time.Duration) time.Duration {
+	if k.count < 2 {
+		return 0
+	}
+	return min(k.gap, at-k.last)
+}

@@ -1,0 +1,501 @@
+package segmenter
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"weir/internal/format/cmaf"
+	"weir/internal/media"
+	"weir/internal/timeline"
+)
+
+const epoch = 1_750_000_000 // seconds; a multiple of 2
+
+func videoTrack() media.Track {
+	return media.Track{ID: 1, Kind: media.Video, Codec: media.VP8, TimeScale: 90000, Width: 16, Height: 16}
+}
+
+func audioTrack() media.Track {
+	return media.Track{ID: 2, Kind: media.Audio, Codec: media.AAC, TimeScale: 48000, SampleRate: 48000, Channels: 2, Config: []byte{0x11, 0x90}}
+}
+
+func testRun(d time.Duration, start time.Duration, tracks ...media.Track) *timeline.Run {
+	r := &timeline.Run{SegmentDuration: d, PartDuration: 202 * time.Millisecond, Start: time.Unix(0, int64(start)), FirstN: int64(start / d)}
+	for i, t := range tracks {
+		r.Renditions = append(r.Renditions, timeline.Rendition{Name: fmt.Sprintf("%s%d", t.Kind, i), Track: t})
+	}
+	return r
+}
+
+// segment collects what came out for one segment number.
+type segment struct {
+	n      int64
+	parts  []timeline.Part
+	frames []media.Frame
+	closed bool
+}
+
+type collector struct {
+	t    testing.TB
+	run  *timeline.Run
+	segs map[string][]*segment
+	raw  bytes.Buffer
+}
+
+func collect(t testing.TB, run *timeline.Run) *collector {
+	return &collector{t: t, run: run, segs: map[string][]*segment{}}
+}
+
+func (c *collector) sink(name string, p timeline.Part) error {
+	fmt.Fprintf(&c.raw, "%s %d %d %d\n", name, p.N, p.Index, p.Start)
+	c.raw.Write(p.Data)
+	list := c.segs[name]
+	if len(list) == 0 || list[len(list)-1].n != p.N {
+		if k := len(list); k > 0 && (!list[k-1].closed || p.N <= list[k-1].n) {
+			c.t.Fatalf("%s: segment %d begins while %d is %v", name, p.N, list[k-1].n, list[k-1].closed)
+		}
+		list = append(list, &segment{n: p.N})
+		c.segs[name] = list
+	}
+	s := list[len(list)-1]
+	if s.closed || p.Index != len(s.parts) && !p.Gap {
+		c.t.Fatalf("%s: part %d of segment %d comes as number %d (closed: %v)", name, p.Index, p.N, len(s.parts), s.closed)
+	}
+	s.closed = p.Last
+	s.parts = append(s.parts, p)
+	if p.Gap {
+		return nil
+	}
+	for _, r := range c.run.Renditions {
+		if r.Name != name {
+			continue
+		}
+		track := r.Track
+		header, err := cmaf.Init(track)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		h, err := cmaf.ParseInit(header)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		frames, err := h.Frames(nil, p.Data)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		s.frames = append(s.frames, frames...)
+	}
+	return nil
+}
+
+func (c *collector) frames(name string) (all []media.Frame) {
+	for _, s := range c.segs[name] {
+		all = append(all, s.frames...)
+	}
+	return all
+}
+
+// checkParts holds parts against RFC 8216bis: none longer than the target, all but a
+// segment's last at least 85 % of it.
+func (c *collector) checkParts(name string, scale uint32) {
+	target := media.FromDuration(c.run.PartDuration, scale)
+	for _, s := range c.segs[name] {
+		for i, p := range s.parts {
+			if p.Duration > target && len(s.frames) > 1 {
+				c.t.Errorf("%s segment %d part %d lasts %d ticks, target %d", name, s.n, i, p.Duration, target)
+			}
+			if i < len(s.parts)-1 && p.Duration*100 < target*85 {
+				c.t.Errorf("%s segment %d part %d of %d lasts %d ticks, target %d", name, s.n, i, len(s.parts), p.Duration, target)
+			}
+		}
+	}
+}
+
+// gop makes seconds of video whose key frames are every gop frames, with B-frames when b > 0.
+func gop(from time.Duration, n, gop int, fps float64, b int) []media.Frame {
+	step := 90000 / fps
+	base := media.FromDuration(from, 90000)
+	var out []media.Frame
+	for i := range n {
+		dts := base + int64(float64(i)*step+0.5)
+		pts := dts
+		if b > 0 {
+			// Groups of one reference frame and b frames that are shown before it.
+			shift := int64(step + 0.5)
+			switch k := i % gop % (b + 1); {
+			case i%gop == 0:
+				pts = dts + shift
+			case k == 1:
+				pts = dts + shift + shift*int64(b)
+			default:
+				pts = dts
+			}
+		}
+		out = append(out, media.Frame{Track: 1, Key: i%gop == 0, DTS: dts, PTS: pts, Data: fmt.Appendf(nil, "video %d", i)})
+	}
+	return out
+}
+
+func aac(from time.Duration, n int) []media.Frame {
+	base := media.FromDuration(from, 48000)
+	var out []media.Frame
+	for i := range n {
+		at := base + int64(i)*1024
+		out = append(out, media.Frame{Track: 2, Key: true, DTS: at, PTS: at, Data: fmt.Appendf(nil, "audio %d", i)})
+	}
+	return out
+}
+
+// interleave merges by time, the second list later by delay.
+func interleave(v, a []media.Frame, delay time.Duration) []media.Frame {
+	var out []media.Frame
+	for len(v) > 0 || len(a) > 0 {
+		if len(a) == 0 || len(v) > 0 && media.ToDuration(v[0].DTS, 90000) <= media.ToDuration(a[0].DTS, 48000)+delay {
+			out, v = append(out, v[0]), v[1:]
+			continue
+		}
+		out, a = append(out, a[0]), a[1:]
+	}
+	return out
+}
+
+func cutAll(t testing.TB, run *timeline.Run, frames []media.Frame) *collector {
+	t.Helper()
+	col := collect(t, run)
+	c := NewCutter(run, col.sink)
+	for i := range frames {
+		if err := c.Add(&frames[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return col
+}
+
+func TestCuts(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		fps         float64
+		gop, b      int
+		offset      time.Duration // of the first frame from a window's start
+		delay       time.Duration // of audio in the interleaving
+		independent bool          // all segments
+	}{
+		{"aligned", 25, 50, 0, 0, 0, true},
+		{"offset", 25, 50, 0, 700 * time.Millisecond, 0, true},
+		{"b-frames", 25, 50, 2, 300 * time.Millisecond, 0, true},
+		{"ntsc", 30000.0 / 1001, 60, 0, 500 * time.Millisecond, 0, true},
+		{"short groups", 30, 15, 0, 100 * time.Millisecond, 0, true},
+		{"audio late", 30, 60, 0, 1300 * time.Millisecond, 900 * time.Millisecond, true},
+		{"audio early", 30, 60, 0, 1300 * time.Millisecond, -900 * time.Millisecond, true},
+		{"key frames every 4 s", 25, 100, 0, 300 * time.Millisecond, 0, false},
+		{"key frames every 3 s", 25, 75, 2, 300 * time.Millisecond, 0, false},
+		{"one key frame", 25, 10000, 0, 0, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			start := epoch*time.Second + c.offset
+			run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+			run.Start = time.Unix(0, int64(start))
+			run.PartDuration = choosePart(200*time.Millisecond, []time.Duration{time.Duration(float64(time.Second) / c.fps), 21333 * time.Microsecond})
+			video, audio := gop(start, int(c.fps*20), c.gop, c.fps, c.b), aac(start, 20*48000/1024)
+			col := cutAll(t, run, interleave(video, audio, c.delay))
+			checkWindows(t, col, c.independent)
+			checkFrames(t, video, col.frames("video0"))
+			checkFrames(t, audio[1:], col.frames("audio1"))
+			checkAudioFollows(t, col)
+			col.checkParts("video0", 90000)
+			col.checkParts("audio1", 48000)
+			again := cutAll(t, run, interleave(video, audio, c.delay))
+			if !bytes.Equal(again.raw.Bytes(), col.raw.Bytes()) {
+				t.Error("the same frames make other bytes")
+			}
+		})
+	}
+}
+
+// checkWindows: one segment per window, beginning in it.
+func checkWindows(t *testing.T, c *collector, independent bool) {
+	t.Helper()
+	list := c.segs["video0"]
+	if len(list) < 9 {
+		t.Fatalf("only %d segments", len(list))
+	}
+	for i, s := range list {
+		if i > 0 && s.n != list[i-1].n+1 {
+			t.Errorf("segment %d after %d", s.n, list[i-1].n)
+		}
+		at := media.ToDuration(s.parts[0].Start, 90000)
+		if w := int64(at / c.run.SegmentDuration); w != s.n {
+			t.Errorf("segment %d begins in window %d", s.n, w)
+		}
+		if s.parts[0].Independent != s.frames[0].Key {
+			t.Errorf("segment %d: independent %v, key %v", s.n, s.parts[0].Independent, s.frames[0].Key)
+		}
+		if independent && !s.parts[0].Independent {
+			t.Errorf("segment %d is dependent", s.n)
+		}
+		for k, f := range s.frames[1:] {
+			// A random access point after the segment's beginning is in the wrong place
+			// if it is the first one of a later window.
+			if w := int64(media.ToDuration(f.PTS, 90000) / c.run.SegmentDuration); f.Key && w > s.n {
+				t.Errorf("segment %d: frame %d is the key frame of window %d", s.n, k+1, w)
+			}
+		}
+	}
+}
+
+func checkFrames(t *testing.T, want, got []media.Frame) {
+	t.Helper()
+	// Audio may begin a frame earlier or later than the list says.
+	for len(got) > 0 && len(want) > 0 && got[0].PTS < want[0].PTS {
+		got = got[1:]
+	}
+	if len(want) != len(got) {
+		t.Fatalf("%d frames, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if want[i].PTS != got[i].PTS || want[i].DTS != got[i].DTS || want[i].Key != got[i].Key || !bytes.Equal(want[i].Data, got[i].Data) {
+			t.Fatalf("frame %d is %+v, want %+v", i, got[i], want[i])
+		}
+	}
+}
+
+// checkAudioFollows: audio cuts at its first frame at or after the video's cut.
+func checkAudioFollows(t *testing.T, c *collector) {
+	t.Helper()
+	at := map[int64]time.Duration{}
+	for _, s := range c.segs["video0"] {
+		at[s.n] = media.ToDuration(s.frames[0].PTS, 90000)
+	}
+	for i, s := range c.segs["audio1"] {
+		first := media.ToDuration(s.frames[0].PTS, 48000)
+		want, ok := at[s.n]
+		if !ok {
+			t.Fatalf("audio segment %d has no video", s.n)
+		}
+		if i > 0 && (first < want || first-want > 22*time.Millisecond) {
+			t.Errorf("audio segment %d begins %v after the video's", s.n, first-want)
+		}
+	}
+}
+
+func TestAudioOnlyCutsOnWindows(t *testing.T) {
+	start := epoch*time.Second + 500*time.Millisecond
+	run := testRun(2*time.Second, start, audioTrack())
+	audio := aac(start, 20*48000/1024)
+	col := cutAll(t, run, audio)
+	list := col.segs["audio0"]
+	if len(list) != 11 {
+		t.Fatalf("%d segments", len(list))
+	}
+	for i, s := range list[1:] {
+		begin := media.ToDuration(s.frames[0].PTS, 48000) - time.Duration(s.n)*2*time.Second
+		if begin < 0 || begin > 22*time.Millisecond || s.n != list[i].n+1 {
+			t.Errorf("segment %d begins %v into its window", s.n, begin)
+		}
+	}
+	col.checkParts("audio0", 48000)
+	checkFrames(t, audio[1:], col.frames("audio0"))
+}
+
+// A video that stops, a track that falls silent, a hole of several windows: playlists go on.
+func TestHoles(t *testing.T) {
+	start := epoch * time.Second
+	video, audio := gop(start, 25*20, 50, 25, 0), aac(start, 20*48000/1024)
+	t.Run("audio falls silent", func(t *testing.T) {
+		run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+		col := cutAll(t, run, interleave(video, audio[:200], 0))
+		list := col.segs["audio1"]
+		if last := list[len(list)-1]; !last.parts[0].Gap || last.n < run.FirstN+6 {
+			t.Errorf("audio ends with segment %d, gap %v", last.n-run.FirstN, last.parts[0].Gap)
+		}
+		checkFrames(t, audio[:200], col.frames("audio1"))
+	})
+	t.Run("audio returns", func(t *testing.T) {
+		run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+		some := append(append([]media.Frame(nil), audio[:100]...), audio[600:]...)
+		col := cutAll(t, run, interleave(video, some, 0))
+		checkFrames(t, some, col.frames("audio1"))
+		list := col.segs["audio1"]
+		if last := list[len(list)-1]; last.n != run.FirstN+9 {
+			t.Errorf("audio ends with segment %d", last.n-run.FirstN)
+		}
+	})
+	t.Run("video stops", func(t *testing.T) {
+		run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+		some := append(append([]media.Frame(nil), video[:100]...), video[350:]...)
+		col := cutAll(t, run, interleave(some, audio, 0))
+		checkFrames(t, some, col.frames("video0"))
+		checkFrames(t, audio, col.frames("audio1"))
+		for _, s := range col.segs["video0"] {
+			total := int64(0)
+			for _, p := range s.parts {
+				total += p.Duration
+			}
+			if total > 2*180000 {
+				t.Errorf("segment %d lasts %d ticks", s.n-run.FirstN, total)
+			}
+		}
+	})
+}
+
+func TestKeyFramesComeSeldom(t *testing.T) {
+	start := epoch * time.Second
+	video := gop(start, 25*20, 100, 25, 0)
+	run := testRun(2*time.Second, start, videoTrack())
+	c := NewCutter(run, collect(t, run).sink)
+	for i := range video {
+		if want, ok := c.Longer(&video[i]); ok {
+			if i != 200 || want != 4*time.Second {
+				t.Fatalf("at frame %d: %v", i, want)
+			}
+			return
+		}
+		if err := c.Add(&video[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("nobody noticed")
+}
+
+func TestSmoothAudio(t *testing.T) {
+	start := epoch * time.Second
+	for _, c := range []struct {
+		name  string
+		drift float64 // of the sample clock
+		ms    bool
+	}{{"milliseconds", 1, true}, {"fast clock", 1.001, true}, {"slow clock", 0.999, true}, {"exact", 1, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			audio := aac(start, 1500)
+			base := audio[0].DTS
+			exact := make([]int64, len(audio))
+			for i := range audio {
+				at := int64(float64(i*1024)*c.drift + 0.5)
+				exact[i] = base + at
+				if c.ms {
+					at = (at / 48) * 48
+				}
+				audio[i].DTS, audio[i].PTS = base+at, base+at
+			}
+			run := testRun(2*time.Second, start, audioTrack())
+			got := cutAll(t, run, audio).frames("audio0")
+			if len(got) != len(audio) {
+				t.Fatalf("%d frames", len(got))
+			}
+			for i := range got {
+				if off := got[i].DTS - exact[i]; off > 48*6 || off < -48*6 {
+					t.Fatalf("frame %d is off by %d samples", i, off)
+				}
+				if i > 0 && got[i].DTS != got[i-1].DTS+got[i-1].Duration {
+					t.Fatalf("frame %d leaves a hole of %d samples", i, got[i].DTS-got[i-1].DTS-got[i-1].Duration)
+				}
+				if c.drift == 1 && got[i].Duration != 1024 {
+					t.Fatalf("frame %d lasts %d samples", i, got[i].Duration)
+				}
+			}
+		})
+	}
+}
+
+func TestChoosePart(t *testing.T) {
+	ms := func(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
+	wish := ms(200)
+	for _, fps := range []float64{1, 5, 7, 10, 12, 15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 90, 120, 144} {
+		video := time.Duration(float64(time.Second) / fps)
+		for _, audio := range []time.Duration{0, ms(1024.0 / 48), ms(1024 / 44.1), ms(20), ms(24), ms(32), ms(2048.0 / 48), ms(10)} {
+			got := choosePart(wish, []time.Duration{video, audio})
+			for _, d := range []time.Duration{video, audio} {
+				if d == 0 || d > wish {
+					continue
+				}
+				if whole := got / d * d; whole*100 < got*85 {
+					t.Errorf("%v fps, audio frames of %v: parts of %v are filled to %v", fps, audio, got, whole)
+				}
+			}
+			if fps >= 5 && (got < ms(135) || got > ms(405)) {
+				t.Errorf("%v fps: %v", fps, got)
+			}
+		}
+	}
+	if got := choosePart(wish, nil); got != wish {
+		t.Errorf("without frames: %v", got)
+	}
+}
+
+// Whatever comes, every frame comes out once and in order, and segment numbers grow.
+func TestAnyFrames(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		start := epoch*time.Second + time.Duration(rapid.IntRange(0, 1999).Draw(rt, "offset"))*time.Millisecond
+		run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+		v, a := media.FromDuration(start, 90000), media.FromDuration(start, 48000)
+		var frames []media.Frame
+		for i := range rapid.IntRange(1, 400).Draw(rt, "frames") {
+			if rapid.IntRange(0, 2).Draw(rt, "which") > 0 {
+				v += rapid.SampledFrom([]int64{1, 1500, 3000, 3600, 3600, 3600, 20000, 500000}).Draw(rt, "step")
+				key := len(frames) == 0 || rapid.IntRange(0, 20).Draw(rt, "key") == 0
+				cts := rapid.SampledFrom([]int64{0, 0, 3600, 7200}).Draw(rt, "cts")
+				frames = append(frames, media.Frame{Track: 1, Key: key, DTS: v, PTS: v + cts, Data: fmt.Appendf(nil, "v%d", i)})
+			} else {
+				a += rapid.SampledFrom([]int64{1, 1000, 1024, 1024, 1024, 1100, 200000}).Draw(rt, "step")
+				frames = append(frames, media.Frame{Track: 2, Key: true, DTS: a, PTS: a, Data: fmt.Appendf(nil, "a%d", i)})
+			}
+		}
+		col := collect(t, run)
+		c := NewCutter(run, col.sink)
+		var video, audio []string
+		for i := range frames {
+			f := &frames[i]
+			if f.Track == 2 {
+				audio = append(audio, string(f.Data))
+			} else if f.Key || len(video) > 0 {
+				video = append(video, string(f.Data))
+			}
+			if err := c.Add(f); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		if err := c.Flush(); err != nil {
+			rt.Fatal(err)
+		}
+		for name, want := range map[string][]string{"video0": video, "audio1": audio} {
+			got := col.frames(name)
+			if len(got) != len(want) {
+				rt.Fatalf("%s: %d frames, want %d", name, len(got), len(want))
+			}
+			for i := range want {
+				if string(got[i].Data) != want[i] {
+					rt.Fatalf("%s frame %d is %s, want %s", name, i, got[i].Data, want[i])
+				}
+				if i > 0 && got[i].DTS < got[i-1].DTS {
+					rt.Fatalf("%s frame %d goes back", name, i)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkCutterFrame(b *testing.B) {
+	start := epoch * time.Second
+	run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+	c := NewCutter(run, func(string, timeline.Part) error { return nil })
+	payload := make([]byte, 10_000)
+	f := media.Frame{Track: 1, Data: payload}
+	a := media.Frame{Track: 2, Key: true, Data: payload[:200]}
+	b.ReportAllocs()
+	i := int64(0)
+	for b.Loop() {
+		f.DTS = media.FromDuration(start, 90000) + i*3000
+		f.PTS, f.Key = f.DTS, i%60 == 0
+		a.DTS = media.FromDuration(start, 48000) + i*1600
+		a.PTS = a.DTS
+		_ = c.Add(&f)
+		_ = c.Add(&a)
+		i++
+	}
+}

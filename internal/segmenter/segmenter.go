@@ -1,0 +1,213 @@
+// Package segmenter is the stair down: frames of the hub become CMAF segments and parts
+// of a timeline. What belongs here: where segments and parts are cut, when a new run
+// begins. What does not: the bytes of boxes (format/cmaf), keeping segments (timeline),
+// playlists, and repairing timestamps (hub).
+package segmenter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"weir/internal/fault"
+	"weir/internal/hub"
+	"weir/internal/media"
+	"weir/internal/timeline"
+)
+
+// Config says how long segments and parts are.
+type Config struct {
+	SegmentDuration time.Duration // 2 s if zero
+	PartDuration    time.Duration // 200 ms if zero; each run takes the nearest that its frame rates allow
+	Log             *slog.Logger  // slog.Default if nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.SegmentDuration <= 0 {
+		c.SegmentDuration = 2 * time.Second
+	}
+	if c.PartDuration <= 0 {
+		c.PartDuration = 200 * time.Millisecond
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+// Run segments a subscription into a timeline until the stream is over, which is nil, or
+// ctx ends, which is its cause. While the publisher is away, everything it sent is in
+// finished segments. A panic comes back as an error, so that one stream's trouble stays
+// its own.
+func Run(ctx context.Context, sub *hub.Subscription, tl *timeline.Timeline, cfg Config) (err error) {
+	s := &session{sub: sub, tl: tl, cfg: cfg.withDefaults()}
+	s.log = s.cfg.Log.With("stream", tl.Name())
+	s.duration = s.cfg.SegmentDuration
+	defer func() {
+		if p := recover(); p != nil {
+			tl.EndRun()
+			err = fault.Wrap(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), fault.Internal,
+				"panic", "The segmenter failed.", "The log has the details.")
+		}
+	}()
+	return s.loop(ctx)
+}
+
+// session is one Run.
+type session struct {
+	sub      *hub.Subscription
+	tl       *timeline.Timeline
+	cfg      Config
+	log      *slog.Logger
+	duration time.Duration // of the next run's segments
+
+	run    *hub.Run      // of the last item
+	tracks []media.Track // of the last item
+	usable []media.Track // those of them that can be carried
+	gather gather        // frames before the run begins
+	cutter *Cutter       // nil while gathering
+	absent []media.TrackID
+}
+
+func (s *session) loop(ctx context.Context) error {
+	for {
+		item, ok, err := s.sub.TryNext()
+		switch {
+		case errors.Is(err, io.EOF):
+			err := s.close()
+			s.tl.End()
+			return err
+		case err != nil:
+			return err
+		case ok:
+			if err := s.take(&item); err != nil {
+				return err
+			}
+			continue
+		}
+		if s.sub.Idle() {
+			if err := s.close(); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-s.sub.Changed():
+		case <-s.gather.late():
+			if err := s.begin(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			if err := s.close(); err != nil {
+				return err
+			}
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// close finishes the present run: nothing follows for now.
+func (s *session) close() error {
+	if s.cutter == nil && s.gather.len() > 0 {
+		if err := s.begin(); err != nil {
+			return err
+		}
+	}
+	s.gather.reset()
+	if s.cutter == nil {
+		return nil
+	}
+	err := s.cutter.Flush()
+	if d := s.cutter.KeyDistance(); d > 0 && d <= s.cfg.SegmentDuration {
+		s.duration = s.cfg.SegmentDuration // the reason for longer segments is gone
+	}
+	s.cutter = nil
+	s.tl.EndRun()
+	return s.tolerate(err)
+}
+
+// take handles one frame.
+func (s *session) take(item *hub.Item) error {
+	if s.changed(item) {
+		if err := s.close(); err != nil {
+			return err
+		}
+		if err := s.follow(item); err != nil {
+			return err
+		}
+	}
+	f := &item.Frame
+	if media.Find(s.usable, f.Track) == nil {
+		return nil
+	}
+	if s.cutter != nil && s.wasAbsent(f.Track) {
+		// A track that was announced and did not come has come after all.
+		if err := s.close(); err != nil {
+			return err
+		}
+	}
+	if s.cutter == nil {
+		s.gather.add(f)
+		if s.gather.ready(s.usable) {
+			return s.begin()
+		}
+		return nil
+	}
+	if longer, ok := s.cutter.Longer(f); ok {
+		s.log.Info("key frames come less often than segments begin; longer segments from now on",
+			"segment", longer, "was", s.duration)
+		s.duration = longer
+		return s.restart(f)
+	}
+	return s.add(f)
+}
+
+// changed says whether the run or the selected tracks are others than those of the last item.
+func (s *session) changed(item *hub.Item) bool {
+	if s.run != item.Run || len(s.tracks) != len(item.Tracks) {
+		return true
+	}
+	return len(s.tracks) > 0 && &s.tracks[0] != &item.Tracks[0]
+}
+
+func (s *session) wasAbsent(id media.TrackID) bool {
+	for _, a := range s.absent {
+		if a == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *session) add(f *media.Frame) error {
+	err := s.cutter.Add(f)
+	if s.tolerate(err) != nil {
+		return err
+	}
+	if err != nil { // the timeline cannot go on within this run
+		s.tl.EndRun()
+		s.cutter = nil
+		s.gather.reset()
+	}
+	return nil
+}
+
+// tolerate lets pass what a new run puts right.
+func (s *session) tolerate(err error) error {
+	if err == nil || errors.Is(err, timeline.ErrOrder) {
+		return nil
+	}
+	return err
+}
+
+// part hands a finished part to the timeline.
+func (s *session) part(rendition string, p timeline.Part) error {
+	err := s.tl.Append(rendition, p)
+	if errors.Is(err, timeline.ErrGone) {
+		return nil // so late that its window is over
+	}
+	return err
+}
