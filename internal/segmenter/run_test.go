@@ -238,6 +238,7 @@ func TestSegmentsReadByFFmpeg(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := epoch*time.Second + 300*time.Millisecond
+	count := map[media.TrackID]int{}
 	for i := range frames {
 		scale := media.Find(h.Tracks, frames[i].Track).TimeScale
 		by := media.FromDuration(start, scale)
@@ -247,7 +248,7 @@ func TestSegmentsReadByFFmpeg(t *testing.T) {
 		count[frames[i].Track]++
 	}
 	run := testRun(time.Second, start, h.Tracks...)
-	raw, count := map[string]*bytes.Buffer{}, map[media.TrackID]int{}
+	raw := map[string]*bytes.Buffer{}
 	c := NewCutter(run, func(name string, p timeline.Part) error {
 		raw[name].Write(p.Data)
 		return nil
