@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"weir/internal/codec"
+	"weir/internal/codec/h264"
 	"weir/internal/media"
 )
 
@@ -111,6 +112,24 @@ func mark(v bool, yes, no string) string {
 		return yes
 	}
 	return no
+}
+
+// An encoder with open groups sends one IDR picture and recovery points after it; ffprobe calls both key frames.
+func TestOpenGroups(t *testing.T) {
+	c := readClip(t, "h264_444")
+	tr := &media.Track{Codec: media.H264, Config: c.config}
+	if err := codec.Describe(tr, nil); err != nil || tr.Width != 704 || tr.Height != 576 || tr.FrameRate != 1 || codec.String(tr) != "avc1.f40016" || codec.Reorder(tr) != 2 {
+		t.Errorf("%+v %v", tr, err)
+	}
+	keys, types := "", ""
+	for _, s := range c.samples {
+		frames, recovers := h264.RecoveryPoint(s)
+		keys += mark(codec.IsKey(media.H264, s), "K", mark(recovers && frames == 0, "R", "-"))
+		types += mark(codec.IsB(media.H264, s), "B", "I")
+	}
+	if keys != "KR--R--R--R--" || types != "IIBBIBBIBBIBB" {
+		t.Errorf("keys %s, types %s", keys, types)
+	}
 }
 
 func TestAudioClips(t *testing.T) {

@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"testing"
 
 	"weir/internal/bits"
@@ -31,6 +32,7 @@ func TestNormalize(t *testing.T) {
 		{"a length like a start code", long, media.H264, 4, long},
 		{"HEVC delimiter", "\x00\x00\x00\x03\x46\x01\x50\x00\x00\x00\x03\x26\x01\xAF", media.HEVC, 4, "\x00\x00\x00\x03\x26\x01\xAF"},
 		{"HEVC annex B", "\x00\x00\x01\x46\x01\x50\x00\x00\x01\x26\x01\xAF", media.HEVC, 0, "\x00\x00\x00\x03\x26\x01\xAF"},
+		{"HEVC end of sequence stays", "\x00\x00\x00\x03\x26\x01\xAF\x00\x00\x00\x02\x48\x01", media.HEVC, 4, "\x00\x00\x00\x03\x26\x01\xAF\x00\x00\x00\x02\x48\x01"},
 		{"only a delimiter", "\x00\x00\x00\x02\x09\xF0", media.H264, 4, ""},
 		{"AV1 temporal delimiter", "\x12\x00\x32\x01\x10", media.AV1, 0, "\x32\x01\x10"},
 		{"AV1 without size", "\x12\x00\x30\x10\x11", media.AV1, 0, "\x32\x02\x10\x11"},
@@ -185,6 +187,26 @@ func TestDescribeWithoutConfig(t *testing.T) {
 	}
 }
 
+// RTP carries Opus without a header.
+func TestDescribeOpusByChannels(t *testing.T) {
+	tr := &media.Track{Codec: media.Opus, Channels: 2}
+	if err := codec.Describe(tr, nil); err != nil || tr.SampleRate != 48000 || tr.TimeScale != 48000 || !bytes.Equal(tr.Config, readClip(t, "opus").config) {
+		t.Errorf("%+v %v", tr, err)
+	}
+	if err := codec.Describe(&media.Track{Codec: media.Opus, Channels: 6}, []byte{0xFC}); fault.Code(err) != "codec_config_missing" {
+		t.Error(err)
+	}
+}
+
+// Some publishers send an avcC without parameter sets and have them in band.
+func TestDescribeMendsConfig(t *testing.T) {
+	k := readClip(t, "h264_slices")
+	tr := &media.Track{Codec: media.H264, Config: []byte{1, 0x42, 0xC0, 12, 0xFF, 0xE0, 0}}
+	if err := codec.Describe(tr, k.samples[0]); err != nil || tr.Width != 320 || !bytes.Equal(tr.Config, k.config) {
+		t.Errorf("%+v %v", tr, err)
+	}
+}
+
 // A configuration of another codec, or none of any, is an error and never a wrong answer.
 func TestDescribeBadConfig(t *testing.T) {
 	for c := media.H264; c <= media.FLAC; c++ {
@@ -219,9 +241,11 @@ func BenchmarkIsKey(b *testing.B) {
 }
 
 func BenchmarkNormalize(b *testing.B) {
+	noise := make([]byte, 3000)
+	rand.NewChaCha8([32]byte{1}).Read(noise) // coded video looks like noise
 	var framed []byte
 	for range 4 {
-		framed = bits.AppendUnit(framed, append([]byte{0x41, 0x9A}, bytes.Repeat([]byte{0x5A, 1, 0}, 1000)...))
+		framed = bits.AppendUnit(framed, append(bits.AppendEscaped([]byte{0x41, 0x9A}, noise), 0x80))
 	}
 	annexB := bits.AppendAnnexB(nil, framed)
 	units := av1.AppendLEB128([]byte{0x32}, 12000)

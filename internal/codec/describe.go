@@ -22,9 +22,14 @@ import (
 //
 // For a track without Config (MP3, VP8 and G.711 have none; AC-3, FLAC, VP9 and AV1 derive it from the first frame;
 // H.264 and HEVC may carry it in band) sample may hold the first frame in Weir's sample form, from which Config is built too.
+// It also mends a Config that cannot be read. Opus without Config is described by Channels (1 or 2), as RTP has it.
 func Describe(t *media.Track, sample []byte) error {
 	t.Kind = t.Codec.Kind()
-	if len(t.Config) == 0 && len(sample) > 0 {
+	switch {
+	case len(t.Config) > 0:
+	case t.Codec == media.Opus && (t.Channels == 1 || t.Channels == 2):
+		t.Config = opus.Build(opus.New(t.Channels))
+	default:
 		t.Config = InBandConfig(t, sample)
 	}
 	if len(t.Config) == 0 && needsConfig(t.Codec) {
@@ -32,17 +37,28 @@ func Describe(t *media.Track, sample []byte) error {
 			"The "+t.Codec.String()+" track came without its decoder configuration.",
 			"Let the encoder send its parameter sets or headers at the start of the stream.")
 	}
-	describe := describeAudio
-	if t.Kind == media.Video {
-		describe = describeVideo
-	}
 	if err := describe(t, sample); err != nil {
-		return err
+		blank := media.Track{Codec: t.Codec, FrameRate: t.FrameRate}
+		fresh := InBandConfig(&blank, sample)
+		if fresh == nil {
+			return err
+		}
+		t.Config = fresh
+		if err = describe(t, sample); err != nil {
+			return err
+		}
 	}
 	if t.TimeScale == 0 {
 		t.TimeScale = defaultScale(t)
 	}
 	return nil
+}
+
+func describe(t *media.Track, sample []byte) error {
+	if t.Kind == media.Video {
+		return describeVideo(t, sample)
+	}
+	return describeAudio(t, sample)
 }
 
 func needsConfig(c media.Codec) bool {

@@ -80,6 +80,20 @@ func TestBuildConfigAsFFmpeg(t *testing.T) {
 	}
 }
 
+func writePoints(w *bits.Writer) {
+	w.Flag(true) // initial display delay
+	w.U(5, 1)
+	for range 2 {
+		w.U(12, 0)
+		w.U(5, 8)
+		w.Flag(true)
+		w.Flag(true)
+		w.U(21, 0)
+		w.Flag(true)
+		w.U(4, 3)
+	}
+}
+
 // buildHeader writes a sequence header with timing, a decoder model, two operating points and 12 bits of 4:2:2.
 func buildHeader(profile uint32, mono, sRGB bool) []byte {
 	var w bits.Writer
@@ -94,17 +108,7 @@ func buildHeader(profile uint32, mono, sRGB bool) []byte {
 	w.U(5, 9)
 	w.U(32, 1)
 	w.U(10, 0)
-	w.Flag(true) // initial display delay
-	w.U(5, 1)
-	for range 2 {
-		w.U(12, 0)
-		w.U(5, 8)
-		w.Flag(true)
-		w.Flag(true)
-		w.U(21, 0)
-		w.Flag(true)
-		w.U(4, 3)
-	}
+	writePoints(&w)
 	w.U(4, 10)
 	w.U(4, 10)
 	w.U(11, 1919)

@@ -107,11 +107,10 @@ func BuildUserData(uuid [16]byte, data []byte) []byte {
 }
 
 // Disposable reports whether a NAL unit has no place in a sample: access unit
-// delimiters, fillers and end marks say nothing that the container does not say
-// (ISO/IEC 14496-15 5.3.2).
+// delimiters and fillers say nothing that the container does not say (ISO/IEC 14496-15 5.3.2).
 func Disposable(nal []byte) bool {
 	switch NALType(nal) {
-	case 0, NALAUD, NALFiller, NALEndSequence, NALEndStream:
+	case 0, NALAUD, NALFiller:
 		return true
 	}
 	return false

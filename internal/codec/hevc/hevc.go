@@ -132,10 +132,11 @@ func BuildUserData(uuid [16]byte, data []byte) []byte {
 }
 
 // Disposable reports whether a NAL unit has no place in a sample: access unit
-// delimiters, fillers and end marks say nothing that the container does not say.
+// delimiters and fillers say nothing that the container does not say. An end of sequence stays: it
+// changes how the next CRA picture is decoded (8.1.3).
 func Disposable(nal []byte) bool {
 	switch NALType(nal) {
-	case -1, NALAUD, NALFiller, NALEndSequence, NALEndStream:
+	case -1, NALAUD, NALFiller:
 		return true
 	}
 	return false
