@@ -56,6 +56,12 @@ func (d *Demuxer) Revision() int { return d.revision }
 // Dropped counts frames that could not be used: before their configuration, or damaged.
 func (d *Demuxer) Dropped() int { return d.dropped }
 
+// Incomplete reports whether a track was announced by a sequence header, or
+// by frames, and cannot be described yet.
+func (d *Demuxer) Incomplete() bool {
+	return slices.ContainsFunc(d.tracks, func(s *trackState) bool { return !s.ready })
+}
+
 // Tracks returns the tracks that are known well enough to be played, video
 // first. The slice is the caller's.
 func (d *Demuxer) Tracks() []media.Track {
@@ -238,16 +244,16 @@ func (d *Demuxer) frame(s *trackState, p *packet, ms uint32) {
 // inBand looks for a configuration inside a frame: codecs without a sequence
 // header have it only there, and where both exist the frame is right.
 func (d *Demuxer) inBand(s *trackState, p *packet, data []byte) {
-	t := s.Track
+	t := d.blank(s, p)
 	if s.ready {
-		config := codec.InBandConfig(&t, data)
-		if config == nil {
+		config := codec.InBandConfig(&s.Track, data)
+		sized := s.Codec == media.VP9 || s.Codec == media.VP8 // the size stands in key frames only
+		if config == nil && !sized {
 			return
 		}
-		t = d.blank(s, p)
-		t.Config = config
-	} else {
-		t = d.blank(s, p)
+		if t.Config = config; config == nil {
+			t.Config = s.Config
+		}
 	}
 	if codec.Describe(&t, data) == nil {
 		d.accept(s, t)

@@ -121,11 +121,12 @@ func (in *ingest) complete() bool {
 	}
 	tracks := in.demux.Tracks()
 	video, audio := media.First(tracks, media.Video) != nil, media.First(tracks, media.Audio) != nil
-	if video && audio {
+	announcedMore := in.demux.Incomplete()
+	if video && audio && !announcedMore {
 		return true
 	}
 	meta := in.demux.Metadata()
-	if in.announced && (meta.HasVideo || meta.HasAudio) && meta.HasVideo == video && meta.HasAudio == audio {
+	if in.announced && !announcedMore && (meta.HasVideo || meta.HasAudio) && meta.HasVideo == video && meta.HasAudio == audio {
 		return true
 	}
 	limit := int64(waitMedia)
