@@ -1,0 +1,107 @@
+import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { type ApiError, get, list, maybe, streamPath } from "./client";
+import { onEvent } from "./events";
+import type {
+  Attempt,
+  History,
+  Key,
+  PublishInfo,
+  Relay,
+  ServerEvent,
+  Session,
+  SessionInfo,
+  Stream,
+  SystemInfo,
+  TestSource,
+  Token,
+  Webhook,
+} from "./types";
+
+export const useSession = () => useQuery({ queryKey: ["session"], queryFn: () => get<Session>("/session") });
+
+export const useSystem = (every = 5000) =>
+  useQuery({ queryKey: ["system"], queryFn: () => get<SystemInfo>("/system"), refetchInterval: every });
+
+export const useStreams = () =>
+  useQuery({
+    queryKey: ["streams"],
+    queryFn: () => list<Stream>("/streams?limit=200"),
+    refetchInterval: 3000,
+  });
+
+/** One stream; null while there is none of that name. */
+export const useStream = (name: string, every = 1000) =>
+  useQuery({
+    queryKey: ["stream", name],
+    queryFn: () => maybe(get<Stream>(streamPath(name))),
+    refetchInterval: every,
+  });
+
+export const useHistory = (name: string) =>
+  useQuery({
+    queryKey: ["history", name],
+    queryFn: () => maybe(get<History>(`${streamPath(name)}/history`)),
+    refetchInterval: 1000,
+  });
+
+export const useAttempts = (name: string) =>
+  useQuery({
+    queryKey: ["attempts", name],
+    queryFn: async () => (await maybe(list<Attempt>(`${streamPath(name)}/attempts`))) ?? [],
+    refetchInterval: 2000,
+  });
+
+export const useSessions = (stream: string, action = "", every = 2000) =>
+  useQuery({
+    queryKey: ["sessions", stream, action],
+    queryFn: () => list<SessionInfo>(`/sessions?stream=${encodeURIComponent(stream)}&action=${action}`),
+    refetchInterval: every,
+  });
+
+export const usePublishInfo = (name: string) =>
+  useQuery({
+    queryKey: ["publish-info", name],
+    queryFn: () => get<PublishInfo>(`${streamPath(name)}/publish-info`),
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: 1,
+  });
+
+export const useKeys = () => useQuery({ queryKey: ["keys"], queryFn: () => list<Key>("/keys") });
+export const useTokens = () => useQuery({ queryKey: ["tokens"], queryFn: () => list<Token>("/tokens") });
+export const useWebhooks = () =>
+  useQuery({ queryKey: ["webhooks"], queryFn: () => list<Webhook>("/webhooks") });
+export const useTestSources = () =>
+  useQuery({
+    queryKey: ["test-sources"],
+    queryFn: () => list<TestSource>("/test-sources"),
+    refetchInterval: 5000,
+  });
+export const useRelays = (kind: "pulls" | "pushes") =>
+  useQuery({ queryKey: [kind], queryFn: () => list<Relay>(`/${kind}`), refetchInterval: 2000 });
+
+/** A change, after which the named lists are asked again. */
+export function useChange<V, R>(change: (v: V) => Promise<R>, ...lists: string[]) {
+  const client = useQueryClient();
+  return useMutation<R, ApiError, V>({
+    mutationFn: change,
+    onSettled: () => Promise.all(lists.map((queryKey) => client.invalidateQueries({ queryKey: [queryKey] }))),
+  });
+}
+
+export function useServerEvent(listener: (e: ServerEvent) => void): void {
+  useEffect(() => onEvent(listener), [listener]);
+}
+
+/** Lists follow the server's events at once; polling is only the net below. */
+export function followEvents(client: QueryClient): () => void {
+  return onEvent((e) => {
+    const name = String(e.data?.name ?? e.data?.stream ?? "");
+    if (e.type === "system.tick") return;
+    if (e.type === "stream.updated") return;
+    if (e.type.startsWith("stream.")) void client.invalidateQueries({ queryKey: ["streams"] });
+    if (e.type.startsWith("session.")) void client.invalidateQueries({ queryKey: ["sessions", name] });
+    if (e.type === "publish.refused") void client.invalidateQueries({ queryKey: ["attempts", name] });
+    if (name) void client.invalidateQueries({ queryKey: ["stream", name] });
+  });
+}

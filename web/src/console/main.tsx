@@ -1,0 +1,33 @@
+import "@mantine/core/styles.css";
+import "@mantine/notifications/styles.css";
+import "../theme/tokens.css";
+import "../theme/stream.css";
+import "./console.css";
+import "./stream.css";
+import "./publish.css";
+import { MantineProvider } from "@mantine/core";
+import { Notifications } from "@mantine/notifications";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { startI18n } from "../i18n";
+import { theme, tokens } from "../theme/theme";
+import { App } from "./App";
+
+startI18n();
+const client = new QueryClient({
+  defaultOptions: { queries: { retry: 1, staleTime: 500, refetchOnWindowFocus: true } },
+});
+
+const root = document.getElementById("root");
+if (root)
+  createRoot(root).render(
+    <StrictMode>
+      <MantineProvider theme={theme} cssVariablesResolver={tokens} defaultColorScheme="auto">
+        <QueryClientProvider client={client}>
+          <Notifications position="top-right" />
+          <App />
+        </QueryClientProvider>
+      </MantineProvider>
+    </StrictMode>,
+  );

@@ -1,0 +1,287 @@
+import { ActionIcon, Button, Card, Group, Menu, Stack, Table, Text, Title } from "@mantine/core";
+import { IconDots, IconPlus } from "@tabler/icons-react";
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { del, get, post } from "../../api/client";
+import { useChange, useKeys, useSession, useTokens } from "../../api/hooks";
+import type { Key, Token } from "../../api/types";
+import { ago, moment } from "../../lib/format";
+import { Confirm } from "../parts/Confirm";
+import { Curl } from "../parts/Curl";
+import { KeyModal, SecretModal, TokenModal } from "../parts/KeyModals";
+import { notifyError } from "../parts/notify";
+import { PasswordModal } from "../parts/PasswordModal";
+
+export default function Access() {
+  const { t } = useTranslation();
+  useEffect(() => {
+    document.title = `${t("nav.access")} · Weir`;
+  }, [t]);
+  return (
+    <Stack gap="md">
+      <Title order={1} size="h2">
+        {t("nav.access")}
+      </Title>
+      <Keys />
+      <Tokens />
+      <Password />
+    </Stack>
+  );
+}
+
+function Keys() {
+  const { t } = useTranslation();
+  const keys = useKeys();
+  const [adding, setAdding] = useState(false);
+  const [secret, setSecret] = useState<{ name: string; secret: string } | null>(null);
+  const [dropping, setDropping] = useState<Key | null>(null);
+  const show = useChange((k: Key) => get<{ secret: string }>(`/keys/${k.id}/secret`), "keys");
+  const rotate = useChange((k: Key) => post<Key>(`/keys/${k.id}/rotate`), "keys");
+  const drop = useChange((k: Key) => del(`/keys/${k.id}`), "keys");
+  const items = keys.data ?? [];
+  return (
+    <Card component="section" aria-labelledby="keys">
+      <Head
+        id="keys"
+        title={t("keys.title")}
+        text={t("keys.text")}
+        path="/keys"
+        add={t("keys.add")}
+        onAdd={() => setAdding(true)}
+      />
+      {keys.isSuccess && items.length === 0 && <Text mt="sm">{t("keys.none")}</Text>}
+      {items.length > 0 && (
+        <Table.ScrollContainer minWidth={640} tabIndex={0} aria-label={t("keys.title")}>
+          <Table>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{t("keys.name")}</Table.Th>
+                <Table.Th>{t("keys.pattern")}</Table.Th>
+                <Table.Th>{t("keys.actions")}</Table.Th>
+                <Table.Th>{t("keys.lastUsed")}</Table.Th>
+                <Table.Th ta="right">{t("keys.shown")}</Table.Th>
+                <Table.Th />
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {items.map((k) => (
+                <KeyRow
+                  key={k.id}
+                  item={k}
+                  onShow={() =>
+                    show.mutate(k, {
+                      onSuccess: (s) => setSecret({ name: k.name, ...s }),
+                      onError: notifyError,
+                    })
+                  }
+                  onRotate={() =>
+                    rotate.mutate(k, {
+                      onSuccess: (s) => setSecret({ name: k.name, secret: s.secret ?? "" }),
+                      onError: notifyError,
+                    })
+                  }
+                  onDrop={() => setDropping(k)}
+                />
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
+      )}
+      <KeyModal
+        opened={adding}
+        onClose={() => setAdding(false)}
+        onMade={(k) => setSecret({ name: k.name, secret: k.secret ?? "" })}
+      />
+      <SecretModal
+        of={secret}
+        title={t("keys.secretTitle")}
+        text={t("keys.secretText")}
+        onClose={() => setSecret(null)}
+      />
+      <Confirm
+        opened={dropping !== null}
+        title={t("keys.dropTitle", { name: dropping?.name ?? "" })}
+        text={t("keys.dropText")}
+        action={t("remove")}
+        onClose={() => setDropping(null)}
+        onConfirm={() => dropping && drop.mutate(dropping, { onError: notifyError })}
+      />
+    </Card>
+  );
+}
+
+interface RowProps {
+  item: Key;
+  onShow: () => void;
+  onRotate: () => void;
+  onDrop: () => void;
+}
+
+function KeyRow({ item, onShow, onRotate, onDrop }: RowProps) {
+  const { t, i18n } = useTranslation();
+  const lang = i18n.language;
+  return (
+    <Table.Tr>
+      <Table.Td fw={500}>{item.name}</Table.Td>
+      <Table.Td>
+        <code className="mono">{item.pattern}</code>
+      </Table.Td>
+      <Table.Td>{item.actions.map((a) => t(`action.${a}`, { defaultValue: a })).join(", ")}</Table.Td>
+      <Table.Td className="num" title={item.last_used_at ? moment(lang, item.last_used_at) : undefined}>
+        {item.last_used_at ? ago(lang, item.last_used_at) : t("never")}
+      </Table.Td>
+      <Table.Td ta="right" className="num">
+        {item.shown_count}
+      </Table.Td>
+      <Table.Td ta="right">
+        <RowMenu label={t("keys.menu", { name: item.name })}>
+          <Menu.Item onClick={onShow}>{t("keys.show")}</Menu.Item>
+          <Menu.Item onClick={onRotate}>{t("keys.rotate")}</Menu.Item>
+          <Menu.Item color="red" onClick={onDrop}>
+            {t("remove")}
+          </Menu.Item>
+        </RowMenu>
+      </Table.Td>
+    </Table.Tr>
+  );
+}
+
+function RowMenu({ label, children }: { label: string; children: React.ReactNode }) {
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <ActionIcon variant="subtle" color="gray" className="plain" aria-label={label}>
+          <IconDots size={18} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>{children}</Menu.Dropdown>
+    </Menu>
+  );
+}
+
+interface HeadProps {
+  id: string;
+  title: string;
+  text: string;
+  path: string;
+  add: string;
+  onAdd: () => void;
+}
+
+function Head({ id, title, text, path, add, onAdd }: HeadProps) {
+  return (
+    <>
+      <Group justify="space-between">
+        <Title order={2} size="h3" id={id}>
+          {title}
+        </Title>
+        <Group gap={4}>
+          <Curl path={path} />
+          <Button size="xs" variant="default" leftSection={<IconPlus size={16} />} onClick={onAdd}>
+            {add}
+          </Button>
+        </Group>
+      </Group>
+      <Text c="dimmed" mt={4}>
+        {text}
+      </Text>
+    </>
+  );
+}
+
+function Tokens() {
+  const { t, i18n } = useTranslation();
+  const lang = i18n.language;
+  const tokens = useTokens();
+  const [adding, setAdding] = useState(false);
+  const [secret, setSecret] = useState<{ name: string; secret: string } | null>(null);
+  const [dropping, setDropping] = useState<Token | null>(null);
+  const drop = useChange((x: Token) => del(`/tokens/${x.id}`), "tokens");
+  const items = tokens.data ?? [];
+  return (
+    <Card component="section" aria-labelledby="tokens">
+      <Head
+        id="tokens"
+        title={t("tokens.title")}
+        text={t("tokens.text")}
+        path="/tokens"
+        add={t("tokens.add")}
+        onAdd={() => setAdding(true)}
+      />
+      {tokens.isSuccess && items.length === 0 && <Text mt="sm">{t("tokens.none")}</Text>}
+      {items.length > 0 && (
+        <Table.ScrollContainer minWidth={560} tabIndex={0} aria-label={t("tokens.title")}>
+          <Table>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{t("keys.name")}</Table.Th>
+                <Table.Th>{t("tokens.scopes")}</Table.Th>
+                <Table.Th>{t("keys.lastUsed")}</Table.Th>
+                <Table.Th />
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {items.map((x) => (
+                <Table.Tr key={x.id}>
+                  <Table.Td fw={500}>{x.name}</Table.Td>
+                  <Table.Td>
+                    <code className="mono">{x.scopes.join(" ")}</code>
+                  </Table.Td>
+                  <Table.Td className="num">
+                    {x.last_used_at ? ago(lang, x.last_used_at) : t("never")}
+                  </Table.Td>
+                  <Table.Td ta="right">
+                    <RowMenu label={t("keys.menu", { name: x.name })}>
+                      <Menu.Item color="red" onClick={() => setDropping(x)}>
+                        {t("remove")}
+                      </Menu.Item>
+                    </RowMenu>
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
+      )}
+      <TokenModal
+        opened={adding}
+        onClose={() => setAdding(false)}
+        onMade={(x) => setSecret({ name: x.name, secret: x.secret ?? "" })}
+      />
+      <SecretModal
+        of={secret}
+        title={t("tokens.secretTitle")}
+        text={t("tokens.secretText")}
+        onClose={() => setSecret(null)}
+      />
+      <Confirm
+        opened={dropping !== null}
+        title={t("tokens.dropTitle", { name: dropping?.name ?? "" })}
+        text={t("tokens.dropText")}
+        action={t("remove")}
+        onClose={() => setDropping(null)}
+        onConfirm={() => dropping && drop.mutate(dropping, { onError: notifyError })}
+      />
+    </Card>
+  );
+}
+
+function Password() {
+  const { t } = useTranslation();
+  const session = useSession().data;
+  const [open, setOpen] = useState(false);
+  return (
+    <Card component="section" aria-labelledby="password">
+      <Title order={2} size="h3" id="password">
+        {t("password.title")}
+      </Title>
+      <Text c="dimmed" mt={4} mb="sm">
+        {t(session?.password_set ? "password.isSet" : "password.bannerText")}
+      </Text>
+      <Button variant="default" onClick={() => setOpen(true)}>
+        {t(session?.password_set ? "password.change" : "password.set")}
+      </Button>
+      <PasswordModal opened={open} onClose={() => setOpen(false)} />
+    </Card>
+  );
+}

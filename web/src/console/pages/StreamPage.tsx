@@ -1,0 +1,137 @@
+import { Anchor, Button, Group, Text, Title } from "@mantine/core";
+import { IconDeviceTv, IconVideo } from "@tabler/icons-react";
+import { useEffect } from "react";
+import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
+import { streamPath } from "../../api/client";
+import { useStream } from "../../api/hooks";
+import type { Track } from "../../api/types";
+import { bitrate, decimal, frameRate, pathOf } from "../../lib/format";
+import { Curl } from "../parts/Curl";
+import { Graphs } from "../parts/Graphs";
+import { Player } from "../parts/Player";
+import { PublisherCard } from "../parts/PublisherCard";
+import { PushCard } from "../parts/PushCard";
+import { StatePill } from "../parts/StatePill";
+import { VerdictCard } from "../parts/VerdictCard";
+import { WatchingCard } from "../parts/WatchingCard";
+import { publishPath } from "../paths";
+
+export default function StreamPage({ name }: { name: string }) {
+  const { t } = useTranslation();
+  const query = useStream(name);
+  const stream = query.data ?? null;
+  useFavicon(stream?.state === "live");
+  useEffect(() => {
+    document.title = `${name} · Weir`;
+  }, [name]);
+  return (
+    <div className="streampage">
+      <header className="streamhead">
+        <div>
+          <nav aria-label={t("nav.path")} className="crumbs">
+            <Anchor component={Link} href="/live">
+              {t("nav.live")}
+            </Anchor>
+            <span aria-hidden> / </span>
+          </nav>
+          <Group gap="sm">
+            <Title order={1} size="h2" className="mono-title">
+              {name}
+            </Title>
+            <StatePill state={stream?.state ?? "idle"} since={stream?.since} />
+          </Group>
+        </div>
+        <Group gap="xs">
+          <Curl path={streamPath(name)} />
+          <Button
+            component="a"
+            href={`/${pathOf(name)}`}
+            target="_blank"
+            rel="noopener"
+            variant="default"
+            leftSection={<IconDeviceTv size={18} />}
+          >
+            {t("stream.watchPage")}
+          </Button>
+          <Button
+            component={Link}
+            href={publishPath(name)}
+            variant="default"
+            leftSection={<IconVideo size={18} />}
+          >
+            {t("publish.title")}
+          </Button>
+        </Group>
+      </header>
+      <div className="streamgrid">
+        <section className="main-col" aria-label={t("stream.preview")}>
+          <Player name={name} />
+          <TrackList tracks={stream?.tracks ?? []} />
+        </section>
+        <section className="verdict-col">
+          <VerdictCard stream={stream} />
+        </section>
+        <aside className="side-col">
+          <PublisherCard name={name} stream={stream} />
+          <WatchingCard name={name} stream={stream} />
+          <PushCard name={name} />
+        </aside>
+        <section className="graph-col" aria-label={t("graph.title")}>
+          <Graphs name={name} />
+        </section>
+      </div>
+    </div>
+  );
+}
+
+function TrackList({ tracks }: { tracks: Track[] }) {
+  const { t, i18n } = useTranslation();
+  const lang = i18n.language;
+  if (tracks.length === 0) return null;
+  return (
+    <ul className="tracks num">
+      {tracks.map((x) => (
+        <li key={x.id}>
+          <strong>{x.codec}</strong>{" "}
+          {x.kind === "video"
+            ? [
+                `${x.width}×${x.height}`,
+                t("track.fps", { n: frameRate(lang, x.measured_frame_rate || x.frame_rate) }),
+                bitrate(lang, x.bitrate_bps),
+                x.gop_s ? t("track.gop", { n: decimal(lang, x.gop_s) }) : "",
+                x.b_frames ? t("track.bFrames") : "",
+              ]
+                .filter(Boolean)
+                .join(" · ")
+            : [
+                x.sample_rate ? `${decimal(lang, x.sample_rate / 1000)} kHz` : "",
+                x.channels ? t("track.channels", { count: x.channels, n: x.channels }) : "",
+                bitrate(lang, x.bitrate_bps),
+                x.derived ? t("track.derived") : "",
+              ]
+                .filter(Boolean)
+                .join(" · ")}
+        </li>
+      ))}
+      <li className="muted">
+        <Text component="span" size="xs">
+          {tracks
+            .map((x) => x.codecs)
+            .filter(Boolean)
+            .join(", ")}
+        </Text>
+      </li>
+    </ul>
+  );
+}
+
+function useFavicon(live: boolean) {
+  useEffect(() => {
+    const link = document.querySelector<HTMLLinkElement>("link[rel=icon]");
+    if (link) link.href = live ? "/assets/favicon-live.svg" : "/assets/favicon.svg";
+    return () => {
+      if (link) link.href = "/assets/favicon.svg";
+    };
+  }, [live]);
+}

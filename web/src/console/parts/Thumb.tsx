@@ -1,0 +1,58 @@
+import { useEffect, useRef, useState } from "react";
+import type { Stream } from "../../api/types";
+import { pathOf } from "../../lib/format";
+import { Logo } from "./Logo";
+
+const every = 3000;
+
+/** The stream's latest picture, renewed every three seconds without a flash: the new one is shown once it is whole. */
+export function Thumb({ stream }: { stream: Pick<Stream, "name" | "state" | "thumbnail"> }) {
+  const [url, setUrl] = useState<string>();
+  const live = stream.state === "live";
+  const base = stream.thumbnail || `/${pathOf(stream.name)}/poster.jpg`;
+  const missed = useRef(0);
+  useEffect(() => {
+    let gone = false;
+    let timer: ReturnType<typeof setTimeout>;
+    const next = () => {
+      const image = new Image();
+      const src = `${base}?t=${Math.floor(Date.now() / 1000)}`;
+      const again = () => {
+        if (gone || !live) return;
+        // A server without FFmpeg has no pictures at all: ask less and less often.
+        timer = setTimeout(next, every * Math.min(10, 1 + missed.current));
+      };
+      image.onload = () => {
+        missed.current = 0;
+        if (!gone) setUrl(src);
+        again();
+      };
+      image.onerror = () => {
+        missed.current++;
+        again();
+      };
+      image.src = src;
+    };
+    next();
+    return () => {
+      gone = true;
+      clearTimeout(timer);
+    };
+  }, [base, live]);
+  return (
+    <span className={`thumb ${live ? "" : "away"}`}>
+      {url ? <CrossFade url={url} /> : <Logo size={40} />}
+    </span>
+  );
+}
+
+function CrossFade({ url }: { url: string }) {
+  const [pair, setPair] = useState<{ under?: string; top: string }>({ top: url });
+  if (pair.top !== url) setPair({ under: pair.top, top: url });
+  return (
+    <>
+      {pair.under && <img src={pair.under} alt="" />}
+      <img key={pair.top} src={pair.top} alt="" className="fade" />
+    </>
+  );
+}

@@ -1,0 +1,15 @@
+import "../player/element";
+import "./embed.css";
+
+/** /live/show/embed: nothing but the player, as large as the frame. ?mode= asks for one engine, ?muted, ?autoplay=off. */
+const name = decodeURIComponent(location.pathname.replace(/\/embed\/?$/, "").replace(/^\//, ""));
+const query = new URLSearchParams(location.search);
+const player = document.createElement("weir-player");
+player.setAttribute("src", name);
+player.setAttribute("hotkeys", "page");
+for (const attribute of ["mode", "latency", "muted", "autoplay", "playback-key", "lang"]) {
+  const value = query.get(attribute === "playback-key" ? "key" : attribute);
+  if (value !== null) player.setAttribute(attribute, value);
+}
+document.title = name;
+document.getElementById("root")?.replaceChildren(player);

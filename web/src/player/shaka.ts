@@ -1,0 +1,198 @@
+import {
+  bufferedEnd,
+  type Engine,
+  type EngineContext,
+  EngineError,
+  type EngineName,
+  type EngineStats,
+  frameCounts,
+  type Quality,
+} from "./engine";
+
+/** HLS, LL-HLS and DASH by Shaka Player. The builds for HLS and for DASH are separate chunks. */
+
+interface Variant {
+  id: number;
+  active: boolean;
+  height: number | null;
+  bandwidth: number;
+  videoCodec: string | null;
+  audioCodec: string | null;
+  videoId: number | null;
+}
+
+interface ShakaError {
+  severity: number;
+  category: number;
+  code: number;
+  message?: string;
+  data?: unknown[];
+}
+
+interface ShakaPlayer {
+  attach(video: HTMLVideoElement): Promise<void>;
+  load(url: string, start?: number | null, mime?: string): Promise<void>;
+  configure(config: object): boolean;
+  destroy(): Promise<void>;
+  addEventListener(type: string, f: (e: Event & { detail?: ShakaError }) => void): void;
+  seekRange(): { start: number; end: number };
+  getVariantTracks(): Variant[];
+  selectVariantTrack(track: Variant, clear?: boolean): void;
+  getStats(): { liveLatency: number; estimatedBandwidth: number; streamBandwidth: number };
+  retryStreaming(delay?: number): boolean;
+  goToLive(): void;
+}
+
+interface Shaka {
+  Player: { new (): ShakaPlayer; isBrowserSupported(): boolean };
+  polyfill: { installAll(): void };
+}
+
+async function library(name: EngineName): Promise<Shaka> {
+  const module = (
+    name === "dash"
+      ? await import("shaka-player/dist/shaka-player.dash-es2021.js")
+      : await import("shaka-player/dist/shaka-player.hls-es2021.js")
+  ) as { default: Shaka };
+  return module.default;
+}
+
+/** Patient: an outage of the publisher or a restart of the server must not become a fatal error. */
+const retry = { maxAttempts: 6, baseDelay: 250, backoffFactor: 1.6, fuzzFactor: 0.3, timeout: 15_000 };
+
+export function configuration(name: EngineName): object {
+  const low = name === "ll-hls" || name === "dash";
+  return {
+    manifest: { retryParameters: { ...retry, maxAttempts: 12 } },
+    streaming: {
+      lowLatencyMode: low,
+      retryParameters: retry,
+      bufferingGoal: low ? 6 : 12,
+      rebufferingGoal: low ? 0.1 : 1,
+      bufferBehind: 60,
+      stallThreshold: 0.5,
+      gapDetectionThreshold: 0.2,
+      liveSync: low
+        ? {
+            enabled: true,
+            targetLatency: 0.7,
+            targetLatencyTolerance: 0.15,
+            maxPlaybackRate: 1.1,
+            minPlaybackRate: 0.96,
+          }
+        : { enabled: false },
+    },
+  };
+}
+
+export class ShakaEngine implements Engine {
+  readonly name: EngineName;
+  onend?: (why: EngineError) => void;
+  private readonly cx: EngineContext;
+  private player: ShakaPlayer | undefined;
+  private auto = true;
+  private stopped = false;
+  private running = false;
+
+  constructor(name: EngineName, cx: EngineContext) {
+    this.name = name;
+    this.cx = cx;
+  }
+
+  async start(): Promise<void> {
+    const shaka = await library(this.name);
+    if (this.stopped) return;
+    shaka.polyfill.installAll();
+    if (!shaka.Player.isBrowserSupported())
+      throw new EngineError("no_mse", "This browser has no Media Source.", false);
+    const player = new shaka.Player();
+    this.player = player;
+    player.configure(configuration(this.name));
+    player.addEventListener("error", (e) => this.failed(e.detail));
+    await player.attach(this.cx.video);
+    const dash = this.name === "dash";
+    const url = `${this.cx.base}/${dash ? "index.mpd" : "index.m3u8"}${this.cx.query}`;
+    try {
+      await player.load(url, null, dash ? "application/dash+xml" : "application/x-mpegurl");
+    } catch (e) {
+      throw shakaError(e as ShakaError);
+    }
+    this.running = true;
+  }
+
+  private failed(e: ShakaError | undefined): void {
+    if (!e || this.stopped || !this.running) return;
+    // Severity 1 is recoverable. Network errors of a stream that is merely away are asked again for ever.
+    if (e.severity === 1) return;
+    if (e.category === 1 && this.player?.retryStreaming(0.5)) return;
+    this.onend?.(shakaError(e));
+  }
+
+  stop(): void {
+    this.stopped = true;
+    const { player } = this;
+    this.player = undefined;
+    void player?.destroy().catch(() => undefined);
+  }
+
+  latency(): number | undefined {
+    if (!this.player || !this.running) return undefined;
+    const said = this.player.getStats().liveLatency;
+    // That figure compares the stream's clock with this machine's; where they disagree it is worthless.
+    if (said > 0.05 && said < 120) return said;
+    return Math.max(0, this.player.seekRange().end - this.cx.video.currentTime);
+  }
+
+  edge(): number | undefined {
+    if (!this.player || !this.running) return bufferedEnd(this.cx.video);
+    return this.player.seekRange().end;
+  }
+
+  goLive(): void {
+    this.player?.goToLive();
+    void this.cx.video.play().catch(() => undefined);
+  }
+
+  qualities(): { auto: boolean; list: Quality[] } {
+    const seen = new Map<string, Quality>();
+    for (const v of this.variants()) {
+      const label = v.height ? `${v.height}p` : `${Math.round(v.bandwidth / 1000)} kbit/s`;
+      const known = seen.get(label);
+      if (known) known.active ||= v.active;
+      else seen.set(label, { id: String(v.id), label, active: v.active });
+    }
+    return { auto: this.auto, list: [...seen.values()] };
+  }
+
+  private variants(): Variant[] {
+    return (this.player?.getVariantTracks() ?? []).toSorted((a, b) => b.bandwidth - a.bandwidth);
+  }
+
+  setQuality(id: string | null): void {
+    this.auto = id === null;
+    this.player?.configure({ abr: { enabled: this.auto } });
+    const track = this.variants().find((v) => String(v.id) === id);
+    if (track) this.player?.selectVariantTrack(track, true);
+  }
+
+  async stats(): Promise<EngineStats> {
+    const active = this.variants().find((v) => v.active);
+    const protocol = this.name === "dash" ? "DASH" : this.name === "ll-hls" ? "LL-HLS" : "HLS";
+    return {
+      protocol,
+      codecs: [active?.videoCodec, active?.audioCodec].filter(Boolean).join(", "),
+      bitrate: active?.bandwidth,
+      latency: this.latency(),
+      ...frameCounts(this.cx.video),
+    };
+  }
+}
+
+export function shakaError(e: ShakaError): EngineError {
+  const status = e.code === 1001 ? Number(e.data?.[1] ?? 0) : 0;
+  if (status) return new EngineError(`http_${status}`, `HTTP ${status}`, status >= 404);
+  // 4032: no variant this browser can decode. 4012: restrictions leave none.
+  if (e.code === 4032 || e.code === 4012)
+    return new EngineError("codec_unsupported", "This browser cannot decode this stream.", false);
+  return new EngineError(`shaka_${e.code ?? "unknown"}`, e.message ?? `Shaka ${e.code}`);
+}

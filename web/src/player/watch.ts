@@ -1,0 +1,47 @@
+import { readProblem } from "./whep";
+
+/** What the server tells anybody who may watch: GET /api/v1/watch/{name}. */
+
+export interface Output {
+  ok: boolean;
+  code?: string;
+  message?: string;
+}
+
+export interface WatchInfo {
+  name: string;
+  state: "live" | "away" | "idle";
+  tracks?: { kind: string; codec: string; codecs: string; width?: number; height?: number }[];
+  outputs?: Partial<Record<string, Output>>;
+  is_owner?: boolean;
+}
+
+export type WatchAnswer =
+  | { kind: "info"; info: WatchInfo }
+  /** Not allowed, or asked for something that cannot be: asking again changes nothing. */
+  | { kind: "refused"; code: string; text: string }
+  /** No server there now. */
+  | { kind: "unreachable" }
+  /** A server that has no such page of facts; the engines find out by trying. */
+  | { kind: "unknown" };
+
+export const encodeName = (name: string) => encodeURIComponent(name.replace(/^\/+|\/+$/g, ""));
+
+export async function askWatch(server: string, name: string, query: string): Promise<WatchAnswer> {
+  let res: Response;
+  try {
+    res = await fetch(`${server}/api/v1/watch/${encodeName(name)}${query}`, {
+      signal: AbortSignal.timeout(4000),
+      cache: "no-store",
+    });
+  } catch {
+    return { kind: "unreachable" };
+  }
+  if (res.ok) return { kind: "info", info: (await res.json()) as WatchInfo };
+  const problem = await readProblem(res);
+  if (res.status === 404) {
+    return problem.code ? { kind: "info", info: { name, state: "idle" } } : { kind: "unknown" };
+  }
+  if (res.status === 429 || res.status >= 500) return { kind: "unreachable" };
+  return { kind: "refused", code: problem.code ?? `http_${res.status}`, text: problem.text };
+}

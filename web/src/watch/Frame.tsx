@@ -1,0 +1,34 @@
+import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+import { Logo } from "../console/parts/Logo";
+import { type Language, languages, setLanguage } from "../i18n";
+
+/** What every public page has: the name on top, the language below. */
+export function Frame({ children, dark = false }: { children: ReactNode; dark?: boolean }) {
+  const { t, i18n } = useTranslation();
+  return (
+    <div className={dark ? "frame dark" : "frame"}>
+      <header className="frame-head">
+        <a href="/" className="brand">
+          <Logo size={28} />
+          <span>{i18n.language === "zh-CN" ? "堰 Weir" : "Weir"}</span>
+        </a>
+        <nav aria-label={t("language")} className="langrow">
+          {Object.entries(languages).map(([id, name]) => (
+            <button
+              key={id}
+              type="button"
+              lang={id}
+              aria-pressed={id === i18n.language}
+              onClick={() => setLanguage(id as Language)}
+            >
+              {name}
+            </button>
+          ))}
+          <a href="/console">{t("watch.console")}</a>
+        </nav>
+      </header>
+      <main>{children}</main>
+    </div>
+  );
+}

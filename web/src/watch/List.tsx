@@ -1,0 +1,57 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { useTranslation } from "react-i18next";
+import { get, maybe } from "../api/client";
+import type { Page, Stream } from "../api/types";
+import { StatePill } from "../console/parts/StatePill";
+import { Thumb } from "../console/parts/Thumb";
+import { pathOf } from "../lib/format";
+import { Frame } from "./Frame";
+
+type Public = Pick<Stream, "name" | "state" | "since" | "thumbnail" | "viewers">;
+
+/** What anybody may see is live: the portal's first page. */
+export function List() {
+  const { t } = useTranslation();
+  const list = useQuery({
+    queryKey: ["watch"],
+    queryFn: () => maybe(get<Page<Public>>("/watch")),
+    refetchInterval: 3000,
+  });
+  useEffect(() => {
+    document.title = `${t("watch.title")} · Weir`;
+  }, [t]);
+  const items = (list.data?.items ?? []).filter((s) => s.state !== "idle");
+  return (
+    <Frame>
+      <h1>{t("watch.title")}</h1>
+      {!list.isPending && items.length === 0 && (
+        <section className="calm">
+          <p className="calm-title">{t("watch.none")}</p>
+          <p className="muted">{t("watch.noneText")}</p>
+        </section>
+      )}
+      <ul className="cards">
+        {items.map((s) => (
+          <li key={s.name} className="card">
+            <a href={`/${pathOf(s.name)}`} className="card-link">
+              <Thumb stream={s} />
+              <span className="over left">
+                <StatePill state={s.state} since={s.since} />
+              </span>
+              <span className="card-body">
+                <strong>{s.name.split("/").at(-1)}</strong>
+                <span className="muted num">
+                  {s.name}
+                  {s.viewers === undefined
+                    ? ""
+                    : ` · ${t("watch.viewers", { count: s.viewers, n: s.viewers })}`}
+                </span>
+              </span>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </Frame>
+  );
+}
