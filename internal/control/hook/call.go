@@ -136,6 +136,8 @@ func (c Call) form() string {
 		f.add("name", c.Name)
 	case PublishDone, PlayDone, Done:
 		f.add("name", c.Name)
+	case Disconnect:
+		f.add("app", p.App) // nginx-rtmp sends it twice
 	}
 	f.args(c.Args)
 	return f.String()
@@ -145,6 +147,20 @@ func (c Call) form() string {
 // the last of several values of one name, so a client's argument of such a name
 // would let it speak for the server.
 var trusted = []string{"app", "addr", "clientid", "call", "name", "tcurl"}
+
+// speaksForServer reports whether a receiver may read an argument's name as a trusted
+// field: PHP drops leading spaces and takes "name[x]" and "name\x00x" for "name".
+func speaksForServer(name string) bool {
+	plain, err := url.QueryUnescape(name)
+	if err != nil {
+		plain = name
+	}
+	plain = strings.TrimLeft(plain, " ")
+	if at := strings.IndexAny(plain, "[\x00"); at > 0 {
+		plain = plain[:at]
+	}
+	return slices.Contains(trusted, strings.ToLower(plain))
+}
 
 type formWriter struct{ strings.Builder }
 
@@ -160,7 +176,7 @@ func (f *formWriter) add(name, value string) {
 func (f *formWriter) args(args string) {
 	for part := range strings.SplitSeq(args, "&") {
 		name, _, _ := strings.Cut(part, "=")
-		if plain, err := url.QueryUnescape(name); part == "" || err == nil && slices.Contains(trusted, strings.ToLower(plain)) {
+		if part == "" || speaksForServer(name) {
 			continue
 		}
 		f.WriteByte('&')

@@ -1,0 +1,144 @@
+package session
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/internal/control/access"
+	"weir/internal/control/hook"
+)
+
+// hookServer is a real receiver of callbacks.
+func hookServer(t *testing.T, answer func(call string, form url.Values) (int, string)) (hook.App, chan url.Values) {
+	t.Helper()
+	calls := make(chan url.Values, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		code, location := answer(r.PostForm.Get("call"), r.PostForm)
+		if location != "" {
+			w.Header().Set("Location", location)
+		}
+		w.WriteHeader(code)
+		calls <- r.PostForm
+	}))
+	t.Cleanup(server.Close)
+	u := server.URL
+	return hook.App{OnConnect: u, OnDisconnect: u, OnPublish: u, OnPlay: u, OnPublishDone: u, OnPlayDone: u, OnDone: u, OnUpdate: u, UpdateEvery: time.Second}, calls
+}
+
+func hooks(t *testing.T, app hook.App) *hook.Hooks {
+	t.Helper()
+	h, err := hook.New(hook.Config{Apps: map[string]hook.App{"live": app}}, (&net.Dialer{}).DialContext, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	return h
+}
+
+func TestHookDecidesAlone(t *testing.T) {
+	app, calls := hookServer(t, func(call string, form url.Values) (int, string) {
+		switch {
+		case form.Get("user") == "anna", call == "connect":
+			return 200, ""
+		case form.Get("name") == "rename":
+			return 302, "studio"
+		case form.Get("name") == "trap":
+			return 302, "../../etc"
+		case form.Get("name") == "relay":
+			return 302, "rtmp://198.51.100.9/live/x"
+		}
+		return 403, ""
+	})
+	app.OnUpdate = ""
+	d := door(t, Config{Keys: keys(t, t.TempDir()), Hooks: hooks(t, app), Policy: policy(t, access.Config{PublishOpen: []string{"all"}})})
+	ask := func(r Request) Request {
+		r.App, r.TcURL, r.Flashver, r.ClientID = "live", "rtmp://h/live", "FMLE", "7"
+		return r
+	}
+	wantCode(t, d.Connect(t.Context(), ask(request("", "", far))), "")
+	if got := <-calls; got.Get("call") != "connect" || got.Get("app") != "live" || got.Get("epoch") == "" {
+		t.Errorf("connect: %v", got)
+	}
+	refused(t, d, ask(request(Publish, "live/show", far)), "hook_refused") // although its address is open
+	<-calls
+	r := ask(request(Publish, "live/show", far))
+	r.Args = "user=anna"
+	s := mustOpen(t, d, r)
+	want := url.Values{
+		"app": {"live"}, "flashver": {"FMLE"}, "swfurl": {""}, "tcurl": {"rtmp://h/live"}, "pageurl": {""}, "addr": {"198.51.100.7"}, "clientid": {"7"},
+		"call": {"publish"}, "name": {"show"}, "type": {"live"}, "user": {"anna"},
+	}
+	if got := <-calls; got.Encode() != want.Encode() {
+		t.Errorf("publish: %v", got)
+	}
+	s.Close(nil)
+	done := []string{(<-calls).Get("call"), (<-calls).Get("call")}
+	if slices.Sort(done); !slices.Equal(done, []string{"done", "publish_done"}) {
+		t.Errorf("told %v", done)
+	}
+	d.Disconnect(r)
+	if got := <-calls; got.Get("call") != "disconnect" || got.Get("clientid") != "7" {
+		t.Errorf("disconnect: %v", got)
+	}
+
+	if s = mustOpen(t, d, ask(request(Publish, "live/rename", far))); s.Name() != "live/studio" || s.info().Name != "live/studio" {
+		t.Errorf("renamed to %s", s.Name())
+	}
+	if total, _ := d.Viewers("live/studio"); total != 0 {
+		t.Error("a publisher is a viewer")
+	}
+	refused(t, d, ask(request(Publish, "live/trap", far)), "hook_failed")
+	if s = mustOpen(t, d, ask(request(Play, "live/relay", far))); s.Redirect() != "rtmp://198.51.100.9/live/x" || s.Name() != "live/relay" {
+		t.Errorf("redirected to %q", s.Redirect())
+	}
+	// Other protocols than RTMP bring their query and no application.
+	web := request(Publish, "live/a/b", far)
+	web.Protocol, web.Query, web.UserAgent = "whip", url.Values{"user": {"anna"}}, "browser"
+	mustOpen(t, d, web)
+	for got := range calls {
+		if got.Get("name") == "a/b" {
+			if got.Get("app") != "live" || got.Get("user") != "anna" || got.Get("flashver") != "browser" || got.Get("clientid") == "" {
+				t.Errorf("whip: %v", got)
+			}
+			break
+		}
+	}
+	refused(t, d, request(Publish, "other/show", "198.51.100.8:1"), "") // no hook there, and its address is open
+}
+
+func TestUpdateHookEndsSessions(t *testing.T) {
+	app, calls := hookServer(t, func(call string, form url.Values) (int, string) {
+		if strings.HasPrefix(call, "update") && form.Get("time") != "1" {
+			return 404, ""
+		}
+		return 200, ""
+	})
+	d := door(t, Config{Hooks: hooks(t, app)})
+	s := mustOpen(t, d, request(Play, "live/show", far))
+	s.Stamp(90000)
+	<-s.Context().Done()
+	wantCode(t, context.Cause(s.Context()), "hook_refused")
+	updates := 0
+	for got := range calls {
+		if got.Get("call") == "update_play" {
+			updates++
+			if got.Get("timestamp") != "90000" || got.Get("name") != "show" {
+				t.Errorf("update: %v", got)
+			}
+		}
+		if got.Get("call") == "done" {
+			break
+		}
+	}
+	if updates != 2 {
+		t.Errorf("%d updates", updates)
+	}
+}
