@@ -1,0 +1,44 @@
+# make run    build and start Weir        make test   install what tests need and run all of them
+# make check  format, vet, floors, docs   make bench  side by side with peers       make fuzz T=10m
+.PHONY: run build test check web-test bench fuzz show clean
+SHELL := /bin/bash
+GO := go
+T ?= 10m
+
+run:
+	@./run
+
+build:
+	@sh scripts/build
+
+# Everything that CI runs. The Go tests come last, so that the run ends with their totals.
+test:
+	@sh scripts/need test
+	@sh scripts/test-deps
+	@sh scripts/build
+	@$(MAKE) --no-print-directory check web-test
+	@npm ci --prefix test/e2e/judge --no-audit --no-fund --loglevel=error
+	@set -o pipefail; $(GO) test -race -timeout 20m -json $$($(GO) list ./... | grep -v /test/e2e) > test/.unit.json; a=$$?; \
+	$(GO) test -timeout 20m -count 1 -json ./test/e2e/... > test/.e2e.json; b=$$?; \
+	$(GO) run ./test/totals test/.unit.json test/.e2e.json; exit $$((a|b))
+
+check:
+	@sh scripts/check
+
+web-test:
+	@cd web && npm run --silent lint && npm run --silent check && npm test --silent
+
+bench:
+	@sh scripts/build
+	@$(GO) run ./bench
+
+fuzz:
+	@T=$(T) sh scripts/fuzz
+
+# One line of an issue: make show L=2.1
+show:
+	@sh scripts/build
+	@$(GO) test -count 1 -v -timeout 60m -run 'TestShow_$(subst .,_,$(L))_' ./...
+
+clean:
+	rm -rf bin internal/console/dist/assets internal/console/dist/*.html.* internal/console/dist/.built

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"weir/internal/fault"
+)
+
+func configCommand(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Check and describe the configuration"}
+	c.AddCommand(&cobra.Command{
+		Use: "check", Short: "Say whether the configuration is right", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := o.settings(c)
+			if err != nil {
+				return err
+			}
+			conf, err := s.config()
+			if err != nil {
+				return err
+			}
+			if err := conf.Validate(); err != nil {
+				return err
+			}
+			c.Println("The configuration is right.")
+			return nil
+		},
+	}, &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of weir.yaml", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			e := json.NewEncoder(c.OutOrStdout())
+			e.SetIndent("", "  ")
+			return e.Encode(schema())
+		},
+	})
+	return c
+}
+
+func initCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "init", Short: "Write a weir.yaml with the defaults and what they mean", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			if err != nil {
+				return fault.Wrap(err, fault.Conflict, "config_exists", o.file+" cannot be written.", "Move an existing file away first, or name another one with --config.")
+			}
+			_, err = f.WriteString(commented())
+			if cerr := f.Close(); err == nil {
+				err = cerr
+			}
+			if err == nil {
+				c.Println("Wrote " + o.file + ".")
+			}
+			return err
+		},
+	}
+}
+
+// commented is the default configuration with each key's meaning above it.
+func commented() string {
+	s := defaultSettings()
+	var b strings.Builder
+	b.WriteString("# Weir's configuration. Every key may be left out; these are the defaults.\n# Changes apply while Weir runs, without cutting streams, except listen addresses and data_dir.\n")
+	section := ""
+	for _, f := range fields(&s) {
+		name := f.path
+		indent := ""
+		if head, rest, ok := strings.Cut(f.path, "."); ok {
+			if head != section {
+				fmt.Fprintf(&b, "\n%s:\n", head)
+			}
+			section, name, indent = head, rest, "  "
+		} else {
+			section = ""
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s# %s\n%s%s: %s\n", indent, f.doc, indent, name, yamlValue(f.value))
+	}
+	b.WriteString(`
+# HTTP callbacks as nginx-rtmp has them, by application.
+# hooks:
+#   live:
+#     on_publish: http://127.0.0.1:9000/publish
+
+# Streams from and to other servers.
+# pulls:
+#   - {stream: live/news, url: "rtmp://example.org/live/news", on_demand: true}
+# pushes:
+#   - {stream: live/show, url: "rtmps://live.example.org:443/app/KEY"}
+`)
+	return b.String()
+}
+
+func yamlValue(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case string:
+		return fmt.Sprintf("%q", x)
+	case time.Duration:
+		return x.String()
+	}
+	if v.Kind() == reflect.Slice {
+		return "[]"
+	}
+	b, err := yaml.Marshal(v.Interface())
+	if err != nil {
+		return fmt.Sprint(v.Interface())
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// schema is the JSON Schema of the settings, for editors and for the reference.
+func schema() map[string]any {
+	s := schemaOf(reflect.TypeFor[settings]())
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = "weir.yaml"
+	return s
+}
+
+func schemaOf(t reflect.Type) map[string]any {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return map[string]any{"type": "string", "pattern": `^([0-9.]+(h|m|s|ms))+$`, "examples": []string{"20s", "200ms"}}
+	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+		return map[string]any{"type": "string"}
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		properties := map[string]any{}
+		for i := range t.NumField() {
+			f := t.Field(i)
+			p := schemaOf(f.Type)
+			if doc := f.Tag.Get("doc"); doc != "" {
+				p["description"] = doc
+			}
+			properties[f.Tag.Get("yaml")] = p
+		}
+		return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+	case reflect.Map:
+		return map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem())}
+	case reflect.Slice:
+		return map[string]any{"type": "array", "items": schemaOf(t.Elem())}
+	case reflect.Bool:
+		return map[string]any{"type": "boolean"}
+	case reflect.String:
+		return map[string]any{"type": "string"}
+	default:
+		return map[string]any{"type": "integer", "minimum": 0}
+	}
+}

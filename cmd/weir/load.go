@@ -1,0 +1,259 @@
+package main
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"weir/internal/fault"
+)
+
+// field is one scalar of the settings: its path ("http.listen") and its place in memory.
+type field struct {
+	path  string
+	doc   string
+	value reflect.Value
+}
+
+// fields lists the scalars (and lists of scalars) of a settings struct in the order of the file.
+func fields(s *settings) []field {
+	var out []field
+	var walk func(prefix string, v reflect.Value)
+	walk = func(prefix string, v reflect.Value) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			name := prefix + f.Tag.Get("yaml")
+			switch {
+			case f.Type.Kind() == reflect.Struct:
+				walk(name+".", v.Field(i))
+			case f.Type.Kind() == reflect.Map, f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct && !textual(f.Type.Elem()):
+				// hooks, pulls and pushes are written in the file only
+			default:
+				out = append(out, field{name, f.Tag.Get("doc"), v.Field(i)})
+			}
+		}
+	}
+	walk("", reflect.ValueOf(s).Elem())
+	return out
+}
+
+func textual(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// set parses text into the field.
+func (f field) set(text string) error {
+	if err := setValue(f.value, text); err != nil {
+		return fault.Wrap(err, fault.Invalid, "config_value_bad", fmt.Sprintf("%s cannot be %q.", f.path, text), f.doc)
+	}
+	return nil
+}
+
+func setValue(v reflect.Value, text string) error {
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	switch v.Interface().(type) {
+	case string:
+		v.SetString(text)
+	case time.Duration:
+		d, err := time.ParseDuration(text)
+		v.SetInt(int64(d))
+		return err
+	case bool:
+		b, err := strconv.ParseBool(text)
+		v.SetBool(b)
+		return err
+	case int, int64:
+		n, err := strconv.ParseInt(text, 10, 64)
+		v.SetInt(n)
+		return err
+	default: // a list: comma separated
+		list := reflect.MakeSlice(v.Type(), 0, 4)
+		for part := range strings.SplitSeq(text, ",") {
+			if part = strings.TrimSpace(part); part == "" {
+				continue
+			}
+			e := reflect.New(v.Type().Elem()).Elem()
+			if err := setValue(e, part); err != nil {
+				return err
+			}
+			list = reflect.Append(list, e)
+		}
+		v.Set(list)
+	}
+	return nil
+}
+
+// envName is the variable of a path: http.listen is WEIR_HTTP_LISTEN.
+func envName(path string) string {
+	return "WEIR_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}
+
+// load reads the file (which may be missing when it was not asked for by name), then the environment, then the flags.
+func load(file string, named bool, environ []string, flags map[string]string) (settings, error) {
+	s := defaultSettings()
+	text, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !named:
+	case err != nil:
+		return s, fault.Wrap(err, fault.Invalid, "config_unreadable", "The configuration "+file+" cannot be read.", "Check the path and its permissions.")
+	default:
+		if err := parseFile(text, file, &s); err != nil {
+			return s, err
+		}
+	}
+	byEnv, byPath := map[string]field{}, map[string]field{}
+	for _, f := range fields(&s) {
+		byEnv[envName(f.path)], byPath[f.path] = f, f
+	}
+	for _, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, "WEIR_") {
+			continue
+		}
+		f, ok := byEnv[name]
+		if !ok {
+			return s, unknownKey("environment variable "+name, "", nearest(name, keysOf(byEnv)))
+		}
+		if err := f.set(value); err != nil {
+			return s, err
+		}
+	}
+	for path, value := range flags {
+		if err := byPath[path].set(value); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func keysOf[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func unknownKey(what, where, near string) error {
+	remedy := "`weir config schema` lists all keys."
+	if near != "" {
+		remedy = "Did you mean " + near + "?"
+	}
+	return fault.New(fault.Invalid, "config_key_unknown", "Unknown "+what+where+".", remedy)
+}
+
+func parseFile(text []byte, file string, s *settings) error {
+	tree, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return fault.New(fault.Invalid, "config_syntax", file+" is not valid YAML: "+yaml.FormatError(err, false, true), "")
+	}
+	for _, doc := range tree.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if err := checkKeys(doc.Body, reflect.TypeOf(*s), file, ""); err != nil {
+			return err
+		}
+	}
+	if err := yaml.Unmarshal(text, s); err != nil {
+		return fault.New(fault.Invalid, "config_value_bad", file+": "+yaml.FormatError(err, false, true), "`weir config schema` tells what each key takes.")
+	}
+	return nil
+}
+
+// checkKeys walks the file beside the type, so that a wrong key can be named with its line and the nearest right one.
+func checkKeys(n ast.Node, t reflect.Type, file, path string) error {
+	switch t.Kind() {
+	case reflect.Slice:
+		if seq, ok := n.(*ast.SequenceNode); ok {
+			for _, e := range seq.Values {
+				if err := checkKeys(e, t.Elem(), file, path); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	case reflect.Map:
+		return eachPair(n, func(_ string, _ int, v ast.Node) error { return checkKeys(v, t.Elem(), file, path) })
+	case reflect.Struct:
+		if textual(t) {
+			return nil
+		}
+	default:
+		return nil
+	}
+	known := map[string]reflect.Type{}
+	for i := range t.NumField() {
+		known[t.Field(i).Tag.Get("yaml")] = t.Field(i).Type
+	}
+	return eachPair(n, func(key string, line int, v ast.Node) error {
+		sub, ok := known[key]
+		if !ok {
+			return unknownKey("key "+path+key, fmt.Sprintf(" in %s, line %d", file, line), nearest(key, keysOf(known)))
+		}
+		return checkKeys(v, sub, file, path+key+".")
+	})
+}
+
+func eachPair(n ast.Node, f func(key string, line int, v ast.Node) error) error {
+	var pairs []*ast.MappingValueNode
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		pairs = n.Values
+	case *ast.MappingValueNode:
+		pairs = []*ast.MappingValueNode{n}
+	}
+	for _, p := range pairs {
+		tok := p.Key.GetToken()
+		if err := f(tok.Value, tok.Position.Line, p.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nearest returns the candidate with the smallest edit distance, "" if none is near.
+func nearest(word string, candidates []string) string {
+	best, least := "", len(word)/2+1
+	for _, c := range candidates {
+		if d := distance(word, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

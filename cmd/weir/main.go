@@ -1,0 +1,40 @@
+// Weir is a streaming media server. This package knows flags, files and the environment, and calls the rooms.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"weir/internal/fault"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+	err := root().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, describe(err))
+		os.Exit(1)
+	}
+}
+
+// describe is an error as a person should see it.
+func describe(err error) string {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return "weir: " + err.Error()
+	}
+	s := "weir: " + f.Message
+	if f.Remedy != "" {
+		s += "\n      " + f.Remedy
+	}
+	if f.Err != nil {
+		s += "\n      (" + f.Err.Error() + ")"
+	}
+	return s
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+
+	"weir/internal/fault"
+	"weir/internal/server"
+)
+
+func serveCommand(o *options) *cobra.Command {
+	var ready string
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the server (also without any command)", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return serve(c, o, ready) },
+	}
+	c.Flags().StringVar(&ready, "ready", "", "print one line when everything listens: 'json' for programs")
+	return c
+}
+
+func serve(c *cobra.Command, o *options, ready string) error {
+	s, err := o.settings(c)
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(os.Stderr, s.Log)
+	if err != nil {
+		return err
+	}
+	conf, err := s.config()
+	if err != nil {
+		return err
+	}
+	srv, err := server.New(c.Context(), conf, log)
+	if err != nil {
+		return err
+	}
+	defer srv.Close()
+	reload, stop := o.follow(c, log)
+	defer stop()
+	go func() {
+		for next := range reload {
+			if err := srv.Reload(next); err != nil {
+				log.Error("the new configuration was not taken; the old one goes on", "error", err)
+			}
+		}
+	}()
+	err = srv.Run(c.Context(), func(r server.Ready) {
+		if ready == "json" {
+			printJSON(os.Stdout, r)
+			return
+		}
+		printBox(os.Stdout, r)
+	})
+	if c.Context().Err() != nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+func newLogger(w *os.File, s logSettings) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.Level)); err != nil {
+		return nil, fault.New(fault.Invalid, "config_value_bad", "log.level cannot be "+s.Level+".", "Use debug, info, warn or error.")
+	}
+	switch s.Format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
+	case "text":
+		info, err := w.Stat()
+		colour := err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !colour})), nil
+	}
+	return nil, fault.New(fault.Invalid, "config_value_bad", "log.format cannot be "+s.Format+".", "Use text or json.")
+}
+
+// readyLine is what programs read: the ports behind ":0".
+type readyLine struct {
+	PID   int            `json:"pid"`
+	Ports map[string]int `json:"ports"`
+	Data  string         `json:"data_dir"`
+	Login string         `json:"login_path,omitempty"`
+}
+
+func printJSON(w io.Writer, r server.Ready) {
+	line := readyLine{PID: os.Getpid(), Ports: map[string]int{}, Data: r.DataDir, Login: r.LoginPath}
+	for _, g := range r.Gates {
+		if g.State == "on" {
+			line.Ports[g.Name] = g.Port
+		}
+	}
+	_ = json.NewEncoder(w).Encode(line) // a closed standard output is the caller's choice
+}
+
+// printBox tells a person where everything is, with addresses that can be typed on another machine.
+func printBox(w io.Writer, r server.Ready) {
+	ports := map[string]int{}
+	for _, g := range r.Gates {
+		ports[g.Name] = g.Port
+	}
+	host := "127.0.0.1"
+	var also []string
+	for i, a := range r.Addresses {
+		if i == 0 {
+			host = a.Host
+		} else if len(also) < 3 {
+			also = append(also, a.Host)
+		}
+	}
+	base := "http://" + bracket(host) + fmt.Sprintf(":%d", ports["http"])
+	lines := []string{"Weir 堰 " + version + " is running", ""}
+	if r.LoginPath != "" {
+		lines = append(lines, "Open       "+base+r.LoginPath, "           (signs this browser in as owner; works once)")
+	} else {
+		lines = append(lines, "Console    "+base+"/console")
+	}
+	if len(also) > 0 {
+		lines = append(lines, "           also at "+strings.Join(also, ", "))
+	}
+	if p := ports["rtmp"]; p != 0 {
+		lines = append(lines, "", fmt.Sprintf("Publish    rtmp://%s:%d/live   key: show?key=…", bracket(host), p), "           make a key: weir key create live/show")
+		lines = append(lines, "Watch      "+base+"/live/show")
+	}
+	for _, g := range r.Gates {
+		if g.State == "failed" {
+			lines = append(lines, "", "OFF        "+g.Name+": "+fault.Of(g.Err).Message)
+		}
+	}
+	for _, n := range r.Notices {
+		lines = append(lines, "", "Note       "+n)
+	}
+	lines = append(lines, "", "Data       "+r.DataDir, "Stop       Ctrl-C")
+	box(w, lines)
+}
+
+func bracket(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+func box(w io.Writer, lines []string) {
+	width := 0
+	for _, l := range lines {
+		width = max(width, columns(l))
+	}
+	bar := strings.Repeat("─", width+2)
+	fmt.Fprintln(w, "┌"+bar+"┐")
+	for _, l := range lines {
+		fmt.Fprintln(w, "│ "+l+strings.Repeat(" ", width-columns(l))+" │")
+	}
+	fmt.Fprintln(w, "└"+bar+"┘")
+}
+
+// columns is the width of a line on a terminal: CJK characters take two.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if r >= 0x2E80 && r <= 0xFFDC {
+			n++
+		}
+	}
+	return n
+}
+
+// follow watches the configuration file and SIGHUP, and sends each new valid configuration.
+func (o *options) follow(c *cobra.Command, log *slog.Logger) (<-chan server.Config, func()) {
+	out := make(chan server.Config)
+	ctx, cancel := context.WithCancel(c.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(out)
+		for range changes(ctx, o.file, log) {
+			s, err := o.settings(c)
+			var conf server.Config
+			if err == nil {
+				conf, err = s.config()
+			}
+			if err != nil {
+				log.Error("the changed configuration has a mistake; the old one goes on", "error", err)
+				continue
+			}
+			select {
+			case out <- conf:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return out, func() { cancel(); <-done }
+}

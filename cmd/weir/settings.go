@@ -1,0 +1,182 @@
+package main
+
+import (
+	"net/netip"
+	"time"
+
+	"weir/internal/control/access"
+	"weir/internal/control/hook"
+	"weir/internal/control/session"
+	"weir/internal/deliver"
+	"weir/internal/fan"
+	"weir/internal/fault"
+	"weir/internal/hub"
+	"weir/internal/server"
+)
+
+// settings is weir.yaml. The tag doc is what the reference and the schema say of a key; every scalar can also be set by a flag
+// (--http.listen) and by the environment (WEIR_HTTP_LISTEN).
+type settings struct {
+	DataDir  string                  `yaml:"data_dir" doc:"Folder for keys, the catalog and the live window."`
+	Log      logSettings             `yaml:"log"`
+	HTTP     httpSettings            `yaml:"http"`
+	RTMP     rtmpSettings            `yaml:"rtmp"`
+	WebRTC   webrtcSettings          `yaml:"webrtc"`
+	Streams  streamSettings          `yaml:"streams"`
+	Segments segmentSettings         `yaml:"segments"`
+	Publish  publishSettings         `yaml:"publish"`
+	Play     playSettings            `yaml:"play"`
+	Rules    []string                `yaml:"rules" doc:"Address rules, the first that fits decides: 'deny publish 203.0.113.0/24', 'allow all 10.0.0.0/8'."`
+	Limits   limitSettings           `yaml:"limits"`
+	Hooks    map[string]hookSettings `yaml:"hooks" doc:"HTTP callbacks by application (the first segment of a stream's name); '*' fills what an application leaves out."`
+	Outgoing outgoingSettings        `yaml:"outgoing"`
+	Pulls    []relaySettings         `yaml:"pulls" doc:"Streams to fetch from other servers."`
+	Pushes   []relaySettings         `yaml:"pushes" doc:"Streams to send to other servers."`
+}
+
+type logSettings struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error."`
+	Format string `yaml:"format" doc:"text (coloured on a terminal) or json."`
+}
+
+type httpSettings struct {
+	Listen         string   `yaml:"listen" doc:"Address of console, API, playback, WHIP and WHEP; empty switches it off."`
+	TLSListen      string   `yaml:"tls_listen" doc:"The same over HTTPS and HTTP/2, usually ':8443'; empty switches it off."`
+	Certificate    string   `yaml:"certificate" doc:"PEM file of the TLS certificate; empty makes a self-signed one in the data folder."`
+	Key            string   `yaml:"key" doc:"PEM file of the certificate's key."`
+	SharedCache    bool     `yaml:"shared_cache" doc:"A CDN stands in front of playback: addresses and headers are the same for all viewers."`
+	TrustedProxies []string `yaml:"trusted_proxies" doc:"Proxies whose X-Forwarded-For is believed, as addresses or ranges."`
+}
+
+type rtmpSettings struct {
+	Listen     string `yaml:"listen" doc:"Address for RTMP; empty switches it off."`
+	TLSListen  string `yaml:"tls_listen" doc:"Address for RTMPS, usually ':1936'; empty switches it off."`
+	LegacyHEVC bool   `yaml:"legacy_hevc" doc:"Give HEVC as codec id 12 to players that do not declare Enhanced RTMP, instead of refusing them."`
+}
+
+type webrtcSettings struct {
+	Listen    string       `yaml:"listen" doc:"Address of the WebRTC media port, UDP and TCP; empty switches it off."`
+	Addresses []netip.Addr `yaml:"addresses" doc:"Public addresses of this machine behind NAT."`
+}
+
+type streamSettings struct {
+	Grace    time.Duration `yaml:"grace" doc:"How long viewers are held when the publisher drops."`
+	TakeOver bool          `yaml:"take_over" doc:"A second publisher with a valid key replaces the first; otherwise it is refused."`
+	Profile  string        `yaml:"profile" doc:"How RTMP and HTTP-FLV are written: realtime, live or relaxed."`
+	Window   time.Duration `yaml:"window" doc:"How far a slow viewer may fall behind before it skips to a key frame."`
+	Max      int           `yaml:"max" doc:"Streams at once."`
+	PlayWait time.Duration `yaml:"play_wait" doc:"How long an RTMP player waits for a stream that is not there."`
+	Stall    time.Duration `yaml:"stall" doc:"A viewer that takes nothing for so long is let go."`
+}
+
+type segmentSettings struct {
+	Enabled   bool          `yaml:"enabled" doc:"Make HLS and DASH of every stream."`
+	Duration  time.Duration `yaml:"duration" doc:"Target duration of a segment."`
+	Part      time.Duration `yaml:"part" doc:"Target duration of a low-latency part."`
+	Window    time.Duration `yaml:"window" doc:"How much stays fetchable; playlists list half of it at most."`
+	Playlist  time.Duration `yaml:"playlist" doc:"How much a playlist lists."`
+	FirstWait time.Duration `yaml:"first_wait" doc:"How long a viewer waits for the first segment of a new stream."`
+}
+
+type publishSettings struct {
+	Open []string `yaml:"open" doc:"Who may publish without a key: addresses, ranges, 'local' (this machine and private networks) or 'all'."`
+}
+
+type playSettings struct {
+	ByKey []string `yaml:"by_key" doc:"Streams, or patterns such as 'live/*', that need a key to be played."`
+}
+
+type limitSettings struct {
+	Publishers        int   `yaml:"publishers" doc:"Publishers at once; 0 = no limit."`
+	Viewers           int   `yaml:"viewers" doc:"Viewers at once; 0 = no limit."`
+	ViewersPerStream  int   `yaml:"viewers_per_stream" doc:"Viewers of one stream; 0 = no limit."`
+	ViewersPerAddress int   `yaml:"viewers_per_address" doc:"Viewers from one address; 0 = no limit."`
+	OutBPS            int64 `yaml:"out_bps" doc:"Bits per second to all viewers; above it no new ones are let in. 0 = no limit."`
+	InBPSPerStream    int64 `yaml:"in_bps_per_stream" doc:"Bits per second of one publisher; 0 = no limit."`
+}
+
+type hookSettings struct {
+	OnConnect     string        `yaml:"on_connect" doc:"Asked at an RTMP connect."`
+	OnDisconnect  string        `yaml:"on_disconnect"`
+	OnPublish     string        `yaml:"on_publish" doc:"Decides alone who may publish: 2xx allows, 3xx renames or redirects, anything else refuses."`
+	OnPlay        string        `yaml:"on_play"`
+	OnPublishDone string        `yaml:"on_publish_done"`
+	OnPlayDone    string        `yaml:"on_play_done"`
+	OnDone        string        `yaml:"on_done"`
+	OnUpdate      string        `yaml:"on_update" doc:"Called again and again while a session lasts; may end it."`
+	Method        string        `yaml:"method" doc:"post or get."`
+	Format        string        `yaml:"format" doc:"form (as nginx-rtmp) or json."`
+	UpdateEvery   time.Duration `yaml:"update_every"`
+	UpdateStrict  bool          `yaml:"update_strict" doc:"Anything but 2xx ends the session, also no answer."`
+	Timeout       time.Duration `yaml:"timeout"`
+}
+
+type outgoingSettings struct {
+	Allow []netip.Prefix `yaml:"allow" doc:"Private networks that pulls, pushes and webhooks made over the API may reach."`
+}
+
+type relaySettings struct {
+	Stream   string `yaml:"stream" doc:"Name of the stream here."`
+	URL      string `yaml:"url" doc:"rtmp://, rtmps:// or, for pulls, http(s)://….flv."`
+	OnDemand bool   `yaml:"on_demand" doc:"Pull only while somebody watches."`
+}
+
+// defaultSettings is what `weir init` writes and what applies without a file.
+func defaultSettings() settings {
+	return settings{
+		DataDir:  "data",
+		Log:      logSettings{Level: "info", Format: "text"},
+		HTTP:     httpSettings{Listen: ":8080"},
+		RTMP:     rtmpSettings{Listen: ":1935"},
+		WebRTC:   webrtcSettings{Listen: ":8189"},
+		Streams:  streamSettings{Grace: 20 * time.Second, TakeOver: true, Profile: "live", Window: 5 * time.Second, Max: 10000, PlayWait: 10 * time.Second, Stall: 15 * time.Second},
+		Segments: segmentSettings{Enabled: true, Duration: 2 * time.Second, Part: 200 * time.Millisecond, Window: 60 * time.Second, Playlist: 30 * time.Second, FirstWait: 10 * time.Second},
+	}
+}
+
+// config turns the file's words into what the rooms want.
+func (s settings) config() (server.Config, error) {
+	profile, err := fan.ParseProfile(s.Streams.Profile)
+	if err != nil {
+		return server.Config{}, err
+	}
+	c := server.Config{
+		DataDir: s.DataDir, Version: version, Commit: commit(),
+		HTTP:   server.HTTP{Listen: s.HTTP.Listen, TLSListen: s.HTTP.TLSListen, Certificate: s.HTTP.Certificate, Key: s.HTTP.Key, SharedCache: s.HTTP.SharedCache},
+		RTMP:   server.RTMP{Listen: s.RTMP.Listen, TLSListen: s.RTMP.TLSListen, LegacyHEVC: s.RTMP.LegacyHEVC},
+		WebRTC: server.WebRTC{Listen: s.WebRTC.Listen, Addresses: s.WebRTC.Addresses},
+		Streams: server.Streams{
+			Hub:     hub.Config{Window: s.Streams.Window, Grace: s.Streams.Grace, MaxStreams: s.Streams.Max},
+			Profile: profile, TakeOver: s.Streams.TakeOver, PlayWait: s.Streams.PlayWait, Stall: s.Streams.Stall,
+		},
+		Segments: server.Segments{
+			Off: !s.Segments.Enabled, Duration: s.Segments.Duration, Part: s.Segments.Part, Window: s.Segments.Window,
+			Deliver: deliver.Config{Window: s.Segments.Playlist, FirstWait: s.Segments.FirstWait},
+		},
+		Access:   access.Config{Rules: s.Rules, PublishOpen: s.Publish.Open, PlayByKey: s.Play.ByKey, TrustedProxies: s.HTTP.TrustedProxies},
+		Limits:   session.Limits(s.Limits),
+		Hooks:    hook.Config{Apps: map[string]hook.App{}},
+		Outgoing: server.Outgoing{Allow: s.Outgoing.Allow},
+	}
+	if s.DataDir == "" {
+		return c, fault.New(fault.Invalid, "data_dir_missing", "data_dir is empty.", "Name a folder for Weir's data.")
+	}
+	for name, h := range s.Hooks {
+		c.Hooks.Apps[name] = h.app()
+	}
+	for _, r := range s.Pulls {
+		c.Relays = append(c.Relays, server.Relay{Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand})
+	}
+	for _, r := range s.Pushes {
+		c.Relays = append(c.Relays, server.Relay{Push: true, Stream: r.Stream, URL: r.URL})
+	}
+	return c, nil
+}
+
+func (h hookSettings) app() hook.App {
+	return hook.App{
+		OnConnect: h.OnConnect, OnDisconnect: h.OnDisconnect, OnPublish: h.OnPublish, OnPlay: h.OnPlay,
+		OnPublishDone: h.OnPublishDone, OnPlayDone: h.OnPlayDone, OnDone: h.OnDone, OnUpdate: h.OnUpdate,
+		Method: h.Method, Format: h.Format, UpdateEvery: h.UpdateEvery, UpdateStrict: h.UpdateStrict, Timeout: h.Timeout,
+	}
+}

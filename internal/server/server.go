@@ -1,0 +1,228 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"weir/internal/control/access"
+	"weir/internal/control/catalog"
+	"weir/internal/control/catalog/sqlite"
+	"weir/internal/control/hook"
+	"weir/internal/control/session"
+	"weir/internal/deliver"
+	"weir/internal/deliver/dash"
+	"weir/internal/deliver/hls"
+	"weir/internal/fan"
+	"weir/internal/gateway/httpstream"
+	"weir/internal/gateway/rtmp"
+	"weir/internal/gateway/webrtc"
+	"weir/internal/hub"
+	"weir/internal/netguard"
+	"weir/internal/timeline"
+)
+
+// Server is one Weir process.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	started time.Time
+	ready   atomic.Bool
+	panics  atomic.Uint64
+
+	rooms
+	gates    *gates
+	handler  http.Handler
+	closers  []func()
+	loginURL string // one-time link for the first browser; "" when an owner has a password
+}
+
+// rooms are the parts that the server is made of.
+type rooms struct {
+	store     *catalog.Store
+	access    *access.Access
+	guard     *netguard.Guard
+	door      *session.Door
+	hub       *hub.Hub
+	fan       *fan.Fan
+	timelines *timeline.Store
+	deliver   *deliver.Server
+	hls       *hls.Handler
+	dash      *dash.Handler
+	rtmp      *rtmp.Server
+	http      *httpstream.Server
+	webrtc    *webrtc.Gateway // nil when it could not start
+}
+
+// New builds the house. Nothing listens yet but the WebRTC media port. Close undoes it.
+func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
+	s := &Server{cfg: cfg, log: log, started: time.Now(), gates: newGates(log)}
+	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways} {
+		if err := build(ctx); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	s.handler = s.router()
+	return s, nil
+}
+
+func (s *Server) onClose(f func()) { s.closers = append(s.closers, f) }
+
+// Close ends everything, in the reverse order of its building.
+func (s *Server) Close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+	s.closers = nil
+}
+
+func (s *Server) buildControl(ctx context.Context) error {
+	if err := os.MkdirAll(s.cfg.DataDir, 0o750); err != nil {
+		return err
+	}
+	db, err := sqlite.Open(ctx, s.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	s.onClose(func() { _ = db.Close() })
+	if s.store, err = catalog.New(ctx, db, catalog.SQLite); err != nil {
+		return err
+	}
+	if s.access, err = access.Open(ctx, s.store, s.cfg.DataDir, s.log); err != nil {
+		return err
+	}
+	if err = s.access.EnsureOwner(ctx); err != nil {
+		return err
+	}
+	if s.guard, err = netguard.New(netguard.Config{Allow: s.cfg.Outgoing.Allow, OwnPorts: s.ownPorts}); err != nil {
+		return err
+	}
+	door, err := s.doorConfig()
+	if err != nil {
+		return err
+	}
+	s.door = session.New(door, s.log.With("room", "door"))
+	s.onClose(s.door.Close)
+	set, err := s.access.PasswordSet(ctx, access.Owner)
+	if err == nil && !set {
+		s.loginURL, err = s.access.LoginLink(ctx, access.Owner)
+	}
+	return err
+}
+
+func (s *Server) doorConfig() (session.Config, error) {
+	if err := s.cfg.Access.Validate(); err != nil {
+		return session.Config{}, err
+	}
+	policy, err := access.NewPolicy(s.cfg.Access)
+	if err != nil {
+		return session.Config{}, err
+	}
+	c := session.Config{Limits: s.cfg.Limits, Rates: s.cfg.Rates, Policy: policy, Keys: s.access}
+	if len(s.cfg.Hooks.Apps) > 0 {
+		// Receivers are written by the administrator and usually live next door.
+		local, err := netguard.New(netguard.Config{Allow: netguard.Local()})
+		if err != nil {
+			return c, err
+		}
+		if c.Hooks, err = hook.New(s.cfg.Hooks, local.DialContext, s.log.With("room", "hook")); err != nil {
+			return c, err
+		}
+	}
+	return c, c.Validate()
+}
+
+func (s *Server) buildMedia(context.Context) error {
+	s.hub = hub.New(s.cfg.Streams.Hub, s.log.With("room", "hub"))
+	s.onClose(s.hub.Close)
+	s.fan = fan.New(fan.Config{Stall: s.cfg.Streams.Stall}, s.log.With("room", "fan"))
+	s.onClose(s.fan.Close)
+	var err error
+	s.timelines, err = timeline.NewStore(timeline.Config{Dir: filepath.Join(s.cfg.DataDir, "live"), Window: s.cfg.Segments.Window}, s.log.With("room", "timeline"))
+	if err != nil {
+		return err
+	}
+	s.onClose(s.timelines.Close)
+	return nil
+}
+
+func (s *Server) buildGateways(context.Context) error {
+	st := s.cfg.Streams
+	s.rtmp = rtmp.New(rtmp.Config{Profile: st.Profile, PlayWait: st.PlayWait, TakeOver: st.TakeOver, LegacyHEVC: s.cfg.RTMP.LegacyHEVC},
+		s.hub, s.fan, s.door, s.log.With("room", "rtmp"))
+	s.http = httpstream.New(httpstream.Config{Profile: st.Profile, Stall: st.Stall}, s.hub, s.fan, s.door, s.log.With("room", "http"))
+	dc := s.cfg.Segments.Deliver
+	dc.SharedCache = dc.SharedCache || s.cfg.HTTP.SharedCache
+	s.deliver = deliver.New(dc, s.resolve, s.door, s.log.With("room", "deliver"))
+	s.hls, s.dash = hls.New(s.deliver), dash.New(s.deliver)
+	if s.cfg.WebRTC.Listen == "" {
+		return nil
+	}
+	gw, err := webrtc.New(webrtc.Config{UDP: s.cfg.WebRTC.Listen, TCP: s.cfg.WebRTC.Listen, Addresses: s.cfg.WebRTC.Addresses, TakeOver: st.TakeOver},
+		s.hub, s.door, s.log.With("room", "webrtc"))
+	if err != nil {
+		s.gates.failed("webrtc", s.cfg.WebRTC.Listen, err) // one busy port must not stop the others
+		return nil
+	}
+	s.webrtc = gw
+	s.onClose(gw.Close)
+	return nil
+}
+
+// resolve finds the timeline of a live stream.
+func (s *Server) resolve(_ context.Context, name string) (*timeline.Timeline, error) {
+	return s.timelines.Get(name), nil
+}
+
+// Run listens and serves until ctx ends, then stops gracefully. opened is told what listens where once all is up.
+func (s *Server) Run(ctx context.Context, opened func(Ready)) error {
+	if err := s.openGates(ctx); err != nil {
+		return err
+	}
+	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	done := make(chan error, 1)
+	go func() { done <- s.work(work) }()
+	s.ready.Store(true)
+	if opened != nil {
+		opened(s.describe())
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-s.gates.fatal:
+	case err = <-done:
+		done <- err
+	}
+	s.ready.Store(false)
+	s.gates.close()
+	stop(context.Canceled)
+	return errors.Join(err, ignoreCanceled(<-done))
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
+	if s.ready.Load() {
+		plain(w, http.StatusOK, "ready\n")
+		return
+	}
+	plain(w, http.StatusServiceUnavailable, "not ready\n")
+}
+
+func (s *Server) panicked(where string, v any) {
+	s.panics.Add(1)
+	s.log.Error("panic", "where", where, "value", v, "stack", string(debug.Stack()))
+}
