@@ -187,8 +187,15 @@ func (d *Demuxer) configure(s *trackState, p *packet) {
 	}
 	s.header = bytes.Clone(p.data)
 	s.lengthSize = lengthSize
+	if sizedByFrames(s.Codec) && !s.ready {
+		s.Config = config
+		return
+	}
 	d.accept(s, t)
 }
+
+// sizedByFrames: the picture's size of these codecs stands in key frames only.
+func sizedByFrames(c media.Codec) bool { return c == media.VP9 || c == media.VP8 }
 
 // blank is the track before its description.
 func (d *Demuxer) blank(s *trackState, p *packet) media.Track {
@@ -228,7 +235,7 @@ func (d *Demuxer) frame(s *trackState, p *packet, ms uint32) {
 		return
 	}
 	key := codec.IsKey(s.Codec, data)
-	if key || !s.ready {
+	if key || !s.ready && !sizedByFrames(s.Codec) {
 		d.inBand(s, p, data)
 	}
 	if !s.ready {
@@ -245,10 +252,9 @@ func (d *Demuxer) frame(s *trackState, p *packet, ms uint32) {
 // header have it only there, and where both exist the frame is right.
 func (d *Demuxer) inBand(s *trackState, p *packet, data []byte) {
 	t := d.blank(s, p)
-	if s.ready {
+	if s.ready || sizedByFrames(s.Codec) {
 		config := codec.InBandConfig(&s.Track, data)
-		sized := s.Codec == media.VP9 || s.Codec == media.VP8 // the size stands in key frames only
-		if config == nil && !sized {
+		if config == nil && !sizedByFrames(s.Codec) {
 			return
 		}
 		if t.Config = config; config == nil {
