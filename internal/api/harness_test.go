@@ -1,0 +1,207 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/internal/app/live"
+	"weir/internal/control/access"
+	"weir/internal/control/catalog"
+	"weir/internal/control/catalog/sqlite"
+	"weir/internal/control/session"
+	"weir/internal/hub"
+	"weir/internal/netguard"
+)
+
+// world is the real rooms, joined as server joins them, behind a real listener.
+type world struct {
+	t      *testing.T
+	api    *API
+	hub    *hub.Hub
+	door   *session.Door
+	access *access.Access
+	server *httptest.Server
+	relays *relayRoom
+	admin  string // an API token with the scope admin
+}
+
+type setting func(*Deps)
+
+func newWorld(t *testing.T, settings ...setting) *world {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	dir := t.TempDir()
+	db, err := sqlite.Open(t.Context(), dir)
+	must(t, err)
+	store, err := catalog.New(t.Context(), db, catalog.SQLite)
+	must(t, err)
+	t.Cleanup(func() { _ = store.Close() })
+	acc, err := access.Open(t.Context(), store, dir, log)
+	must(t, err)
+	must(t, acc.EnsureOwner(t.Context()))
+	policy, err := access.NewPolicy(access.Config{TrustedProxies: []string{"127.0.0.1"}})
+	must(t, err)
+	h := hub.New(hub.Config{Grace: 200 * time.Millisecond}, log)
+	d := session.New(session.Config{Keys: acc, Policy: policy}, log)
+	guard, err := netguard.New(netguard.Config{Allow: netguard.Local()})
+	must(t, err)
+	w := &world{t: t, hub: h, door: d, access: acc, relays: &relayRoom{}}
+	sources := live.NewSources(h, d, log)
+	deps := Deps{
+		Hub: h, Door: d, Access: acc, Streams: live.New(h, d, nil), Sources: sources, Relays: w.relays, Guard: guard, Log: log,
+		System: System{
+			Version: "0.1.0", Commit: "abc", DataDir: dir, Ports: func() Ports { return Ports{HTTP: 8080, RTMP: 1935, WebRTC: 8189} },
+			Addresses: func() []Address { return []Address{{Host: "192.168.1.20", Kind: "lan", Recommended: true}} },
+			Gateways:  func() []Gateway { return []Gateway{{Name: "rtmp", Address: ":1935", State: "on"}} },
+			FFmpeg:    func() FFmpeg { return FFmpeg{Off: []string{"transcoding", "thumbnails"}} },
+		},
+	}
+	for _, set := range settings {
+		set(&deps)
+	}
+	w.api, err = New(deps)
+	must(t, err)
+	w.server = httptest.NewServer(w.api.Handler())
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.api.Run(ctx) }()
+	t.Cleanup(func() {
+		sources.Close()
+		cancel()
+		must(t, <-done)
+		w.server.Close()
+		d.Close()
+		h.Close()
+	})
+	w.admin = w.token(access.ScopeAdmin)
+	return w
+}
+
+func (w *world) token(scopes ...string) string {
+	w.t.Helper()
+	_, secret, err := w.access.CreateToken(w.t.Context(), "test", scopes)
+	must(w.t, err)
+	return secret
+}
+
+// answer is what came back.
+type answer struct {
+	t      *testing.T
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a answer) into(v any) {
+	a.t.Helper()
+	if err := json.Unmarshal(a.body, v); err != nil {
+		a.t.Fatalf("%s: %v", a.body, err)
+	}
+}
+
+func (a answer) code() string {
+	var p Problem
+	_ = json.Unmarshal(a.body, &p)
+	return p.Code
+}
+
+// do makes a request; body nil sends none. change may alter it before it is sent.
+func (w *world) do(method, path, token string, body any, change ...func(*http.Request)) answer {
+	w.t.Helper()
+	var payload io.Reader
+	if s, ok := body.(string); ok {
+		payload = strings.NewReader(s)
+	} else if body != nil {
+		b, err := json.Marshal(body)
+		must(w.t, err)
+		payload = bytes.NewReader(b)
+	}
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.server.URL+path, payload)
+	must(w.t, err)
+	if payload != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, f := range change {
+		f(r)
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(r)
+	must(w.t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	must(w.t, err)
+	return answer{t: w.t, status: res.StatusCode, header: res.Header, body: b}
+}
+
+// get, as the owner, what must be there.
+func (w *world) get(path string, v any) {
+	w.t.Helper()
+	a := w.do(http.MethodGet, base+path, w.admin, nil)
+	if a.status != http.StatusOK {
+		w.t.Fatalf("GET %s: %d %s", path, a.status, a.body)
+	}
+	a.into(v)
+}
+
+// expect a status, and of an error its code.
+func (a answer) expect(status int, code string) answer {
+	a.t.Helper()
+	if a.status != status || a.code() != code {
+		a.t.Fatalf("got %d %q, want %d %q: %s", a.status, a.code(), status, code, a.body)
+	}
+	if status >= 400 {
+		var p Problem
+		a.into(&p)
+		if a.header.Get("Content-Type") != "application/problem+json" || p.Detail == "" || p.Status != status || p.Instance == "" || p.Title == "" || p.Type != "about:blank" {
+			a.t.Fatalf("not a whole problem: %s %s", a.header.Get("Content-Type"), a.body)
+		}
+	}
+	return a
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+// relayRoom keeps relays without running them: the room that runs them is given by server.
+type relayRoom struct {
+	pulls, pushes []RelayState
+	refuse        error
+}
+
+func (r *relayRoom) AddPull(_ context.Context, p access.Relay) error {
+	if r.refuse == nil {
+		r.pulls = append(r.pulls, RelayState{ID: p.ID, Stream: p.Stream, URL: p.URL, OnDemand: p.OnDemand, State: "connecting"})
+	}
+	return r.refuse
+}
+
+func (r *relayRoom) AddPush(_ context.Context, p access.Relay) error {
+	r.pushes = append(r.pushes, RelayState{ID: p.ID, Stream: p.Stream, URL: p.URL, State: "connecting"})
+	return r.refuse
+}
+func (r *relayRoom) RemovePull(string)    { r.pulls = nil }
+func (r *relayRoom) RemovePush(string)    { r.pushes = nil }
+func (r *relayRoom) Pulls() []RelayState  { return append([]RelayState(nil), r.pulls...) }
+func (r *relayRoom) Pushes() []RelayState { return append([]RelayState(nil), r.pushes...) }

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"weir/internal/app/live"
+	"weir/internal/control/access"
+	"weir/internal/media"
+	"weir/internal/streamname"
+)
+
+// Watch is what a player must know before it plays.
+type Watch struct {
+	Name    string            `json:"name"`
+	State   string            `json:"state" enum:"live,away,idle"`
+	Tracks  []Track           `json:"tracks" nullable:"false"`
+	Video   *WatchCodec       `json:"video,omitempty"`
+	Audio   *WatchCodec       `json:"audio,omitempty"`
+	Outputs map[string]Output `json:"outputs" doc:"whep, flv, hls, dash: whether this stream can be had that way"`
+	IsOwner bool              `json:"is_owner"`
+}
+
+// WatchCodec names a codec for people and for programs.
+type WatchCodec struct {
+	Codec  string `json:"codec"`
+	Codecs string `json:"codecs"`
+}
+
+// Output says whether a stream can be played one way, and if not, why.
+type Output struct {
+	OK      bool   `json:"ok"`
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+type (
+	watchInput struct {
+		NameInput
+		Key string `query:"key" maxLength:"200" doc:"A key, for streams that are played by key"`
+	}
+	watchOutput struct {
+		Origin string `header:"Access-Control-Allow-Origin"`
+		Body   Watch
+	}
+)
+
+func (a *API) watchRoutes() {
+	add(a, op{id: "watch", method: http.MethodGet, path: "/watch/{name}", summary: "What a player must know of a stream", tag: "watch", right: public}, a.watch)
+}
+
+func (a *API) watch(ctx context.Context, in *watchInput) (*watchOutput, error) {
+	name, err := in.name()
+	if err != nil {
+		return nil, err
+	}
+	c := callerOf(ctx)
+	owner := c.known && c.identity.Allows(access.ScopeStreamsWrite)
+	if a.deps.MayWatch != nil && !owner {
+		if err := a.deps.MayWatch(ctx, name, in.Key, c.remote.Addr()); err != nil {
+			return nil, err
+		}
+	}
+	out := &watchOutput{Origin: "*", Body: Watch{Name: name, State: "idle", Tracks: []Track{}, Outputs: map[string]Output{}, IsOwner: owner}}
+	s, ok := a.deps.Streams.Get(name)
+	if !ok {
+		return out, nil
+	}
+	stream := streamOf(s)
+	w := &out.Body
+	w.State, w.Tracks = stream.State, stream.Tracks
+	for i := range s.Tracks {
+		named := &WatchCodec{Codec: stream.Tracks[i].Codec, Codecs: stream.Tracks[i].Codecs}
+		switch t := &s.Tracks[i]; {
+		case t.Kind == media.Video && w.Video == nil:
+			w.Video = named
+		case t.Kind == media.Audio && w.Audio == nil:
+			w.Audio = named
+		}
+	}
+	w.Outputs = outputs(s.Tracks, a.deps.System.FFmpeg().Available, a.deps.System.Ports().WebRTC != 0)
+	return out, nil
+}
+
+// outputs says how a stream can be played in browsers, before somebody tries in vain.
+func outputs(tracks []live.Track, ffmpeg, webrtc bool) map[string]Output {
+	no := func(code, message string) Output { return Output{Code: code, Message: message} }
+	out := map[string]Output{"whep": {OK: true}, "flv": {OK: true}, "hls": {OK: true}, "dash": {OK: true}}
+	opus := false
+	for i := range tracks {
+		opus = opus || tracks[i].Codec == media.Opus
+	}
+	for i := range tracks {
+		t := &tracks[i]
+		name := t.Codec.String()
+		if t.Derived { // made for one output, and judged there
+			continue
+		}
+		switch t.Codec {
+		case media.H264:
+			if t.Measured.BFrames {
+				out["whep"] = no("b_frames_in_webrtc", "The video has B-frames, which browsers cannot show in real time.")
+			}
+		case media.HEVC, media.AV1, media.VP9, media.VP8:
+			if t.Codec == media.HEVC && out["whep"].OK {
+				out["whep"] = no("codec_not_in_webrtc", name+" is not shown over WebRTC by most browsers.")
+			}
+			if t.Codec != media.HEVC {
+				out["flv"] = no("codec_needs_enhanced_rtmp", name+" in FLV is not read by browsers' players.")
+			}
+			if t.Codec == media.VP8 {
+				out["hls"] = no("codec_unsupported", "VP8 is not played over HLS.")
+				out["dash"] = no("codec_unsupported", "VP8 is not played over DASH from MP4 segments.")
+			}
+		case media.PCMA, media.PCMU:
+			out["hls"] = no("codec_unsupported", name+" is not played over HLS.")
+			out["dash"] = no("codec_unsupported", name+" is not played over DASH.")
+		case media.Opus, media.FLAC, media.AC3, media.EAC3:
+			out["flv"] = no("codec_needs_enhanced_rtmp", name+" in FLV is not read by browsers' players.")
+		}
+		converted := t.Kind == media.Audio && t.Codec != media.Opus && t.Codec != media.PCMA && t.Codec != media.PCMU
+		if converted && !opus && !ffmpeg && out["whep"].OK {
+			out["whep"] = Output{OK: true, Code: "audio_needs_ffmpeg", Message: "Over WebRTC there is no sound: " + name + " must be converted to Opus, and FFmpeg is missing."}
+		}
+	}
+	if !webrtc {
+		out["whep"] = no("webrtc_off", "WebRTC is switched off on this server.")
+	}
+	return out
+}
+
+func quote(s string) string { return streamname.Quote(s) }
