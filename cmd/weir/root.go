@@ -50,7 +50,8 @@ func root() *cobra.Command {
 		c.PersistentFlags().StringVar(value, f.path, "", f.doc)
 	}
 	hideSettings(c.PersistentFlags())
-	c.AddCommand(serveCommand(o), initCommand(o), keyCommand(o), tokenCommand(o), userCommand(o), configCommand(o), versionCommand())
+	c.AddCommand(serveCommand(o), initCommand(o), keyCommand(o), tokenCommand(o), userCommand(o), configCommand(o), versionCommand(),
+		publishCommand())
 	return c
 }
 

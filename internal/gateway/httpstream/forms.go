@@ -7,6 +7,7 @@ import (
 
 	"weir/internal/format/cmaf"
 	"weir/internal/format/flv"
+	"weir/internal/format/mpegts"
 	"weir/internal/hub"
 	"weir/internal/media"
 )
@@ -26,6 +27,7 @@ type variant struct {
 
 var forms = map[string]form{
 	"flv": {"video/x-flv", "http-flv", flvVariant},
+	"ts":  {"video/mp2t", "http-ts", tsVariant},
 	"mp4": {"video/mp4", "http-fmp4", mp4Variant},
 }
 
@@ -47,25 +49,32 @@ func flvVariant(q url.Values) variant {
 	}
 	return variant{
 		key:    key,
-		tracks: best(d.Accepts),
+		tracks: best(func(t *media.Track) bool { return d.Accepts(t.Codec) }),
 		encoder: func(s *hub.Stream) hub.Encoder {
 			return &flvEncoder{stream: s, mux: flv.NewMuxer(d)}
 		},
 	}
 }
 
+func tsVariant(url.Values) variant {
+	return variant{
+		tracks:  best(func(t *media.Track) bool { return mpegts.Supports(t) == nil }),
+		encoder: func(s *hub.Stream) hub.Encoder { return &tsEncoder{mux: mpegts.NewMuxer(s.Origin())} },
+	}
+}
+
 func mp4Variant(url.Values) variant {
 	return variant{
-		tracks:  best(func(c media.Codec) bool { return c != media.PCMA && c != media.PCMU }),
+		tracks:  best(func(t *media.Track) bool { return cmaf.Supports(t) == nil }),
 		encoder: func(s *hub.Stream) hub.Encoder { return &mp4Encoder{mux: cmaf.NewStreamMuxer(s.Origin())} },
 	}
 }
 
 // best selects the first-ranked track of each kind, preferring what the container accepts and what was published over
 // what was made here. A kind with nothing acceptable is left in, so that its encoder can refuse it by name.
-func best(accepts func(media.Codec) bool) func([]media.Track) []media.TrackID {
+func best(accepts func(*media.Track) bool) func([]media.Track) []media.TrackID {
 	better := func(t, than *media.Track) bool {
-		if a, b := accepts(t.Codec), accepts(than.Codec); a != b {
+		if a, b := accepts(t), accepts(than); a != b {
 			return a
 		}
 		if t.Derived != than.Derived {
@@ -123,4 +132,18 @@ func (e *mp4Encoder) Start(tracks []media.Track, _ *hub.Run) (header, inband [][
 
 func (e *mp4Encoder) Encode(dst [][]byte, f *media.Frame) [][]byte {
 	return e.mux.AppendFragment(dst, f)
+}
+
+type tsEncoder struct{ mux *mpegts.Muxer }
+
+// Start changes the program in band: the tables come again before the next frame.
+func (e *tsEncoder) Start(tracks []media.Track, _ *hub.Run) (header, inband [][]byte, err error) {
+	if err := e.mux.Start(tracks); err != nil {
+		return nil, nil, err
+	}
+	return [][]byte{e.mux.Header()}, nil, nil
+}
+
+func (e *tsEncoder) Encode(dst [][]byte, f *media.Frame) [][]byte {
+	return e.mux.AppendFrame(dst, f)
 }
