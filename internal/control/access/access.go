@@ -10,7 +10,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,6 +22,9 @@ import (
 	"weir/internal/control/catalog"
 	"weir/internal/fault"
 )
+
+// keyFileCheck is the setting that tells whether the key file is the records' own.
+const keyFileCheck = "key_file_check"
 
 // Access answers questions about secrets. All methods are safe for concurrent use;
 // the server and the command line may each have one over the same data folder.
@@ -30,6 +36,8 @@ type Access struct {
 	logins  *Limiter
 	hashing chan struct{} // bounds the memory that password hashing takes
 
+	counts counts
+
 	making sync.Mutex // so that two askers for a stream's first key get one
 
 	mu       sync.Mutex
@@ -39,6 +47,9 @@ type Access struct {
 
 // Open returns the access to the secrets in the data folder dir, whose records are in store.
 func Open(ctx context.Context, store *catalog.Store, dir string, log *slog.Logger) (*Access, error) {
+	if err := checkKeyFileLost(ctx, store, dir); err != nil {
+		return nil, err
+	}
 	vault, created, err := OpenVault(dir)
 	if err != nil {
 		return nil, err
@@ -56,11 +67,27 @@ func Open(ctx context.Context, store *catalog.Store, dir string, log *slog.Logge
 	return a, nil
 }
 
+// checkKeyFileLost holds that no new key file is made beside records that need the old one.
+func checkKeyFileLost(ctx context.Context, store *catalog.Store, dir string) error {
+	_, err := store.Setting(ctx, keyFileCheck)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("access: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, KeyFile)); errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Internal, "secret_key_lost", "The key file secret.key is missing from the data folder, whose records need it.",
+			"Restore secret.key from a backup, or begin with an empty data folder.")
+	}
+	return nil
+}
+
 // checkKeyFile holds that the records were made under this key file: with another
 // one every key would be refused as wrong, and nobody could tell why.
 func (a *Access) checkKeyFile(ctx context.Context) error {
 	want := a.vault.Lookup("key file", "check")
-	have, err := a.store.InitSetting(ctx, "key_file_check", want)
+	have, err := a.store.InitSetting(ctx, keyFileCheck, want)
 	if err != nil {
 		return fmt.Errorf("access: %w", err)
 	}

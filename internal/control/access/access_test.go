@@ -211,7 +211,15 @@ func TestKeyFile(t *testing.T) {
 	if err := os.Rename(path, path+".bak"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := open(t, dir) // a new file does not fit the old records
+	_, err := open(t, dir)
+	wantCode(t, err, "secret_key_lost")
+	if _, err := os.Stat(path); err == nil {
+		t.Error("a new key file was made in place of the lost one")
+	}
+	if _, _, err := OpenVault(dir); err != nil {
+		t.Fatal(err)
+	}
+	_, err = open(t, dir) // another file does not fit the records
 	wantCode(t, err, "secret_key_foreign")
 	for _, text := range []string{"", "nonsense", keyFilePrefix + "!", keyFilePrefix + "YWJj"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -341,7 +349,8 @@ func TestMask(t *testing.T) {
 		"rtmp://a.example.com/live2/abcd-efgh":       "rtmp://a.example.com/live2/••••",
 		"rtmps://u:p@example.com:443/app/k?x=1&y":    "rtmps://u:••••@example.com:443/app/••••?x=••••&y=••••",
 		"https://example.com/live/show.flv?token=tt": "https://example.com/live/show.flv?token=••••",
-		"rtmp://example.com/":                        "rtmp://example.com/",
+		"rtmp://example.com/app/key//":               "rtmp://example.com/app/••••",
+		"rtmp://example.com/":                        "rtmp://example.com",
 		"%zz":                                        "••••",
 	} {
 		if got := MaskURL(url); got != want {

@@ -223,9 +223,18 @@ func (a *Access) revoked(id string) {
 	}
 }
 
-// CheckKey lets the bearer of a secret do an action with a stream, or refuses with
+// CheckKey lets the bearer of a key, or of a pass, do an action with a stream, or refuses with
 // key_wrong, key_wrong_stream or key_wrong_action.
 func (a *Access) CheckKey(ctx context.Context, secret, name, action string) (Grant, error) {
+	grant, err := a.checkKey(ctx, secret, name, action)
+	a.counts.key(err)
+	return grant, err
+}
+
+func (a *Access) checkKey(ctx context.Context, secret, name, action string) (Grant, error) {
+	if strings.HasPrefix(secret, passPrefix) {
+		return a.checkPass(secret, name, action)
+	}
 	if !wellFormed(secret, keyPrefix, keySize) {
 		return Grant{}, fault.New(fault.Unauthorized, "key_wrong",
 			fmt.Sprintf("The key given for %s is not a whole key of this server: it is mistyped or cut.", name), "Copy the key again, from wk_ to its last character.")

@@ -144,8 +144,8 @@ func MaskURL(address string) string {
 	if err != nil {
 		return "••••"
 	}
-	path := u.EscapedPath()
-	if at := strings.LastIndexByte(path, '/'); strings.HasPrefix(u.Scheme, "rtmp") && at > 0 && at < len(path)-1 {
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	if at := strings.LastIndexByte(path, '/'); strings.HasPrefix(u.Scheme, "rtmp") && at > 0 {
 		path = path[:at+1] + "••••"
 	}
 	masked := u.Scheme + "://"

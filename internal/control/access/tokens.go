@@ -76,10 +76,10 @@ func (a *Access) CreateToken(ctx context.Context, name string, scopes []string) 
 	if err := a.store.AddToken(ctx, record); err != nil {
 		return Token{}, "", failed(err, "token")
 	}
-	return token(record), secret, nil
+	return tokenOf(record), secret, nil
 }
 
-func token(t catalog.Token) Token {
+func tokenOf(t catalog.Token) Token {
 	return Token{ID: t.ID, Name: t.Name, Scopes: t.Scopes, CreatedAt: t.CreatedAt, LastUsedAt: t.LastUsedAt}
 }
 
@@ -91,7 +91,7 @@ func (a *Access) Tokens(ctx context.Context, after string, limit int) ([]Token, 
 	}
 	tokens := make([]Token, 0, len(records))
 	for _, record := range records {
-		tokens = append(tokens, token(record))
+		tokens = append(tokens, tokenOf(record))
 	}
 	return tokens, nil
 }
@@ -104,6 +104,12 @@ func (a *Access) DeleteToken(ctx context.Context, id string) error {
 
 // Token returns whose API token a secret is, or the fault token_wrong.
 func (a *Access) Token(ctx context.Context, secret string) (Identity, error) {
+	id, err := a.token(ctx, secret)
+	a.counts.token(err)
+	return id, err
+}
+
+func (a *Access) token(ctx context.Context, secret string) (Identity, error) {
 	wrong := fault.New(fault.Unauthorized, "token_wrong", "The API token is unknown.", "Make one with `weir token create`.")
 	if !wellFormed(secret, tokenPrefix, tokenSize) {
 		return Identity{}, wrong

@@ -74,6 +74,12 @@ func (a *Access) LoginLink(ctx context.Context, name string) (string, error) {
 
 // UseLoginLink signs in who has a login link, and uses the link up.
 func (a *Access) UseLoginLink(ctx context.Context, secret string, from netip.Addr, agent string) (SignedIn, error) {
+	in, err := a.useLoginLink(ctx, secret, from, agent)
+	a.counts.login(err)
+	return in, err
+}
+
+func (a *Access) useLoginLink(ctx context.Context, secret string, from netip.Addr, agent string) (SignedIn, error) {
 	if err := a.allowLogin(loginAddress, from, ""); err != nil {
 		return SignedIn{}, err
 	}
@@ -98,6 +104,12 @@ func (a *Access) UseLoginLink(ctx context.Context, secret string, from netip.Add
 // Login signs in who knows a user's password. Five attempts a minute are heard from
 // an address and for an account.
 func (a *Access) Login(ctx context.Context, name, password string, from netip.Addr, agent string) (SignedIn, error) {
+	in, err := a.login(ctx, name, password, from, agent)
+	a.counts.login(err)
+	return in, err
+}
+
+func (a *Access) login(ctx context.Context, name, password string, from netip.Addr, agent string) (SignedIn, error) {
 	if err := cmp.Or(a.allowLogin(loginAddress, from, ""), a.allowLogin(loginAccount, netip.Addr{}, name)); err != nil {
 		return SignedIn{}, err
 	}

@@ -94,6 +94,13 @@ func makeKeyFile(dir, path string) (created bool, err error) {
 		return false, err
 	}
 	err = os.Link(f.Name(), path)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		// A file system without links: the name is taken first, then replaced by the whole file.
+		var taken *os.File
+		if taken, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			err = errors.Join(taken.Close(), os.Rename(f.Name(), path))
+		}
+	}
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
 	}
