@@ -225,12 +225,33 @@ func (c *Cutter) Flush() error {
 // f of the leading track is the place to begin it: the last two key frame distances both
 // were longer than the present segment duration.
 func (c *Cutter) Longer(f *media.Frame) (time.Duration, bool) {
-	if !f.Key || f.Track != c.lead.track.ID || c.lead.track.Kind != media.Video {
+	if !f.Key || f.Track != c.lead.track.ID || c.lead.track.Kind != media.Video || c.run.SegmentDuration >= maxSegment {
 		return 0, false
 	}
-	gap := c.keys.sparse(c.lead.track.Duration(f.PTS))
-	want := min((gap + time.Second - 1).Truncate(time.Second), maxSegment)
-	return want, gap > c.run.SegmentDuration+c.run.SegmentDuration/20 && want > c.run.SegmentDuration
+	at := c.lead.track.Duration(f.PTS)
+	gap := c.keys.sparse(at)
+	if gap <= c.run.SegmentDuration+c.run.SegmentDuration/20 {
+		return 0, false
+	}
+	return fitting(at, gap), true
+}
+
+// fitting is the segment duration for key frames that come every gap, of which one comes
+// at at: just as long as gap, so that each window has one, and such that they come near
+// the middle of the windows, where a little more or less of gap does not matter. A
+// microsecond is enough to find one, since so many windows have passed since the epoch.
+func fitting(at, gap time.Duration) time.Duration {
+	d := (gap + time.Microsecond - 1).Truncate(time.Microsecond)
+	for range 20 {
+		if d >= maxSegment {
+			return maxSegment
+		}
+		if phase := at % d; phase > d/4 && phase < d*3/4 {
+			break
+		}
+		d += time.Microsecond
+	}
+	return d
 }
 
 // KeyDistance is the distance of the last two key frames of the leading track, 0 if unknown.
@@ -276,10 +297,15 @@ func (k *keyClock) next(at time.Duration) time.Duration {
 	return at
 }
 
-// sparse is the smaller one of the last two key frame distances, counting a key frame at at.
+// sparse is the key frame distance, if the last two agree to a tenth, counting a key frame
+// at at; else the smaller one of them.
 func (k *keyClock) sparse(at time.Duration) time.Duration {
 	if k.count < 2 {
 		return 0
 	}
-	return min(k.gap, at-k.last)
+	last := at - k.last
+	if off := (last - k.gap).Abs(); off > k.gap/10 {
+		return min(k.gap, last)
+	}
+	return (k.gap + last) / 2
 }

@@ -3,180 +3,15 @@ package segmenter
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
-	"weir/internal/format/cmaf"
 	"weir/internal/media"
 	"weir/internal/timeline"
 )
-
-const epoch = 1_750_000_000 // seconds; a multiple of 2
-
-func videoTrack() media.Track {
-	return media.Track{ID: 1, Kind: media.Video, Codec: media.VP8, TimeScale: 90000, Width: 16, Height: 16}
-}
-
-func audioTrack() media.Track {
-	return media.Track{ID: 2, Kind: media.Audio, Codec: media.AAC, TimeScale: 48000, SampleRate: 48000, Channels: 2, Config: []byte{0x11, 0x90}}
-}
-
-func testRun(d time.Duration, start time.Duration, tracks ...media.Track) *timeline.Run {
-	r := &timeline.Run{SegmentDuration: d, PartDuration: 202 * time.Millisecond, Start: time.Unix(0, int64(start)), FirstN: int64(start / d)}
-	for i, t := range tracks {
-		r.Renditions = append(r.Renditions, timeline.Rendition{Name: fmt.Sprintf("%s%d", t.Kind, i), Track: t})
-	}
-	return r
-}
-
-// segment collects what came out for one segment number.
-type segment struct {
-	n      int64
-	parts  []timeline.Part
-	frames []media.Frame
-	closed bool
-}
-
-type collector struct {
-	t    testing.TB
-	run  *timeline.Run
-	segs map[string][]*segment
-	raw  bytes.Buffer
-}
-
-func collect(t testing.TB, run *timeline.Run) *collector {
-	return &collector{t: t, run: run, segs: map[string][]*segment{}}
-}
-
-func (c *collector) sink(name string, p timeline.Part) error {
-	fmt.Fprintf(&c.raw, "%s %d %d %d\n", name, p.N, p.Index, p.Start)
-	c.raw.Write(p.Data)
-	list := c.segs[name]
-	if len(list) == 0 || list[len(list)-1].n != p.N {
-		if k := len(list); k > 0 && (!list[k-1].closed || p.N <= list[k-1].n) {
-			c.t.Fatalf("%s: segment %d begins while %d is %v", name, p.N, list[k-1].n, list[k-1].closed)
-		}
-		list = append(list, &segment{n: p.N})
-		c.segs[name] = list
-	}
-	s := list[len(list)-1]
-	if s.closed || p.Index != len(s.parts) && !p.Gap {
-		c.t.Fatalf("%s: part %d of segment %d comes as number %d (closed: %v)", name, p.Index, p.N, len(s.parts), s.closed)
-	}
-	s.closed = p.Last
-	s.parts = append(s.parts, p)
-	if p.Gap {
-		return nil
-	}
-	for _, r := range c.run.Renditions {
-		if r.Name != name {
-			continue
-		}
-		track := r.Track
-		header, err := cmaf.Init(track)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		h, err := cmaf.ParseInit(header)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		frames, err := h.Frames(nil, p.Data)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		s.frames = append(s.frames, frames...)
-	}
-	return nil
-}
-
-func (c *collector) frames(name string) (all []media.Frame) {
-	for _, s := range c.segs[name] {
-		all = append(all, s.frames...)
-	}
-	return all
-}
-
-// checkParts holds parts against RFC 8216bis: none longer than the target, all but a
-// segment's last at least 85 % of it.
-func (c *collector) checkParts(name string, scale uint32) {
-	target := media.FromDuration(c.run.PartDuration, scale)
-	for _, s := range c.segs[name] {
-		for i, p := range s.parts {
-			if p.Duration > target && len(s.frames) > 1 {
-				c.t.Errorf("%s segment %d part %d lasts %d ticks, target %d", name, s.n, i, p.Duration, target)
-			}
-			if i < len(s.parts)-1 && p.Duration*100 < target*85 {
-				c.t.Errorf("%s segment %d part %d of %d lasts %d ticks, target %d", name, s.n, i, len(s.parts), p.Duration, target)
-			}
-		}
-	}
-}
-
-// gop makes seconds of video whose key frames are every gop frames, with B-frames when b > 0.
-func gop(from time.Duration, n, gop int, fps float64, b int) []media.Frame {
-	step := 90000 / fps
-	base := media.FromDuration(from, 90000)
-	var out []media.Frame
-	for i := range n {
-		dts := base + int64(float64(i)*step+0.5)
-		pts := dts
-		if b > 0 {
-			// Groups of one reference frame and b frames that are shown before it.
-			shift := int64(step + 0.5)
-			switch k := i % gop % (b + 1); {
-			case i%gop == 0:
-				pts = dts + shift
-			case k == 1:
-				pts = dts + shift + shift*int64(b)
-			default:
-				pts = dts
-			}
-		}
-		out = append(out, media.Frame{Track: 1, Key: i%gop == 0, DTS: dts, PTS: pts, Data: fmt.Appendf(nil, "video %d", i)})
-	}
-	return out
-}
-
-func aac(from time.Duration, n int) []media.Frame {
-	base := media.FromDuration(from, 48000)
-	var out []media.Frame
-	for i := range n {
-		at := base + int64(i)*1024
-		out = append(out, media.Frame{Track: 2, Key: true, DTS: at, PTS: at, Data: fmt.Appendf(nil, "audio %d", i)})
-	}
-	return out
-}
-
-// interleave merges by time, the second list later by delay.
-func interleave(v, a []media.Frame, delay time.Duration) []media.Frame {
-	var out []media.Frame
-	for len(v) > 0 || len(a) > 0 {
-		if len(a) == 0 || len(v) > 0 && media.ToDuration(v[0].DTS, 90000) <= media.ToDuration(a[0].DTS, 48000)+delay {
-			out, v = append(out, v[0]), v[1:]
-			continue
-		}
-		out, a = append(out, a[0]), a[1:]
-	}
-	return out
-}
-
-func cutAll(t testing.TB, run *timeline.Run, frames []media.Frame) *collector {
-	t.Helper()
-	col := collect(t, run)
-	c := NewCutter(run, col.sink)
-	for i := range frames {
-		if err := c.Add(&frames[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := c.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	return col
-}
 
 func TestCuts(t *testing.T) {
 	for _, c := range []struct {
@@ -352,8 +187,18 @@ func TestKeyFramesComeSeldom(t *testing.T) {
 	c := NewCutter(run, collect(t, run).sink)
 	for i := range video {
 		if want, ok := c.Longer(&video[i]); ok {
-			if i != 200 || want != 4*time.Second {
+			if i != 200 || want < 4*time.Second || want > 4*time.Second+20*time.Microsecond {
 				t.Fatalf("at frame %d: %v", i, want)
+			}
+			for _, drift := range []time.Duration{-time.Millisecond, 0, time.Millisecond} {
+				at, windows := start+8*time.Second, map[int64]bool{}
+				for range 500 {
+					at += 4*time.Second + drift
+					windows[int64(at/want)] = true
+				}
+				if len(windows) != 500 {
+					t.Errorf("500 key frames lie in %d windows of %v", len(windows), want)
+				}
 			}
 			return
 		}
@@ -425,6 +270,31 @@ func TestChoosePart(t *testing.T) {
 	}
 	if got := choosePart(wish, nil); got != wish {
 		t.Errorf("without frames: %v", got)
+	}
+}
+
+// Timestamps in milliseconds, as RTMP has them, and jitter of a few more.
+func TestPartsOfRoundedTimes(t *testing.T) {
+	for _, fps := range []float64{12, 15, 23.976, 24, 25, 29.97, 30, 50, 59.94, 60} {
+		for _, jitter := range []int64{0, 1} {
+			start := epoch*time.Second + 333*time.Millisecond
+			video, audio := gop(start, int(fps*20), int(fps*2), fps, 0), aac(start, 20*48000/1024)
+			r := rand.New(rand.NewPCG(1, uint64(fps)))
+			for i := range video {
+				ms := video[i].DTS/90 + r.Int64N(jitter+1)
+				video[i].DTS, video[i].PTS = ms*90, ms*90
+			}
+			run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+			g := gather{frames: video[:10]}
+			run.PartDuration = choosePart(200*time.Millisecond, append(g.frameTimes([]media.Track{videoTrack()}), 21333*time.Microsecond))
+			col := cutAll(t, run, interleave(video, audio, 0))
+			checkWindows(t, col, true)
+			col.checkParts("video0", 90000)
+			col.checkParts("audio1", 48000)
+			if t.Failed() {
+				t.Fatalf("%v fps, jitter of %d ms, parts of %v", fps, jitter, run.PartDuration)
+			}
+		}
 	}
 }
 

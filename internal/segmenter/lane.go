@@ -102,6 +102,10 @@ func (l *lane) measure(tail, next *media.Frame, n int64) {
 		tail.Duration = min(tail.Duration, max(l.window(l.n+1)-tail.DTS, l.delta, 1))
 		return
 	}
+	if off := tail.Duration - l.delta; l.delta > 0 && off < l.delta/4 && off > -l.delta/4 {
+		l.delta += off / 8 // jitter
+		return
+	}
 	l.delta = tail.Duration
 }
 

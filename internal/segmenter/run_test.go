@@ -178,7 +178,7 @@ func TestRunTakesLongerSegments(t *testing.T) {
 		s.send(p, interleave(gop(0, 25*40, 125, 25, 0), aac(0, 40*48000/1024), 0))
 		snap := s.tl.Snapshot()
 		last := snap.Runs[len(snap.Runs)-1]
-		if len(snap.Runs) != 2 || last.SegmentDuration != 5*time.Second {
+		if len(snap.Runs) != 2 || last.SegmentDuration.Round(time.Millisecond) != 5*time.Second {
 			t.Fatalf("%d runs, the last with segments of %v", len(snap.Runs), last.SegmentDuration)
 		}
 		for _, seg := range last.Renditions[0].Segments {
@@ -220,6 +220,32 @@ func TestRunRefusesWhatCannotBeCarried(t *testing.T) {
 	})
 }
 
+// cutToFiles gives for each rendition its header followed by all of its parts.
+func cutToFiles(t *testing.T, run *timeline.Run, frames []media.Frame) map[string]*bytes.Buffer {
+	t.Helper()
+	raw := map[string]*bytes.Buffer{}
+	c := NewCutter(run, func(name string, p timeline.Part) error {
+		raw[name].Write(p.Data)
+		return nil
+	})
+	for _, r := range run.Renditions {
+		header, err := cmaf.Init(r.Track)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw[r.Name] = bytes.NewBuffer(header)
+	}
+	for i := range frames {
+		if err := c.Add(&frames[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
 // Real frames, cut and put together again, read by ffmpeg without a word.
 func TestSegmentsReadByFFmpeg(t *testing.T) {
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
@@ -248,26 +274,7 @@ func TestSegmentsReadByFFmpeg(t *testing.T) {
 		count[frames[i].Track]++
 	}
 	run := testRun(time.Second, start, h.Tracks...)
-	raw := map[string]*bytes.Buffer{}
-	c := NewCutter(run, func(name string, p timeline.Part) error {
-		raw[name].Write(p.Data)
-		return nil
-	})
-	for _, r := range run.Renditions {
-		header, err := cmaf.Init(r.Track)
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw[r.Name] = bytes.NewBuffer(header)
-	}
-	for i := range frames {
-		if err := c.Add(&frames[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := c.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	raw := cutToFiles(t, run, frames)
 	for _, r := range run.Renditions {
 		name, b := r.Name, raw[r.Name]
 		file := filepath.Join(t.TempDir(), name+".mp4")

@@ -269,9 +269,9 @@ func (g *gather) sample(id media.TrackID) []byte {
 
 // choosePart finds the part target nearest to the wish that whole frames of every track
 // fill to at least 85 % (RFC 8216bis 4.4.4.9), as a multiple of the first track's frames. It
-// adds 2 ms, since timestamps rounded to milliseconds make some parts longer.
+// adds 4 ms, since timestamps that are rounded to milliseconds or tremble make some parts longer.
 func choosePart(wish time.Duration, frames []time.Duration) time.Duration {
-	const slack = 2 * time.Millisecond
+	const slack = 4 * time.Millisecond
 	if len(frames) == 0 || frames[0] <= 0 {
 		return wish
 	}

@@ -38,6 +38,7 @@ func (t *Timeline) dropLocked(r *run) {
 		if len(rd.views) == 0 || rd.views[0].N != r.liveN {
 			continue
 		}
+		rd.bodies[0].dropped = true
 		if f := rd.bodies[0].file; f != nil {
 			f.live--
 		}
@@ -52,7 +53,6 @@ func (t *Timeline) dropLocked(r *run) {
 // stays within about three windows.
 func (t *Timeline) sweepLocked() {
 	if t.current != nil && t.current.live*2 < t.current.total {
-		t.current.seal()
 		t.current = nil
 	}
 	kept := t.scratchs[:0]
@@ -60,6 +60,9 @@ func (t *Timeline) sweepLocked() {
 		if s.live == 0 && s != t.current {
 			s.retire()
 			continue
+		}
+		if s != t.current {
+			s.seal()
 		}
 		kept = append(kept, s)
 	}

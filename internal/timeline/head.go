@@ -24,6 +24,7 @@ type Timeline struct {
 	changed  chan struct{} // closed at the next change; nil when nobody waits
 	current  *scratch      // the file being written
 	scratchs []*scratch    // all files, oldest first
+	spills   []*body       // finished, and still to be written
 	began    bool          // a run has been begun before: nextMSN and nextSeq count
 	nextMSN  int64
 	nextSeq  int
@@ -46,8 +47,9 @@ type rendition struct {
 type body struct {
 	complete bool
 	gap      bool
-	mem      [][]byte // one per part, while open
-	file     *scratch // once finished
+	dropped  bool     // left the window
+	mem      [][]byte // one per part, until written
+	file     *scratch // once written
 	offset   int64
 	size     int64
 }
@@ -64,7 +66,7 @@ func (t *Timeline) BeginRun(r Run) (Run, error) {
 		return Run{}, err
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlockAndSpill()
 	if t.closed {
 		return Run{}, ErrClosed
 	}
@@ -107,7 +109,7 @@ func checkRun(r *Run) error {
 // that are behind get gaps, so that all of them end with the same media sequence number.
 func (t *Timeline) EndRun() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlockAndSpill()
 	if t.endRunLocked() {
 		t.bumpLocked()
 	}
@@ -136,7 +138,7 @@ func (t *Timeline) endRunLocked() bool {
 // End marks the stream as over, after EndRun.
 func (t *Timeline) End() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlockAndSpill()
 	t.endRunLocked()
 	if !t.ended {
 		t.ended = true
@@ -150,7 +152,7 @@ func (t *Timeline) End() {
 // far ahead.
 func (t *Timeline) Append(rendition string, p Part) error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlockAndSpill()
 	r := t.openRun()
 	if r == nil {
 		return errNoRun
@@ -231,7 +233,7 @@ func (t *Timeline) fillLocked(r *run, i int, n int64) {
 	}
 }
 
-// completeLocked closes a rendition's open segment and moves its bytes to the scratch file.
+// completeLocked closes a rendition's open segment.
 func (t *Timeline) completeLocked(rd *rendition) {
 	k := len(rd.views) - 1
 	if k < 0 || rd.views[k].Complete {
@@ -240,41 +242,9 @@ func (t *Timeline) completeLocked(rd *rendition) {
 	rd.views[k].Complete = true
 	b := rd.bodies[k]
 	b.complete = true
-	if b.gap || t.store.cfg.Dir == "" {
-		return
+	if !b.gap && t.store.cfg.Dir != "" {
+		t.spills = append(t.spills, b)
 	}
-	if err := t.spillLocked(b); err != nil {
-		t.store.writeErrors.Add(1)
-		if !t.warned {
-			t.warned = true
-			t.store.log.Warn("cannot write the live window to disk; keeping it in memory", "stream", t.name, "error", err)
-		}
-		return
-	}
-	t.warned = false
-}
-
-func (t *Timeline) spillLocked(b *body) error {
-	if t.current == nil {
-		s, err := t.store.newScratch()
-		if err != nil {
-			return err
-		}
-		t.current = s
-		t.scratchs = append(t.scratchs, s)
-	}
-	at, err := t.current.append(b.mem)
-	if err != nil {
-		return err
-	}
-	b.file, b.offset, b.mem = t.current, at, nil
-	t.current.live++
-	t.current.total++
-	if t.current.size >= rotateBytes {
-		t.current.seal()
-		t.current = nil
-	}
-	return nil
 }
 
 // changedLocked returns a channel that is closed at the next change.

@@ -150,6 +150,16 @@ func (m *model) live() []int64 {
 	return out
 }
 
+// script is one random run of the model test.
+type script struct {
+	rt   *rapid.T
+	t    *testing.T
+	tl   *Timeline
+	m    *model
+	next map[string]int64 // segment number that each rendition goes on with
+	last uint64           // run id
+}
+
 func TestTimelineAgainstModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir := ""
@@ -162,65 +172,72 @@ func TestTimelineAgainstModel(t *testing.T) {
 		}
 		defer st.Close()
 		tl, _ := st.Open("live/x")
-		m := &model{window: 5}
-		next := map[string]int64{}
-		var lastID uint64
-		nextMSN := int64(-1)
+		s := &script{rt: rt, t: t, tl: tl, m: &model{window: 5}}
 		for step := range rapid.IntRange(1, 60).Draw(rt, "steps") {
 			switch op := rapid.IntRange(0, 19).Draw(rt, "op"); {
-			case op == 0 || m.open() == nil:
-				m.endRun()
-				first := rapid.Int64Range(100, 200).Draw(rt, "first")
-				r := begin(t, tl, first, "v0", "a0")
-				if r.ID <= lastID {
-					rt.Fatalf("run id %d after %d", r.ID, lastID)
-				}
-				lastID = r.ID
-				if nextMSN >= 0 && len(m.runs) > 0 {
-					prev := m.runs[len(m.runs)-1]
-					if want := prev.msn + prev.last - prev.first + 1; r.MSNBase != want {
-						rt.Fatalf("MSNBase %d, want %d", r.MSNBase, want)
-					}
-				}
-				nextMSN = r.MSNBase
-				m.runs = append(m.runs, &oneRun{id: r.ID, first: first, last: first - 1, msn: r.MSNBase, rends: map[string][]oneSegment{}})
-				next = map[string]int64{"v0": first, "a0": first}
+			case op == 0 || s.m.open() == nil:
+				s.begin()
 			case op == 1:
-				m.endRun()
+				s.m.endRun()
 				tl.EndRun()
 			default:
-				name := rapid.SampledFrom([]string{"v0", "v0", "a0"}).Draw(rt, "rendition")
-				r := m.open()
-				s := r.rends[name]
-				p := part(next[name], 0, fmt.Sprintf("%s-%d;", name, step), rapid.IntRange(0, 3).Draw(rt, "last") == 0)
-				if k := len(s); k > 0 && s[k-1].n == p.N {
-					p.Index = s[k-1].parts
-				} else if rapid.IntRange(0, 9).Draw(rt, "skip") == 0 {
-					p.N += rapid.Int64Range(1, 8).Draw(rt, "by")
-				}
-				next[name] = p.N
-				if p.Last || rapid.IntRange(0, 5).Draw(rt, "next") == 0 {
-					next[name]++
-				}
-				err := tl.Append(name, p)
-				if errors.Is(err, ErrGone) {
-					if lv := m.live(); p.N > r.last-lv[len(lv)-1] {
-						rt.Fatalf("%s %d refused as gone, yet %d of up to %d are live", name, p.N, lv[len(lv)-1], r.last)
-					}
-					next[name] = r.last
-					if len(s) > 0 && s[len(s)-1].n >= r.last {
-						next[name]++
-					}
-					continue
-				}
-				if err != nil {
-					rt.Fatal(err)
-				}
-				m.append(name, p)
+				s.append(step)
 			}
-			m.check(rt, tl)
+			s.m.check(rt, tl)
 		}
 	})
+}
+
+func (s *script) begin() {
+	m := s.m
+	m.endRun()
+	first := rapid.Int64Range(100, 200).Draw(s.rt, "first")
+	r := begin(s.t, s.tl, first, "v0", "a0")
+	if r.ID <= s.last {
+		s.rt.Fatalf("run id %d after %d", r.ID, s.last)
+	}
+	s.last = r.ID
+	if len(m.runs) > 0 {
+		prev := m.runs[len(m.runs)-1]
+		if want := prev.msn + prev.last - prev.first + 1; r.MSNBase != want {
+			s.rt.Fatalf("MSNBase %d, want %d", r.MSNBase, want)
+		}
+	}
+	m.runs = append(m.runs, &oneRun{id: r.ID, first: first, last: first - 1, msn: r.MSNBase, rends: map[string][]oneSegment{}})
+	s.next = map[string]int64{"v0": first, "a0": first}
+}
+
+func (s *script) append(step int) {
+	rt, m := s.rt, s.m
+	name := rapid.SampledFrom([]string{"v0", "v0", "a0"}).Draw(rt, "rendition")
+	r := m.open()
+	list := r.rends[name]
+	k := len(list)
+	p := part(s.next[name], 0, fmt.Sprintf("%s-%d;", name, step), rapid.IntRange(0, 3).Draw(rt, "last") == 0)
+	if k > 0 && list[k-1].n == p.N {
+		p.Index = list[k-1].parts
+	} else if rapid.IntRange(0, 9).Draw(rt, "skip") == 0 {
+		p.N += rapid.Int64Range(1, 8).Draw(rt, "by")
+	}
+	s.next[name] = p.N
+	if p.Last || rapid.IntRange(0, 5).Draw(rt, "next") == 0 {
+		s.next[name]++
+	}
+	err := s.tl.Append(name, p)
+	if errors.Is(err, ErrGone) {
+		if lv := m.live(); p.N > r.last-lv[len(lv)-1] {
+			rt.Fatalf("%s %d refused as gone, yet %d of up to %d are live", name, p.N, lv[len(lv)-1], r.last)
+		}
+		s.next[name] = r.last
+		if k > 0 && list[k-1].n >= r.last {
+			s.next[name]++
+		}
+		return
+	}
+	if err != nil {
+		rt.Fatal(err)
+	}
+	m.append(name, p)
 }
 
 func (m *model) check(rt *rapid.T, tl *Timeline) {

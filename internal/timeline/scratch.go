@@ -30,19 +30,22 @@ func createScratch(path string) (*scratch, error) {
 	return &scratch{path: path, w: f}, nil
 }
 
-// append writes the parts of a segment and returns where they begin.
-func (s *scratch) append(parts [][]byte) (int64, error) {
-	at := s.size
-	off := at
-	for _, p := range parts {
-		n, err := s.w.WriteAt(p, off)
-		if err != nil {
-			return 0, err
-		}
-		off += int64(n)
+// write writes the parts of a segment at an offset that is reserved for it.
+func (s *scratch) write(parts [][]byte, at int64) error {
+	s.mu.Lock()
+	w := s.w
+	s.mu.Unlock()
+	if w == nil {
+		return os.ErrClosed
 	}
-	s.size = off
-	return at, nil
+	for _, p := range parts {
+		n, err := w.WriteAt(p, at)
+		if err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	return nil
 }
 
 // seal closes the writing side: no more segments follow.
