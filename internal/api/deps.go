@@ -12,6 +12,7 @@ import (
 	"weir/internal/fault"
 	"weir/internal/hub"
 	"weir/internal/netguard"
+	"weir/internal/pipeline"
 )
 
 // Deps are the rooms that the API speaks for. Hub, Door, Access, Streams, Sources,
@@ -22,8 +23,8 @@ type Deps struct {
 	Access  *access.Access
 	Streams *live.Streams
 	Sources *live.Sources
-	Relays  Relays          // nil: pulls and pushes are not offered
-	Guard   *netguard.Guard // dials webhooks
+	Relays  *pipeline.Pipeline // runs what Access has records of; nil: pulls and pushes are not offered
+	Guard   *netguard.Guard    // dials webhooks
 	System  System
 	Limits  Limits
 	Log     *slog.Logger
@@ -81,29 +82,6 @@ type Limits struct {
 	API         access.Rate // of one address; default 100/s, burst 400
 	Login       access.Rate // of one address; default 1/s, burst 20; Access has its own, narrower one
 	Subscribers int         // of the event stream; default 200
-}
-
-// Relays runs pulls and pushes. Their records are kept by Access; what is added here
-// is running, or waiting to be retried.
-type Relays interface {
-	AddPull(ctx context.Context, r access.Relay) error
-	RemovePull(id string)
-	Pulls() []RelayState
-	AddPush(ctx context.Context, r access.Relay) error
-	RemovePush(id string)
-	Pushes() []RelayState
-}
-
-// RelayState is how a pull or push is doing.
-type RelayState struct {
-	ID, Stream, URL string // the address in the clear
-	OnDemand        bool
-	State           string // "connecting", "running", "waiting" or "off"
-	Attempts        int
-	LastError       error
-	Since           time.Time // of the state
-	NextRetryAt     time.Time // zero: no retry is planned
-	BytesOut        int64
 }
 
 func (d *Deps) check() error {

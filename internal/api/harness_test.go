@@ -17,8 +17,10 @@ import (
 	"weir/internal/control/catalog"
 	"weir/internal/control/catalog/sqlite"
 	"weir/internal/control/session"
+	"weir/internal/fault"
 	"weir/internal/hub"
 	"weir/internal/netguard"
+	"weir/internal/pipeline"
 )
 
 // world is the real rooms, joined as server joins them, behind a real listener.
@@ -29,7 +31,7 @@ type world struct {
 	door   *session.Door
 	access *access.Access
 	server *httptest.Server
-	relays *relayRoom
+	relays *pipeline.Pipeline
 	admin  string // an API token with the scope admin
 }
 
@@ -53,7 +55,12 @@ func newWorld(t *testing.T, settings ...setting) *world {
 	d := session.New(session.Config{Keys: acc, Policy: policy}, log)
 	guard, err := netguard.New(netguard.Config{Allow: netguard.Local()})
 	must(t, err)
-	w := &world{t: t, hub: h, door: d, access: acc, relays: &relayRoom{}}
+	w := &world{t: t, hub: h, door: d, access: acc}
+	// Nothing listens where the tests pull from and push to: an attempt fails at once, as with a server that is down.
+	w.relays = pipeline.New(pipeline.Config{
+		Pull: func(context.Context, pipeline.Attempt) error { return refused() },
+		Push: func(context.Context, pipeline.Attempt) error { return refused() },
+	}, h, log)
 	sources := live.NewSources(h, d, log)
 	deps := Deps{
 		Hub: h, Door: d, Access: acc, Streams: live.New(h, d, nil), Sources: sources, Relays: w.relays, Guard: guard, Log: log,
@@ -71,11 +78,13 @@ func newWorld(t *testing.T, settings ...setting) *world {
 	must(t, err)
 	w.server = httptest.NewServer(w.api.Handler())
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
+	done := make(chan error, 2)
 	go func() { done <- w.api.Run(ctx) }()
+	go func() { _ = w.relays.Run(ctx); done <- nil }()
 	t.Cleanup(func() {
 		sources.Close()
 		cancel()
+		must(t, <-done)
 		must(t, <-done)
 		w.server.Close()
 		d.Close()
@@ -184,24 +193,6 @@ func (w testWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// relayRoom keeps relays without running them: the room that runs them is given by server.
-type relayRoom struct {
-	pulls, pushes []RelayState
-	refuse        error
+func refused() error {
+	return fault.New(fault.Unavailable, "connection_refused", "Nobody listens there.", "Start the other server.")
 }
-
-func (r *relayRoom) AddPull(_ context.Context, p access.Relay) error {
-	if r.refuse == nil {
-		r.pulls = append(r.pulls, RelayState{ID: p.ID, Stream: p.Stream, URL: p.URL, OnDemand: p.OnDemand, State: "connecting"})
-	}
-	return r.refuse
-}
-
-func (r *relayRoom) AddPush(_ context.Context, p access.Relay) error {
-	r.pushes = append(r.pushes, RelayState{ID: p.ID, Stream: p.Stream, URL: p.URL, State: "connecting"})
-	return r.refuse
-}
-func (r *relayRoom) RemovePull(string)    { r.pulls = nil }
-func (r *relayRoom) RemovePush(string)    { r.pushes = nil }
-func (r *relayRoom) Pulls() []RelayState  { return append([]RelayState(nil), r.pulls...) }
-func (r *relayRoom) Pushes() []RelayState { return append([]RelayState(nil), r.pushes...) }

@@ -3,11 +3,13 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"weir/internal/control/access"
 	"weir/internal/control/catalog"
 	"weir/internal/fault"
+	"weir/internal/pipeline"
 )
 
 // Relay is a pull or a push. Its address is shown without the secrets in it.
@@ -62,28 +64,31 @@ func (a *API) listPulls(_ context.Context, in *PageInput) (*pageOutput[Relay], e
 	if a.deps.Relays == nil {
 		return paged[Relay](nil, in.Limit, nil), nil
 	}
-	return relayPage(a.deps.Relays.Pulls(), in)
+	return relayPage(catalog.Pull, a.deps.Relays.Pulls(), in)
 }
 
 func (a *API) listPushes(_ context.Context, in *PageInput) (*pageOutput[Relay], error) {
 	if a.deps.Relays == nil {
 		return paged[Relay](nil, in.Limit, nil), nil
 	}
-	return relayPage(a.deps.Relays.Pushes(), in)
+	return relayPage(catalog.Push, a.deps.Relays.Pushes(), in)
 }
 
-func relayPage(states []RelayState, in *PageInput) (*pageOutput[Relay], error) {
+func relayPage(d catalog.Direction, states []pipeline.RelayState, in *PageInput) (*pageOutput[Relay], error) {
 	list := make([]Relay, 0, len(states))
 	for i := range states {
-		list = append(list, relayOf(&states[i]))
+		list = append(list, relayOf(d, &states[i]))
 	}
 	return pageOf(list, *in, func(r Relay) string { return r.ID })
 }
 
-func relayOf(s *RelayState) Relay {
+func relayOf(d catalog.Direction, s *pipeline.RelayState) Relay {
 	r := Relay{
-		ID: s.ID, Stream: s.Stream, URL: access.MaskURL(s.URL), OnDemand: s.OnDemand, State: s.State, Attempts: s.Attempts,
-		Since: moment(s.Since), NextRetryAt: moment(s.NextRetryAt), BytesOut: s.BytesOut,
+		ID: s.ID, Stream: s.Stream, URL: s.URL, OnDemand: s.OnDemand, State: s.State, Attempts: s.Attempts,
+		Since: moment(s.Since), NextRetryAt: moment(s.NextRetry),
+	}
+	if d == catalog.Push {
+		r.BytesOut = s.Bytes
 	}
 	if s.LastError != nil {
 		f := fault.Of(s.LastError)
@@ -114,7 +119,7 @@ func (a *API) createRelay(ctx context.Context, d catalog.Direction, r access.Rel
 	if d == catalog.Push {
 		start, states = a.deps.Relays.AddPush, a.deps.Relays.Pushes
 	}
-	if err := start(ctx, r); err != nil {
+	if err := start(pipeline.Relay{ID: r.ID, Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand}); err != nil {
 		if undo := a.deps.Access.DeleteRelay(context.WithoutCancel(ctx), d, r.ID); undo != nil {
 			a.deps.Log.Error("a relay that cannot run was not deleted", "id", r.ID, "error", undo)
 		}
@@ -122,10 +127,10 @@ func (a *API) createRelay(ctx context.Context, d catalog.Direction, r access.Rel
 	}
 	for _, s := range states() {
 		if s.ID == r.ID {
-			return &relayOutput{Body: relayOf(&s)}, nil
+			return &relayOutput{Body: relayOf(d, &s)}, nil
 		}
 	}
-	return &relayOutput{Body: relayOf(&RelayState{ID: r.ID, Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand, State: "connecting"})}, nil
+	return nil, fault.New(fault.Conflict, string(d)+"_unknown", "It was deleted in the same moment.", "")
 }
 
 func (a *API) deletePull(ctx context.Context, in *idInput) (*struct{}, error) {
@@ -137,11 +142,12 @@ func (a *API) deletePush(ctx context.Context, in *idInput) (*struct{}, error) {
 }
 
 func (a *API) deleteRelay(ctx context.Context, d catalog.Direction, id string) error {
-	if err := a.deps.Access.DeleteRelay(ctx, d, id); err != nil {
+	err := a.deps.Access.DeleteRelay(ctx, d, id)
+	if a.deps.Relays == nil {
 		return err
 	}
-	if a.deps.Relays == nil {
-		return nil
+	if err != nil {
+		return a.configured(d, id, err)
 	}
 	if d == catalog.Push {
 		a.deps.Relays.RemovePush(id)
@@ -149,4 +155,16 @@ func (a *API) deleteRelay(ctx context.Context, d catalog.Direction, id string) e
 		a.deps.Relays.RemovePull(id)
 	}
 	return nil
+}
+
+// configured explains why a relay that runs cannot be deleted: the configuration has it.
+func (a *API) configured(d catalog.Direction, id string, err error) error {
+	states := a.deps.Relays.Pulls()
+	if d == catalog.Push {
+		states = a.deps.Relays.Pushes()
+	}
+	if fault.Of(err).Kind == fault.NotFound && slices.ContainsFunc(states, func(s pipeline.RelayState) bool { return s.ID == id }) {
+		return fault.Wrap(err, fault.Conflict, "set_in_configuration", "This "+string(d)+" comes from the configuration.", "Remove it from weir.yaml.")
+	}
+	return err
 }

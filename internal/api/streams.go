@@ -172,7 +172,8 @@ func (a *API) idle(after string) []Stream {
 	var list []Stream
 	for _, p := range a.deps.Relays.Pulls() {
 		known := slices.ContainsFunc(list, func(s Stream) bool { return s.Name == p.Stream })
-		if p.Stream > after && !known && a.deps.Hub.Stream(p.Stream) == nil {
+		pattern := strings.Contains(p.Stream, "*")
+		if !pattern && p.Stream > after && !known && a.deps.Hub.Stream(p.Stream) == nil {
 			list = append(list, idleStream(p.Stream))
 		}
 	}
