@@ -175,4 +175,3 @@ func cutAll(t testing.TB, run *timeline.Run, frames []media.Frame) *collector {
 	}
 	return col
 }
-
