@@ -2,14 +2,17 @@ package webrtc
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 
@@ -25,11 +28,12 @@ type Gateway struct {
 	door *session.Door
 	log  *slog.Logger
 
-	udp    *net.UDPConn
-	tcp    net.Listener
-	udpMux ice.UDPMux
-	tcpMux ice.TCPMux
-	api    *webrtc.API // for publishers
+	sockets
+	fanOut
+	api *webrtc.API // for publishers
+
+	certificate tls.Certificate
+	fingerprint string
 
 	ctx  context.Context //nolint:containedctx // the life of the gateway: sessions outlive their requests
 	stop context.CancelFunc
@@ -41,6 +45,27 @@ type Gateway struct {
 	closed    bool
 
 	count counters
+}
+
+// sockets are the media ports.
+type sockets struct {
+	udp    *net.UDPConn
+	six    bool // udp is an IPv6 socket
+	port   *port
+	tcp    *tcpPort
+	udpMux ice.UDPMux
+	tcpMux ice.TCPMux
+}
+
+// fanOut is what sends to viewers.
+type fanOut struct {
+	shards     []*shard
+	turn       atomic.Uint32
+	resend     sync.Mutex
+	resender   *batch          // under resend
+	sending    context.Context //nolint:containedctx // the life of the shards, which outlive the sessions
+	endSending context.CancelFunc
+	senders    sync.WaitGroup
 }
 
 type counters struct {
@@ -75,24 +100,35 @@ func (g *Gateway) Stats() Stats {
 func New(cfg Config, h *hub.Hub, door *session.Door, log *slog.Logger) (*Gateway, error) {
 	g := &Gateway{cfg: cfg.withDefaults(), hub: h, door: door, log: log, resources: map[string]*resource{}, perAddr: map[netip.Prefix]int{}}
 	g.ctx, g.stop = context.WithCancel(context.Background())
+	g.sending, g.endSending = context.WithCancel(context.Background())
 	if err := g.listen(); err != nil {
 		g.Close()
 		return nil, fault.Wrap(err, fault.Unavailable, "webrtc_port_taken", "The WebRTC media port cannot be opened.",
 			"Stop the other program that uses it, or choose another port (webrtc.udp, webrtc.tcp).")
 	}
-	api, err := g.publisherAPI()
-	if err != nil {
+	if err := g.prepareParts(); err != nil {
 		g.Close()
 		return nil, err
 	}
-	g.api = api
 	return g, nil
+}
+
+func (g *Gateway) prepareParts() (err error) {
+	if g.certificate, err = selfsign.GenerateSelfSigned(); err != nil {
+		return err
+	}
+	g.fingerprint = fingerprint(g.certificate.Certificate[0])
+	if g.api, err = g.publisherAPI(); err != nil {
+		return err
+	}
+	return g.startShards()
 }
 
 // bufferSize of the one UDP socket that all peers share; the kernel halves what it does not allow.
 const bufferSize = 4 << 20
 
 func (g *Gateway) listen() error {
+	g.port = newPort(nil)
 	if g.cfg.UDP != "" {
 		pc, err := net.ListenPacket("udp", g.cfg.UDP)
 		if err != nil {
@@ -101,17 +137,52 @@ func (g *Gateway) listen() error {
 		g.udp = pc.(*net.UDPConn)
 		_ = g.udp.SetReadBuffer(bufferSize)
 		_ = g.udp.SetWriteBuffer(bufferSize)
-		g.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: g.udp, Logger: quiet{}})
+		g.port.UDPConn = g.udp
+		g.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: g.port, Logger: quiet{}})
 	}
 	if g.cfg.TCP != "" {
 		l, err := net.Listen("tcp", g.cfg.TCP)
 		if err != nil {
 			return err
 		}
-		g.tcp = l
-		g.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: l, Logger: quiet{}, ReadBufferSize: 64, WriteBufferSize: 1 << 20})
+		g.tcp = newTCPPort(l, g.port)
+		g.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: g.tcp, Logger: quiet{}, ReadBufferSize: 64, WriteBufferSize: 1 << 20})
 	}
 	return nil
+}
+
+// startShards starts the goroutines that send to viewers, one per processor.
+func (g *Gateway) startShards() error {
+	var plain atomic.Bool
+	sender := func() (b *batch, err error) {
+		if g.udp == nil {
+			return nil, nil
+		}
+		b, err = newBatch(g.udp, &plain, &g.count)
+		if err == nil {
+			g.six = b.six
+		}
+		return b, err
+	}
+	var err error
+	if g.resender, err = sender(); err != nil {
+		return err
+	}
+	for range runtime.GOMAXPROCS(0) {
+		b, err := sender()
+		if err != nil {
+			return err
+		}
+		s := &shard{gateway: g, batch: b, signal: make(chan struct{}, 1)}
+		g.shards = append(g.shards, s)
+		g.senders.Go(func() { s.run(g.sending) })
+	}
+	return nil
+}
+
+// shardOf spreads viewers evenly.
+func (g *Gateway) shardOf() *shard {
+	return g.shards[int(g.turn.Add(1))%len(g.shards)]
 }
 
 // Ports gives the UDP and TCP port numbers that are open, 0 for one that is not.
@@ -120,7 +191,7 @@ func (g *Gateway) Ports() (udp, tcp int) {
 		udp = g.udp.LocalAddr().(*net.UDPAddr).Port
 	}
 	if g.tcp != nil {
-		tcp = g.tcp.Addr().(*net.TCPAddr).Port
+		tcp = g.tcp.Listener.Addr().(*net.TCPAddr).Port
 	}
 	return udp, tcp
 }
@@ -138,7 +209,9 @@ func (g *Gateway) Close() {
 		r.session.Close(fault.New(fault.Unavailable, "server_stopping", "The server is stopping.", "Connect again in a moment."))
 	}
 	g.stop()
-	g.wg.Wait()
+	g.wg.Wait() // every session has let go of its shard
+	g.endSending()
+	g.senders.Wait()
 	if g.udpMux != nil {
 		_ = g.udpMux.Close()
 	}
@@ -150,6 +223,7 @@ func (g *Gateway) Close() {
 	}
 	if g.tcp != nil {
 		_ = g.tcp.Close()
+		g.tcp.wg.Wait()
 	}
 }
 

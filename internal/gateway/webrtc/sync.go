@@ -3,11 +3,13 @@ package webrtc
 import "time"
 
 // clockSync puts the tracks of a publisher on one clock. Until a track's first sender report its packets are
-// placed by their arrival; from then on by the sender's own clock (RFC 3550 section 6.4.1), to which it
-// moves in small steps, so that time neither jumps nor runs backwards.
+// placed by their arrival. The first track that reports leads: its own clock is the publication's. The others
+// are then moved to where their reports put them beside it (RFC 3550 section 6.4.1), in small steps, so
+// that time neither jumps nor runs backwards.
 type clockSync struct {
-	tied   bool
-	offset time.Duration // arrival clock minus the sender's clock
+	lead   *trackSync
+	sender time.Duration // the sender's clock at the lead's last report
+	at     time.Duration // publication time of the same moment
 }
 
 // trackSync is the clock of one track.
@@ -21,7 +23,8 @@ type trackSync struct {
 
 const (
 	tolerance = 8 * time.Millisecond   // sender reports scatter by so much
-	jump      = 500 * time.Millisecond // over this a step is better than a slide
+	hurry     = 100 * time.Millisecond // over this it slides at half speed instead of a sixteenth
+	jump      = 10 * time.Second       // over this the report is believed at once
 )
 
 func (s *clockSync) track(rate uint32) *trackSync { return &trackSync{rate: int64(rate)} }
@@ -34,8 +37,11 @@ func (t *trackSync) place(at int64, arrival time.Duration) int64 {
 		t.target = t.shift
 	}
 	if t.shift != t.target {
-		step := max((at-t.last)/16, 1)
-		t.shift += min(max(t.target-t.shift, -step), step)
+		diff, step := t.target-t.shift, max((at-t.last)/16, 1)
+		if limit := t.ticks(hurry); diff > limit || diff < -limit {
+			step = max((at-t.last)/2, 1)
+		}
+		t.shift += min(max(diff, -step), step)
 	}
 	t.last = at
 	return at + t.shift
@@ -46,6 +52,10 @@ func (t *trackSync) ticks(d time.Duration) int64 {
 	return sec*t.rate + rest*t.rate/int64(time.Second)
 }
 
+func (t *trackSync) duration(ticks int64) time.Duration {
+	return time.Duration(ticks/t.rate)*time.Second + time.Duration(ticks%t.rate)*time.Second/time.Duration(t.rate)
+}
+
 // report takes a sender report: the sender's time at an RTP timestamp.
 func (s *clockSync) report(t *trackSync, ntp uint64, stamp uint32) {
 	if !t.started || ntp == 0 {
@@ -53,13 +63,14 @@ func (s *clockSync) report(t *trackSync, ntp uint64, stamp uint32) {
 	}
 	at := t.last + int64(int32(stamp-uint32(t.last)))
 	sender := time.Duration(ntp>>32)*time.Second + time.Duration((ntp&0xffffffff)*uint64(time.Second)>>32)
-	if !s.tied {
-		s.tied = true
-		sec := (at + t.shift) / t.rate
-		rest := (at + t.shift) % t.rate
-		s.offset = time.Duration(sec)*time.Second + time.Duration(rest)*time.Second/time.Duration(t.rate) - sender
+	if s.lead == nil {
+		s.lead = t
 	}
-	target := t.ticks(sender+s.offset) - at
+	if s.lead == t {
+		s.sender, s.at = sender, t.duration(at+t.shift)
+		return
+	}
+	target := t.ticks(s.at+sender-s.sender) - at
 	switch diff := target - t.target; {
 	case diff > t.ticks(jump) || diff < -t.ticks(jump):
 		t.shift, t.target = target, target

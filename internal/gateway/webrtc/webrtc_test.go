@@ -44,7 +44,8 @@ func TestWhatIsPublishedIsWatched(t *testing.T) {
 		if !bytes.Equal(u.Data, samples[i%len(samples)]) {
 			t.Fatalf("frame %d: %d bytes, not %d", i, len(u.Data), len(samples[i%len(samples)]))
 		}
-		if d := u.Time - first.Time; d < int64(i)*1800-9 || d > int64(i)*1800+9 {
+		// Either track may lead: this one may slide by some ms when the other does.
+		if d := u.Time - first.Time; d < int64(i)*1800-3600 || d > int64(i)*1800+3600 {
 			t.Fatalf("frame %d is %d ticks after the first", i, d)
 		}
 	}

@@ -1,0 +1,326 @@
+package webrtc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+
+	"weir/internal/codec/h264"
+	"weir/internal/codec/vp9"
+	"weir/internal/fault"
+	"weir/internal/media"
+)
+
+// offered is what a viewer's session description says.
+type offered struct {
+	ufrag       string
+	fingerprint string // SHA-256
+	media       []offeredMedia
+}
+
+// offeredMedia is one media section.
+type offeredMedia struct {
+	kind     string // "video", "audio", …
+	mid      string
+	protocol string
+	formats  []string
+	codecs   []offeredCodec
+	usable   bool // it asks to receive and can be bundled
+}
+
+// offeredCodec is one payload type.
+type offeredCodec struct {
+	payload uint8
+	name    string // upper case, "H264/90000"
+	fmtp    string
+}
+
+func errOffer(message string) error {
+	return fault.New(fault.Invalid, "offer_malformed", message, "Send the offer as the browser made it.")
+}
+
+// readMedia reads an offer. Attributes of the session hold for each section that has none of its own.
+func readMedia(text string) (offered, error) {
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(text); err != nil {
+		return offered{}, errOffer("The SDP offer cannot be read.")
+	}
+	first := func(m *sdp.MediaDescription, key string) string {
+		if v, ok := m.Attribute(key); ok {
+			return v
+		}
+		v, _ := d.Attribute(key)
+		return v
+	}
+	var o offered
+	bundle, _ := d.Attribute("group")
+	for i, m := range d.MediaDescriptions {
+		s := offeredMedia{kind: m.MediaName.Media, protocol: strings.Join(m.MediaName.Protos, "/"), formats: m.MediaName.Formats}
+		s.mid, _ = m.Attribute("mid")
+		s.codecs = readCodecs(m)
+		bundled := i == 0 || s.mid != "" && strings.HasPrefix(bundle, "BUNDLE") && contains(strings.Fields(bundle), s.mid)
+		_, muxed := m.Attribute("rtcp-mux")
+		_, sends := m.Attribute("sendonly")
+		_, idle := m.Attribute("inactive")
+		s.usable = bundled && muxed && !sends && !idle && (i == 0 || m.MediaName.Port.Value != 0 || has(m, "bundle-only"))
+		o.media = append(o.media, s)
+		if !s.usable || o.ufrag != "" {
+			continue
+		}
+		o.ufrag = first(m, "ice-ufrag")
+		hash, value, _ := strings.Cut(first(m, "fingerprint"), " ")
+		if !strings.EqualFold(hash, "sha-256") || o.ufrag == "" {
+			return offered{}, errOffer("The SDP offer has no ICE user or no SHA-256 fingerprint.")
+		}
+		o.fingerprint = strings.ToUpper(strings.TrimSpace(value))
+		if first(m, "setup") == "passive" {
+			return offered{}, errOffer("The SDP offer leaves the active part of DTLS to the server.")
+		}
+	}
+	if o.ufrag == "" {
+		return offered{}, errOffer("The SDP offer asks to receive nothing.")
+	}
+	return o, nil
+}
+
+func has(m *sdp.MediaDescription, key string) bool {
+	_, ok := m.Attribute(key)
+	return ok
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+func readCodecs(m *sdp.MediaDescription) (codecs []offeredCodec) {
+	names, fmtps := map[string]string{"0": "PCMU/8000", "8": "PCMA/8000"}, map[string]string{}
+	for _, a := range m.Attributes {
+		payload, value, _ := strings.Cut(a.Value, " ")
+		switch a.Key {
+		case "rtpmap":
+			names[payload] = strings.ToUpper(value)
+		case "fmtp":
+			fmtps[payload] = value
+		}
+	}
+	for _, f := range m.MediaName.Formats {
+		if n, err := strconv.ParseUint(f, 10, 7); err == nil && names[f] != "" {
+			codecs = append(codecs, offeredCodec{payload: uint8(n), name: names[f], fmtp: fmtps[f]})
+		}
+	}
+	return codecs
+}
+
+// parameter reads one value of an fmtp line.
+func parameter(fmtp, name string) string {
+	for part := range strings.SplitSeq(fmtp, ";") {
+		if k, v, _ := strings.Cut(strings.TrimSpace(part), "="); strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// fit says how well an offered codec suits a track: 0 not at all, more is better.
+func (c *offeredCodec) fit(codec media.Codec, config []byte) int {
+	want := map[media.Codec]string{
+		media.H264: "H264/90000", media.HEVC: "H265/90000", media.VP8: "VP8/90000", media.VP9: "VP9/90000", media.AV1: "AV1/90000",
+		media.Opus: "OPUS/48000/2", media.PCMA: "PCMA/8000", media.PCMU: "PCMU/8000",
+	}[codec]
+	if want == "" || c.name != want && c.name != want+"/1" {
+		return 0
+	}
+	switch codec {
+	case media.H264:
+		return c.fitH264(config)
+	case media.VP9:
+		profile := "0"
+		if v, err := vp9.ParseConfig(config); err == nil {
+			profile = strconv.Itoa(int(v.Profile))
+		}
+		if offered := parameter(c.fmtp, "profile-id"); offered != profile && (offered != "" || profile != "0") {
+			return 0
+		}
+	}
+	return 1
+}
+
+// The profiles that WebRTC knows (RFC 6184 table 5), as decoders stand above one another.
+const (
+	constrainedBaseline = iota + 1
+	baseline
+	main
+	constrainedHigh
+	high
+)
+
+func h264Profile(idc, constraints byte) int {
+	switch {
+	case idc == 66 && constraints&0x40 != 0, idc == 77 && constraints&0x80 != 0, idc == 88 && constraints&0xc0 == 0xc0:
+		return constrainedBaseline
+	case idc == 66:
+		return baseline
+	case idc == 77:
+		return main
+	case idc == 100 && constraints&0x0c == 0x0c:
+		return constrainedHigh
+	case idc == 100:
+		return high
+	default:
+		return 0
+	}
+}
+
+// fitH264 compares profiles. The level is left aside: decoders in browsers name one and take more. A profile that was
+// not offered is tried all the same where none fits, because those decoders take more than they say there too.
+func (c *offeredCodec) fitH264(config []byte) int {
+	if parameter(c.fmtp, "packetization-mode") != "1" {
+		return 0
+	}
+	avc, err := h264.ParseConfig(config)
+	if err != nil || len(avc.SPS) == 0 || len(avc.SPS[0]) < 4 {
+		return 1
+	}
+	stream := h264Profile(avc.SPS[0][1], avc.SPS[0][2])
+	id, err := strconv.ParseUint(parameter(c.fmtp, "profile-level-id"), 16, 24)
+	if err != nil {
+		id = 0x42e01f // RFC 6184 section 8.1: baseline when it is not said; browsers mean constrained baseline
+	}
+	offered := h264Profile(byte(id>>16), byte(id>>8))
+	switch {
+	case stream == 0: // 4:2:2, 4:4:4, 10 bit
+		return 0
+	case offered == stream:
+		return 10
+	case offered > stream:
+		return 10 - (offered - stream)
+	default:
+		return 1
+	}
+}
+
+// chosen is one section of the answer that carries media.
+type chosen struct {
+	section int
+	codec   offeredCodec
+	ssrc    uint32
+}
+
+// choose finds the section and payload type for a track; ok is false when the offer has none.
+func (o *offered) choose(kind string, codec media.Codec, config []byte) (c chosen, ok bool) {
+	best := 0
+	for i, m := range o.media {
+		if m.kind != kind || !m.usable {
+			continue
+		}
+		for _, oc := range m.codecs {
+			if fit := oc.fit(codec, config); fit > best {
+				best, c = fit, chosen{section: i, codec: oc}
+			}
+		}
+		if best > 0 {
+			return c, true
+		}
+	}
+	return c, false
+}
+
+// answerParts is what the answer says beside the offer's own lines.
+type answerParts struct {
+	ufrag, pwd, fingerprint string
+	candidates              []string
+	video, audio            *chosen
+}
+
+// cname names the sender; one name for video and audio makes players keep them together.
+const cname = "weir"
+
+// answer writes the session description (RFC 9429 section 5.3).
+func (o *offered) answer(p answerParts) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
+	line("v=0\r\no=- %d 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite", p.session())
+	group := "a=group:BUNDLE"
+	for i, m := range o.media {
+		if p.at(i) != nil && m.mid != "" {
+			group += " " + m.mid
+		}
+	}
+	line("%s", group)
+	line("a=msid-semantic:WMS %s", cname)
+	transport := false
+	for i, m := range o.media {
+		c := p.at(i)
+		if c == nil {
+			format := "0"
+			if len(m.formats) > 0 {
+				format = m.formats[0]
+			}
+			line("m=%s 0 %s %s\r\nc=IN IP4 0.0.0.0\r\na=inactive", m.kind, m.protocol, format)
+			if m.mid != "" {
+				line("a=mid:%s", m.mid)
+			}
+			continue
+		}
+		line("m=%s 9 %s %d\r\nc=IN IP4 0.0.0.0", m.kind, m.protocol, c.codec.payload)
+		line("a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:sha-256 %s\r\na=setup:passive", p.ufrag, p.pwd, p.fingerprint)
+		if m.mid != "" {
+			line("a=mid:%s", m.mid)
+		}
+		line("a=sendonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=msid:%s %s", cname, m.kind)
+		c.describe(line)
+		if !transport {
+			transport = true
+			for _, candidate := range p.candidates {
+				line("a=%s", candidate)
+			}
+			line("a=end-of-candidates")
+		}
+	}
+	return b.String()
+}
+
+// describe writes the payload type and the SSRC.
+func (c *chosen) describe(line func(string, ...any)) {
+	name, clock, _ := strings.Cut(c.codec.name, "/")
+	if name == "OPUS" {
+		name = "opus"
+	}
+	line("a=rtpmap:%d %s/%s", c.codec.payload, name, clock)
+	fmtp := c.codec.fmtp
+	if name == "opus" {
+		fmtp = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1"
+	} else if clock == "90000" {
+		line("a=rtcp-fb:%d nack\r\na=rtcp-fb:%d nack pli\r\na=rtcp-fb:%d ccm fir", c.codec.payload, c.codec.payload, c.codec.payload)
+	}
+	if fmtp != "" {
+		line("a=fmtp:%d %s", c.codec.payload, fmtp)
+	}
+	line("a=ssrc:%d cname:%s", c.ssrc, cname)
+}
+
+func (p *answerParts) at(section int) *chosen {
+	for _, c := range []*chosen{p.video, p.audio} {
+		if c != nil && c.section == section {
+			return c
+		}
+	}
+	return nil
+}
+
+// session numbers the description; it only has to differ.
+func (p *answerParts) session() uint32 {
+	for _, c := range []*chosen{p.video, p.audio} {
+		if c != nil {
+			return c.ssrc
+		}
+	}
+	return 1
+}
