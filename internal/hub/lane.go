@@ -59,7 +59,8 @@ type Lane struct {
 // laneSource is the encoding side of a lane.
 type laneSource struct {
 	enc    Encoder
-	supply *supply
+	supply *supply // of the stream, when it is there on demand
+	codec  *supply // of the codec that was wanted
 	refs   int
 	linger *time.Timer
 	layout *layout
@@ -112,17 +113,12 @@ func (h *Hub) Lane(ctx context.Context, name string, key LaneKey, w Want, newEnc
 		return nil, err
 	}
 	l := s.Lane(key, w, newEncoder)
-	if sup != nil {
-		s.mu.Lock()
-		if l.source.supply == nil {
-			l.source.supply = sup
-			sup = nil
-		}
-		s.mu.Unlock()
-		if sup != nil {
-			h.supply.leave(sup)
-		}
+	s.mu.Lock()
+	if l.source.supply == nil {
+		l.source.supply, sup = sup, nil
 	}
+	s.mu.Unlock()
+	h.supply.leave(sup)
 	return l, nil
 }
 
@@ -147,11 +143,10 @@ func (s *Stream) Lane(key LaneKey, w Want, newEncoder func(*Stream) Encoder) *La
 	}
 	s.mu.Unlock()
 	if w.Need != media.UnknownCodec {
-		if u := s.hub.supply.need(s, w.Need); u != nil {
-			s.mu.Lock()
-			l.source.supply = u
-			s.mu.Unlock()
-		}
+		u := s.hub.supply.need(s, w.Need)
+		s.mu.Lock()
+		l.source.codec = u
+		s.mu.Unlock()
 	}
 	return l
 }
@@ -412,11 +407,10 @@ func (l *Lane) drop() {
 		return
 	}
 	delete(s.readers.lanes, l.key)
-	u := l.source.supply
+	stream, codec := l.source.supply, l.source.codec
 	s.mu.Unlock()
-	if u != nil {
-		s.hub.supply.leave(u)
-	}
+	s.hub.supply.leave(stream)
+	s.hub.supply.leave(codec)
 }
 
 // Millis converts an epoch media time to the readers' millisecond clock, modulo 2^32.

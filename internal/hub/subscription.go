@@ -51,7 +51,8 @@ type Item struct {
 type Subscription struct {
 	stream *Stream
 	want   Want
-	supply *supply
+	supply *supply // of the stream, when it is there on demand
+	codec  *supply // of the codec that was wanted
 	signal chan struct{}
 	once   sync.Once
 
@@ -75,7 +76,7 @@ func unknown(name string) error {
 // find returns the stream, asking the Supplier and waiting for a publisher as w allows.
 func (h *Hub) find(ctx context.Context, name string, w Want) (*Stream, *supply, error) {
 	if s := h.Stream(name); s != nil {
-		return s, nil, nil
+		return s, h.supply.share(name), nil
 	}
 	if w.Wait <= 0 {
 		return nil, nil, unknown(name)
@@ -92,6 +93,13 @@ func (h *Hub) find(ctx context.Context, name string, w Want) (*Stream, *supply, 
 		return nil, nil, err
 	}
 	return nil, nil, unknown(name)
+}
+
+// Keep renews the linger time of a stream that is supplied on demand, for readers without a lasting connection.
+func (h *Hub) Keep(name string) {
+	if u := h.supply.share(name); u != nil {
+		h.supply.leave(u)
+	}
 }
 
 // Subscribe opens a reader of frames. Errors: stream_unknown, and what the Supplier answers.
@@ -115,8 +123,8 @@ func (s *Stream) subscribe(w Want, sup *supply) *Subscription {
 		sub.from = s.order
 	}
 	s.mu.Unlock()
-	if w.Need != media.UnknownCodec && sub.supply == nil {
-		sub.supply = s.hub.supply.need(s, w.Need)
+	if w.Need != media.UnknownCodec {
+		sub.codec = s.hub.supply.need(s, w.Need)
 	}
 	return sub
 }
@@ -145,9 +153,8 @@ func (sub *Subscription) Close() {
 		s.mu.Lock()
 		delete(s.readers.subs, sub)
 		s.mu.Unlock()
-		if sub.supply != nil {
-			s.hub.supply.leave(sub.supply)
-		}
+		s.hub.supply.leave(sub.supply)
+		s.hub.supply.leave(sub.codec)
 	})
 }
 

@@ -125,8 +125,22 @@ func (s *supplies) run(ctx context.Context, u *supply, r Request) {
 	s.mu.Unlock()
 }
 
-// leave gives a share back; the supply ends a while after the last one.
+// share takes a share in a running supply of a stream, nil if there is none.
+func (s *supplies) share(name string) *supply {
+	s.mu.Lock()
+	_, active := s.active[supplyKey{name: name}]
+	s.mu.Unlock()
+	if !active {
+		return nil
+	}
+	return s.join(Request{Name: name})
+}
+
+// leave gives a share back; the supply ends a while after the last one. nil is nobody's.
 func (s *supplies) leave(u *supply) {
+	if u == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if u.refs--; u.refs > 0 || u.cancel == nil {

@@ -19,6 +19,8 @@ func (s *Server) router() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.serveReady)
+	mux.Handle("/api/", s.api.Handler())
+	mux.Handle("/login/once", s.api.Handler())
 	mux.HandleFunc("GET /assets/{name...}", func(w http.ResponseWriter, r *http.Request) {
 		console.ServeAsset(w, r, r.PathValue("name"))
 	})
@@ -83,6 +85,9 @@ func (s *Server) serveBelow(w http.ResponseWriter, r *http.Request, name, last s
 	switch last {
 	case "embed":
 		console.ServePage(w, r, console.Embed)
+		return true
+	case "poster.jpg":
+		s.servePoster(w, r, name)
 		return true
 	case "whip":
 		s.webrtcOr404(w, r, func() { s.webrtc.ServeWHIP(w, r, name) })

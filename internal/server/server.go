@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/api"
+	"weir/internal/app/live"
 	"weir/internal/control/access"
 	"weir/internal/control/catalog"
 	"weir/internal/control/catalog/sqlite"
@@ -25,7 +27,9 @@ import (
 	"weir/internal/gateway/webrtc"
 	"weir/internal/hub"
 	"weir/internal/netguard"
+	"weir/internal/pipeline"
 	"weir/internal/timeline"
+	"weir/internal/transcode"
 )
 
 // Server is one Weir process.
@@ -35,6 +39,7 @@ type Server struct {
 	started time.Time
 	ready   atomic.Bool
 	panics  atomic.Uint64
+	policy  atomic.Pointer[access.Policy]
 
 	rooms
 	gates    *gates
@@ -47,7 +52,8 @@ type Server struct {
 type rooms struct {
 	store     *catalog.Store
 	access    *access.Access
-	guard     *netguard.Guard
+	guard     *netguard.Guard // for addresses that come over the API
+	local     *netguard.Guard // for addresses of the configuration file
 	door      *session.Door
 	hub       *hub.Hub
 	fan       *fan.Fan
@@ -58,12 +64,16 @@ type rooms struct {
 	rtmp      *rtmp.Server
 	http      *httpstream.Server
 	webrtc    *webrtc.Gateway // nil when it could not start
+	transcode *transcode.Engine
+	pipeline  *pipeline.Pipeline
+	sources   *live.Sources
+	api       *api.API
 }
 
 // New builds the house. Nothing listens yet but the WebRTC media port. Close undoes it.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	s := &Server{cfg: cfg, log: log, started: time.Now(), gates: newGates(log)}
-	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways} {
+	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways, s.buildPipeline, s.buildAPI} {
 		if err := build(ctx); err != nil {
 			s.Close()
 			return nil, err
@@ -104,6 +114,9 @@ func (s *Server) buildControl(ctx context.Context) error {
 	if s.guard, err = netguard.New(netguard.Config{Allow: s.cfg.Outgoing.Allow, OwnPorts: s.ownPorts}); err != nil {
 		return err
 	}
+	if s.local, err = netguard.New(netguard.Config{Allow: netguard.Local(), OwnPorts: s.ownPorts}); err != nil {
+		return err
+	}
 	door, err := s.doorConfig()
 	if err != nil {
 		return err
@@ -128,15 +141,15 @@ func (s *Server) doorConfig() (session.Config, error) {
 	c := session.Config{Limits: s.cfg.Limits, Rates: s.cfg.Rates, Policy: policy, Keys: s.access}
 	if len(s.cfg.Hooks.Apps) > 0 {
 		// Receivers are written by the administrator and usually live next door.
-		local, err := netguard.New(netguard.Config{Allow: netguard.Local()})
-		if err != nil {
-			return c, err
-		}
-		if c.Hooks, err = hook.New(s.cfg.Hooks, local.DialContext, s.log.With("room", "hook")); err != nil {
+		if c.Hooks, err = hook.New(s.cfg.Hooks, s.local.DialContext, s.log.With("room", "hook")); err != nil {
 			return c, err
 		}
 	}
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return c, err
+	}
+	s.policy.Store(policy)
+	return c, nil
 }
 
 func (s *Server) buildMedia(context.Context) error {
@@ -150,6 +163,7 @@ func (s *Server) buildMedia(context.Context) error {
 		return err
 	}
 	s.onClose(s.timelines.Close)
+	s.transcode = transcode.New(transcode.Config{}, s.log.With("room", "transcode"))
 	return nil
 }
 
@@ -174,11 +188,6 @@ func (s *Server) buildGateways(context.Context) error {
 	s.webrtc = gw
 	s.onClose(gw.Close)
 	return nil
-}
-
-// resolve finds the timeline of a live stream.
-func (s *Server) resolve(_ context.Context, name string) (*timeline.Timeline, error) {
-	return s.timelines.Get(name), nil
 }
 
 // Run listens and serves until ctx ends, then stops gracefully. opened is told what listens where once all is up.

@@ -2,44 +2,114 @@ package server
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"strconv"
 	"sync"
+	"time"
 
+	"weir/internal/fault"
 	"weir/internal/hub"
+	"weir/internal/pipeline"
+	"weir/internal/problem"
 	"weir/internal/segmenter"
+	"weir/internal/timeline"
 )
 
-// work runs what the server does beside answering, until ctx ends.
+// work runs what the server does beside answering, until ctx ends or a part fails.
 func (s *Server) work(ctx context.Context) error {
-	events, stop := s.hub.Watch()
-	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		select {
-		case ev := <-events:
-			if ev.Type == hub.Started && !s.cfg.Segments.Off {
-				wg.Go(func() {
-					if err := s.segment(ctx, ev.Stream); err != nil && ctx.Err() == nil {
-						s.log.Error("segmenter failed", "stream", ev.Stream.Name(), "error", err)
-					}
-				})
-			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	var mu sync.Mutex
+	var errs []error
+	for _, run := range []func(context.Context) error{s.pipeline.Run, s.api.Run} {
+		wg.Go(func() {
+			err := run(ctx)
+			cancel(err) // one part that ends early takes the others along: half a server helps nobody
+			mu.Lock()
+			errs = append(errs, ignoreCanceled(err))
+			mu.Unlock()
+		})
 	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
-// segment is the recipe that keeps a live stream's timeline.
+func (s *Server) buildPipeline(ctx context.Context) error {
+	var recipes []pipeline.Recipe
+	if !s.cfg.Segments.Off {
+		recipes = append(recipes, pipeline.Recipe{Name: "segment", Run: s.segment})
+	}
+	s.pipeline = pipeline.New(pipeline.Config{Recipes: recipes, Pull: s.pull, Push: s.push, Codec: s.transcode.Supply}, s.hub, s.log.With("room", "pipeline"))
+	s.hub.SetSupplier(s.pipeline)
+	return s.startRelays(ctx)
+}
+
+// segment is the recipe that keeps a live stream's timeline. The timeline outlives a failed attempt, so that
+// viewers go on in a new run; it goes with the stream.
 func (s *Server) segment(ctx context.Context, st *hub.Stream) error {
 	tl, err := s.timelines.Open(st.Name())
 	if err != nil {
 		return err
 	}
-	defer s.timelines.Remove(st.Name())
 	sub := st.Subscribe(hub.Want{})
 	defer sub.Close()
-	return segmenter.Run(ctx, sub, tl, segmenter.Config{
+	err = segmenter.Run(ctx, sub, tl, segmenter.Config{
 		SegmentDuration: s.cfg.Segments.Duration, PartDuration: s.cfg.Segments.Part, Log: s.log.With("room", "segmenter", "stream", st.Name()),
 	})
+	if err == nil || ctx.Err() != nil {
+		s.timelines.Remove(st.Name())
+	}
+	return err
+}
+
+// resolve finds the timeline of a live stream. One whose segmenter is about to begin is waited for a moment.
+func (s *Server) resolve(ctx context.Context, name string) (*timeline.Timeline, error) {
+	s.hub.Keep(name)
+	if tl := s.timelines.Get(name); tl != nil {
+		return tl, nil
+	}
+	if s.cfg.Segments.Off {
+		return nil, fault.New(fault.Unsupported, "segments_off", "This server makes no HLS and no DASH.", "Set segments.enabled, or use stream.flv or WebRTC.")
+	}
+	if s.hub.Stream(name) == nil {
+		sub, err := s.hub.Subscribe(ctx, name, hub.Want{Wait: onDemandWait}) // an on-demand pull may bring it
+		if err != nil {
+			return nil, err
+		}
+		defer sub.Close()
+	}
+	return s.timelines.Open(name)
+}
+
+// onDemandWait is how long a request for a playlist waits for an on-demand pull. Only streams that a pull can bring
+// wait so long: for all others the pipeline answers at once.
+const onDemandWait = 10 * time.Second
+
+// servePoster answers with the latest picture of a stream.
+func (s *Server) servePoster(w http.ResponseWriter, r *http.Request, name string) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	st := s.hub.Stream(name)
+	if st == nil {
+		problem.Write(w, r, fault.New(fault.NotFound, "stream_unknown", "Nothing is published as "+name+".", "Start the encoder, or check the name in the address."))
+		return
+	}
+	if err := s.mayWatch(r.Context(), name, r.URL.Query().Get("key"), s.clientOf(r)); err != nil {
+		problem.Write(w, r, err)
+		return
+	}
+	jpeg, at, err := s.transcode.Snapshot(r.Context(), st)
+	if err != nil {
+		problem.Write(w, r, err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "image/jpeg")
+	h.Set("Content-Length", strconv.Itoa(len(jpeg)))
+	h.Set("Cache-Control", "public, max-age=2")
+	h.Set("Last-Modified", at.UTC().Format(http.TimeFormat))
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(jpeg) // a failed write means that the peer has gone
+	}
 }

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"weir/internal/control/catalog"
+	"weir/internal/control/session"
+	"weir/internal/fault"
+	"weir/internal/gateway/rtmp"
+	"weir/internal/netguard"
+	"weir/internal/pipeline"
+)
+
+// fileRelay marks the relays of the configuration file: the administrator wrote them, so they may reach private networks.
+const fileRelay = "file-"
+
+// guardOf is what a relay may dial.
+func (s *Server) guardOf(id string) *netguard.Guard {
+	if strings.HasPrefix(id, fileRelay) {
+		return s.local
+	}
+	return s.guard
+}
+
+func (s *Server) pull(ctx context.Context, a pipeline.Attempt) error {
+	ses, err := s.door.Open(ctx, session.Request{Action: session.Publish, Protocol: "pull", Name: a.Stream, Remote: remoteOf(a.URL), Internal: true})
+	if err != nil {
+		return err
+	}
+	guard := s.guardOf(a.ID)
+	cfg := rtmp.PullConfig{
+		ClientConfig: rtmp.ClientConfig{URL: a.URL, Dial: guard.DialContext, FlashVer: "Weir/" + s.cfg.Version},
+		TakeOver:     s.cfg.Streams.TakeOver, Session: ses.ID(), Log: s.log.With("room", "pull"),
+		Received: func(n int) { ses.In(n); a.Count(n) }, Live: a.Live,
+	}
+	switch scheme, _, _ := strings.Cut(a.URL, "://"); scheme {
+	case "rtmp", "rtmps":
+		err = rtmp.Pull(ses.Context(), cfg, s.hub, a.Stream)
+	case "http", "https":
+		err = rtmp.PullFLV(ses.Context(), cfg, guard.HTTPClient(), s.hub, a.Stream)
+	default:
+		err = schemeUnknown(scheme)
+	}
+	ses.Close(err)
+	return err
+}
+
+func (s *Server) push(ctx context.Context, a pipeline.Attempt) error {
+	if scheme, _, _ := strings.Cut(a.URL, "://"); scheme != "rtmp" && scheme != "rtmps" {
+		return schemeUnknown(scheme)
+	}
+	ses, err := s.door.Open(ctx, session.Request{Action: session.Play, Protocol: "push", Name: a.Stream, Remote: remoteOf(a.URL), Internal: true})
+	if err != nil {
+		return err
+	}
+	err = rtmp.Push(ses.Context(), rtmp.PushConfig{
+		ClientConfig: rtmp.ClientConfig{URL: a.URL, Dial: s.guardOf(a.ID).DialContext, FlashVer: "Weir/" + s.cfg.Version},
+		Fan:          s.fan, Sent: func(n int) { ses.Out(n); a.Count(n) }, Live: a.Live,
+	}, s.hub, a.Stream)
+	ses.Close(err)
+	return err
+}
+
+func schemeUnknown(scheme string) error {
+	return fault.New(fault.Unsupported, "scheme_unsupported", "Addresses of the kind "+scheme+":// are not offered.", "Use rtmp://, rtmps://, or for pulls http(s)://….flv.")
+}
+
+// remoteOf is the other server's address where it is written as numbers; names are resolved by the guard only.
+func remoteOf(raw string) netip.AddrPort {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(addr, 0)
+}
+
+// startRelays brings the relays of the catalog and of the file into the pipeline.
+func (s *Server) startRelays(ctx context.Context) error {
+	for _, d := range []catalog.Direction{catalog.Pull, catalog.Push} {
+		list, err := s.access.Relays(ctx, d)
+		if err != nil {
+			return err
+		}
+		for _, r := range list {
+			s.addRelay(d == catalog.Push, pipeline.Relay{ID: r.ID, Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand})
+		}
+	}
+	for i, r := range s.cfg.Relays {
+		s.addRelay(r.Push, pipeline.Relay{ID: fmt.Sprintf("%s%d", fileRelay, i), Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand})
+	}
+	return nil
+}
+
+// addRelay starts one relay; one that makes no sense must not keep the others, or the server, from running.
+func (s *Server) addRelay(push bool, r pipeline.Relay) {
+	add := s.pipeline.AddPull
+	if push {
+		add = s.pipeline.AddPush
+	}
+	if err := add(r); err != nil {
+		s.log.Error("relay refused", "stream", r.Stream, "push", push, "error", err)
+	}
+}
