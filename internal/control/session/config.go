@@ -28,7 +28,7 @@ type Config struct {
 
 	Policy *access.Policy // address rules and what is open; nil: no rules, nothing open
 	Keys   *access.Access // nil: no keys are asked for, everybody may publish and play
-	Hooks  *hook.Hooks    // nil: no hooks
+	Hooks  *hook.Hooks    // nil: no hooks; the door closes them when they are replaced and when it is closed
 }
 
 // Limits bound what goes on at once; 0 means no limit.

@@ -52,7 +52,7 @@ type Door struct {
 	tally    tally
 	meter    meter
 	timer    *time.Timer
-	ticking  sync.WaitGroup
+	ticking  sync.WaitGroup // the tick, and hooks that are being closed
 
 	refusals refusals
 	watchers watchers
@@ -86,7 +86,12 @@ func (d *Door) SetConfig(c Config) {
 	if c.Keys != nil {
 		c.Keys.OnRevoke(d.revoke)
 	}
-	d.rules.Store(&rules{Config: c, limiter: limiter})
+	old := d.rules.Swap(&rules{Config: c, limiter: limiter})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if old != nil && old.Hooks != nil && old.Hooks != c.Hooks && !d.closed {
+		d.ticking.Go(old.Hooks.Close) // may take seconds: what was queued is still sent
+	}
 }
 
 // Close ends all sessions and waits for the door's own work.
@@ -107,6 +112,9 @@ func (d *Door) Close() {
 	}
 	d.end(stopping)
 	d.ticking.Wait()
+	if hooks := d.rules.Load().Hooks; hooks != nil {
+		hooks.Close()
+	}
 	d.watchers.close()
 }
 

@@ -114,6 +114,30 @@ func TestHookDecidesAlone(t *testing.T) {
 	refused(t, d, request(Publish, "other/show", "198.51.100.8:1"), "") // no hook there, and its address is open
 }
 
+// The door owns its hooks: goleak would find those that it forgot.
+func TestHooksAreClosed(t *testing.T) {
+	app, calls := hookServer(t, func(string, url.Values) (int, string) { return 200, "" })
+	fresh := func() *hook.Hooks {
+		h, err := hook.New(hook.Config{Apps: map[string]hook.App{"*": app}}, (&net.Dialer{}).DialContext, discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	d := New(Config{Hooks: fresh()}, discard)
+	s := mustOpen(t, d, request(Publish, "live/a", far))
+	d.SetConfig(Config{Hooks: fresh()})
+	last := fresh()
+	d.SetConfig(Config{Hooks: last})
+	d.SetConfig(Config{Hooks: last, Idle: time.Minute})
+	s.Close(nil)
+	d.Close()
+	told := []string{(<-calls).Get("call"), (<-calls).Get("call"), (<-calls).Get("call")}
+	if slices.Sort(told); !slices.Equal(told, []string{"done", "publish", "publish_done"}) {
+		t.Errorf("told %v", told)
+	}
+}
+
 func TestUpdateHookEndsSessions(t *testing.T) {
 	app, calls := hookServer(t, func(call string, form url.Values) (int, string) {
 		if strings.HasPrefix(call, "update") && form.Get("time") != "1" {
