@@ -9,6 +9,7 @@
 package rtmp
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"sync"
@@ -31,6 +32,10 @@ type Config struct {
 	Pending    int           // the same over all addresses (2000)
 	LegacyHEVC bool          // HEVC as codec id 12 for players that declare nothing, instead of a refusal
 	TakeOver   bool          // a new publisher with a valid key replaces the one that is there
+
+	// Redirect is run when a hook answers with an rtmp:// address: it pushes the published stream there, or
+	// pulls the played one from there, until ctx ends with the session. nil: such answers are ignored.
+	Redirect func(ctx context.Context, action session.Action, name, to string)
 }
 
 func (c Config) withDefaults() Config {

@@ -50,18 +50,34 @@ func (p *peer) run(ctx context.Context) {
 	defer cancel()
 	err := p.loop(ctx)
 	p.leave(err)
+	if p.begun {
+		p.server.door.Disconnect(p.request("", address{}))
+	}
 	if err == nil {
 		return
 	}
 	if f := (*fault.Error)(nil); errors.As(err, &f) {
 		p.server.count.refused.Add(1)
 		p.log.Info("RTMP session ended", "code", f.Code, "err", err)
+		p.linger()
 		return
 	}
 	if broken(err) {
 		p.server.count.broken.Add(1)
 		p.log.Info("RTMP session broke", "err", err)
 	}
+}
+
+// linger reads what a refused peer still sends: closing on unread bytes resets the
+// connection, and the peer would lose the sentence that says why.
+func (p *peer) linger() {
+	const longest, most = 2 * time.Second, 16 << 20
+	half, ok := p.link.conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = p.link.conn.SetReadDeadline(time.Now().Add(longest))
+	_, _ = io.CopyN(io.Discard, p.link.conn, most)
 }
 
 // broken tells a broken protocol from a peer that has gone.
@@ -137,6 +153,7 @@ func (p *peer) media(m rtmpmsg.Message) error {
 	}
 	if now := time.Now(); now.After(p.expires) {
 		p.expires = now.Add(time.Second)
+		p.session.Stamp(m.Timestamp)
 		if err := p.link.conn.SetReadDeadline(now.Add(p.server.cfg.Idle)); err != nil {
 			return err
 		}
@@ -250,11 +267,27 @@ func (p *peer) onPublish(ctx context.Context, c rtmpmsg.Command) error {
 		Origin: hub.Origin{Protocol: "rtmp", Remote: p.remote.String(), Software: p.connect.flashver, Session: s.ID()},
 	}}
 	p.server.count.publishers.Add(1)
+	p.redirect()
 	p.log.Info("publishing over RTMP", "stream", s.Name(), "session", s.ID(), "software", p.connect.flashver)
 	if err := p.link.send(rtmpmsg.AppendEvent(nil, rtmpmsg.EventStreamBegin, mediaStream)); err != nil {
 		return err
 	}
 	return p.link.status(mediaStream, "status", "NetStream.Publish.Start", "Publishing "+s.Name()+".")
+}
+
+// redirect passes the stream on to where a hook wants it, as nginx-rtmp does.
+func (p *peer) redirect() {
+	s, to, action := p.session, p.session.Redirect(), session.Play
+	if p.ingest != nil {
+		action = session.Publish
+	}
+	if to == "" || p.server.cfg.Redirect == nil {
+		return
+	}
+	p.plays.Go(func() {
+		defer p.server.recovered(p.link.conn)
+		p.server.cfg.Redirect(s.Context(), action, s.Name(), to)
+	})
 }
 
 // publishCode is Adobe's name for a refusal; encoders show the sentence beside it.

@@ -50,6 +50,7 @@ func (p *peer) onPlay(ctx context.Context, c rtmpmsg.Command) error {
 	p.play = &playing{peer: p, session: s, dialect: p.connect.dialect(p.server.cfg.LegacyHEVC), cancel: cancel}
 	p.server.count.players.Add(1)
 	_ = p.link.conn.SetReadDeadline(time.Time{}) // players may say nothing for hours
+	p.redirect()
 	play := p.play
 	p.plays.Go(func() {
 		defer p.server.recovered(p.link.conn)
