@@ -31,6 +31,7 @@ func Media(v deliver.View, rendition string, delta bool) format.Media {
 	b := builder{m: &m, rendition: rendition, ll: ll}
 	b.partsFrom = partsFrom(v, rendition, partsBack*target)
 	for i := range v.Periods {
+		b.past = i < len(v.Periods)-1
 		b.period(&v.Periods[i])
 	}
 	if ll {
@@ -75,6 +76,8 @@ type builder struct {
 	m         *format.Media
 	rendition string
 	ll        bool
+	past      bool // a newer run has begun
+	last      bool // this is the last segment of its run
 	partsFrom time.Time
 }
 
@@ -86,6 +89,7 @@ func (b *builder) period(p *presentation.Period) {
 		if !s.Complete && (!b.ll || len(s.Parts) == 0) {
 			continue
 		}
+		b.last = i == len(segs)-1
 		out := b.segment(p, s, r)
 		if i == 0 {
 			if len(m.Segments) == 0 {
@@ -119,13 +123,31 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 		return out
 	}
 	a.Kind = deliver.Part
-	out.Parts = make([]format.Part, len(s.Parts))
-	for i := range s.Parts {
+	parts := s.Parts
+	if b.past && b.last {
+		parts = withoutStump(parts, scale)
+	}
+	out.Parts = make([]format.Part, len(parts))
+	for i := range parts {
 		a.Index = i
-		out.Parts[i] = format.Part{URI: a.String(), Duration: media.ToDuration(s.Parts[i].Duration, scale),
-			Independent: s.Parts[i].Independent}
+		out.Parts[i] = format.Part{URI: a.String(), Duration: media.ToDuration(parts[i].Duration, scale),
+			Independent: parts[i].Independent}
 	}
 	return out
+}
+
+// stump is how near to a segment's end hls.js takes it for loaded.
+const stump = 200 * time.Millisecond
+
+// withoutStump leaves out the short last part that a run's end leaves, once another run has begun. hls.js may have
+// taken its segment for loaded without it, and would then look for nothing but that part until it leaves the list:
+// a stall of three target durations, where the next run is there to be played.
+func withoutStump(parts []timeline.PartView, scale uint32) []timeline.PartView {
+	n := len(parts)
+	if n > 1 && media.ToDuration(parts[n-1].Duration, scale) < stump && parts[n-1].Duration < parts[0].Duration {
+		return parts[:n-1]
+	}
+	return parts
 }
 
 // hint is the address of the part that comes next; "" while the newest run has nothing of the rendition.
