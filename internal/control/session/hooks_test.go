@@ -146,8 +146,10 @@ func TestUpdateHookEndsSessions(t *testing.T) {
 		return 200, ""
 	})
 	d := door(t, Config{Hooks: hooks(t, app)})
+	internal := request(Publish, "live/show", far)
+	internal.Internal = true
+	mustOpen(t, d, internal).Stamp(90000)
 	s := mustOpen(t, d, request(Play, "live/show", far))
-	s.Stamp(90000)
 	<-s.Context().Done()
 	wantCode(t, context.Cause(s.Context()), "hook_refused")
 	updates := 0

@@ -158,13 +158,13 @@ func (d *Door) tellDone(s *Session) {
 }
 
 // tellUpdate asks the on_update hook whether a session may go on.
-func (d *Door) tellUpdate(hooks *hook.Hooks, s *Session, now time.Time) {
+func (d *Door) tellUpdate(hooks *hook.Hooks, s *Session, now time.Time, stamp uint32) {
 	call := *s.hooked.call
 	call.Event = hook.UpdatePublish
 	if s.action == Play {
 		call.Event = hook.UpdatePlay
 	}
-	call.Time, call.Timestamp = int64(now.Sub(s.since)/time.Second), s.hooked.stamp.Load()
+	call.Time, call.Timestamp = int64(now.Sub(s.since)/time.Second), stamp
 	hooks.Update(call, func(err error) {
 		if err != nil {
 			s.Close(err)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -34,12 +35,13 @@ func (d *Door) tick() {
 	defer d.ticked()
 	now := time.Now()
 	rules := d.rules.Load()
-	ended, updates := d.measure(rules, now)
+	ended, updates, stamps := d.measure(rules, now)
 	for s, cause := range ended {
 		s.Close(cause)
 	}
 	for _, s := range updates {
-		d.tellUpdate(rules.Hooks, s, now)
+		// A viewer is at the time of what is published.
+		d.tellUpdate(rules.Hooks, s, now, cmp.Or(s.hooked.stamp.Load(), stamps[s.name]))
 	}
 	if now.Unix()%int64(keysEvery/time.Second) == 0 {
 		d.checkKeys(rules)
@@ -60,9 +62,9 @@ func (d *Door) ticked() {
 	d.scheduleLocked()
 }
 
-// measure reads all counters and finds the sessions whose time is over, and those
-// that on_update is due for.
-func (d *Door) measure(rules *rules, now time.Time) (ended map[*Session]error, updates []*Session) {
+// measure reads all counters and finds the sessions whose time is over, those that
+// on_update is due for, and the time of each stream in ms.
+func (d *Door) measure(rules *rules, now time.Time) (ended map[*Session]error, updates []*Session, stamps map[string]uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	m := &d.meter
@@ -70,8 +72,11 @@ func (d *Door) measure(rules *rules, now time.Time) (ended map[*Session]error, u
 	bps := func(bytes int64) int64 { return int64(float64(bytes) * 8 / seconds) }
 	in, out := m.leftIn, m.leftOut
 	m.leftIn, m.leftOut, m.at = 0, 0, now
-	ended = make(map[*Session]error)
+	ended, stamps = make(map[*Session]error), make(map[string]uint32)
 	for _, s := range d.sessions {
+		if s.action == Publish {
+			stamps[s.name] = s.hooked.stamp.Load()
+		}
 		w := &s.watch
 		nowIn, nowOut := s.in.Load(), s.out.Load()
 		w.inBPS.Store(bps(nowIn - w.in))
@@ -86,7 +91,7 @@ func (d *Door) measure(rules *rules, now time.Time) (ended map[*Session]error, u
 		}
 	}
 	m.inBPS, m.outBPS = bps(in), bps(out)
-	return ended, updates
+	return ended, updates, stamps
 }
 
 // overdue says why a session must end, if it must. The door's mutex is held.
