@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"weir/internal/fault"
@@ -24,6 +25,22 @@ type Config struct {
 	SegmentDuration time.Duration // 2 s if zero
 	PartDuration    time.Duration // 200 ms if zero; each run takes the nearest that its frame rates allow
 	Log             *slog.Logger  // slog.Default if nil
+	Counters        *Counters     // what is counted for all streams; may be nil
+}
+
+// Counters counts over all streams that share it.
+type Counters struct{ runs, parts, bytes, late, panics atomic.Int64 }
+
+// Stats is what Counters have counted.
+type Stats struct {
+	Runs, Parts, Bytes int64
+	Late               int64 // parts that came when their window was over
+	Panics             int64
+}
+
+// Stats returns the present values.
+func (c *Counters) Stats() Stats {
+	return Stats{Runs: c.runs.Load(), Parts: c.parts.Load(), Bytes: c.bytes.Load(), Late: c.late.Load(), Panics: c.panics.Load()}
 }
 
 func (c Config) withDefaults() Config {
@@ -35,6 +52,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Counters == nil {
+		c.Counters = &Counters{}
 	}
 	return c
 }
@@ -49,6 +69,7 @@ func Run(ctx context.Context, sub *hub.Subscription, tl *timeline.Timeline, cfg 
 	s.duration = s.cfg.SegmentDuration
 	defer func() {
 		if p := recover(); p != nil {
+			s.cfg.Counters.panics.Add(1)
 			tl.EndRun()
 			err = fault.Wrap(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), fault.Internal,
 				"panic", "The segmenter failed.", "The log has the details.")
@@ -205,9 +226,15 @@ func (s *session) tolerate(err error) error {
 
 // part hands a finished part to the timeline.
 func (s *session) part(rendition string, p timeline.Part) error {
+	n := s.cfg.Counters
 	err := s.tl.Append(rendition, p)
-	if errors.Is(err, timeline.ErrGone) {
-		return nil // so late that its window is over
+	switch {
+	case err == nil:
+		n.parts.Add(1)
+		n.bytes.Add(int64(len(p.Data)))
+	case errors.Is(err, timeline.ErrGone):
+		n.late.Add(1)
+		return nil // its window is over
 	}
 	return err
 }

@@ -227,6 +227,7 @@ func (s *session) open(tracks []media.Track, start, leadAt, part time.Duration) 
 	if err != nil {
 		return err
 	}
+	s.cfg.Counters.runs.Add(1)
 	s.cutter = NewCutter(&r, s.part)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"weir/internal/codec"
 	"weir/internal/codec/aac"
 	"weir/internal/codec/ac3"
+	"weir/internal/codec/h264"
 	"weir/internal/codec/mp3"
 	"weir/internal/codec/opus"
 	"weir/internal/media"
@@ -11,6 +12,7 @@ import (
 
 const (
 	maxAudioFrame = 64 << 10
+	nearlyFull    = 60000 // a PES packet so long may be cut by its length field
 
 	// Answers of measureAudio in place of a number of samples.
 	noFrame = -1
@@ -32,7 +34,6 @@ type splitter struct {
 type videoUnit struct {
 	data     []byte
 	pts, dts int64
-	lost     bool // something before is missing: wait for a key frame
 }
 
 func (p *splitter) lose() {
@@ -50,23 +51,24 @@ func (p *splitter) add(s *stream, b []byte, pts, dts int64, timed bool) error {
 	return p.addAudio(s, b, pts, timed)
 }
 
-// addVideo takes one access unit. One without a time goes on with the one before.
+// addVideo takes one access unit. A packet without a time, or with that of the one before,
+// goes on with the access unit before: some encoders cut large ones into packets of 64 KB.
 func (p *splitter) addVideo(s *stream, b []byte, pts, dts int64, timed bool) error {
 	v := &p.video
-	if !timed {
-		if len(v.data) > 0 && len(v.data)+len(b) <= maxPES {
-			v.data = append(v.data, b...)
-		}
+	if len(v.data) > 0 && (!timed || pts == v.pts && dts == v.dts) && len(v.data)+len(b) <= maxPES {
+		v.data = append(v.data, b...)
 		return nil
 	}
-	// Only a packet without a length can be known to be whole by its successor alone, and
-	// only then may a successor belong to it.
+	if !timed {
+		s.d.stats.Damaged++
+		return nil
+	}
 	if err := p.flushVideo(s); err != nil {
 		return err
 	}
 	v.data, v.pts, v.dts = append(v.data[:0], b...), pts, dts
-	if s.need > 0 {
-		return p.flushVideo(s)
+	if s.need > 0 && s.need < nearlyFull {
+		return p.flushVideo(s) // it says where it ends; why wait
 	}
 	return nil
 }
@@ -89,13 +91,23 @@ func (p *splitter) flushVideo(s *stream) error {
 		s.d.stats.Damaged++
 		return nil
 	}
-	key := codec.IsKey(p.codec, sample)
+	key := codec.IsKey(p.codec, sample) || openGroup(p.codec, sample)
 	if config := codec.InBandConfig(&s.track, sample); config != nil {
 		if err := s.configure(config, sample); err != nil {
 			return err
 		}
 	}
 	return s.d.tracks.frame(s, media.Frame{Track: s.track.ID, Key: key, DTS: v.dts, PTS: v.pts, Data: sample})
+}
+
+// openGroup reports whether decoding can begin at a picture that is no IDR: broadcast
+// encoders send I pictures with a recovery point instead.
+func openGroup(c media.Codec, sample []byte) bool {
+	if c != media.H264 {
+		return false
+	}
+	frames, ok := h264.RecoveryPoint(sample)
+	return ok && frames == 0 && !h264.IsB(sample)
 }
 
 // addAudio cuts a byte stream of self-describing frames.

@@ -124,6 +124,62 @@ func TestWrap(t *testing.T) {
 	}
 }
 
+// An access unit in several PES packets: with a time on the first alone, and on all.
+func TestAccessUnitInPieces(t *testing.T) {
+	track := media.Track{ID: 1, Kind: media.Video, Codec: media.H264, TimeScale: clock}
+	src := transport(t, clips[0].args...)
+	want := demux(t, src, len(src))
+	track.Config = want.tracks[0][0].Config
+	for _, timed := range []bool{false, true} {
+		m := NewMuxer(1000)
+		if err := m.Start([]media.Track{track}); err != nil {
+			t.Fatal(err)
+		}
+		mt := &m.tracks[0]
+		out := m.Header()
+		video := want.of(want.tracks[0][0].ID)
+		for i := range video {
+			f := video[i]
+			pes := mt.appendPES(nil, &f, f.PTS, f.DTS)
+			head := 9 + int(pes[8])
+			for rest, first := pes[head:], true; len(rest) > 0; first = false {
+				n := min(len(rest), 700)
+				piece := append([]byte(nil), pes[:head]...)
+				if !first && !timed {
+					piece = append(piece[:7], 0, 0)
+				}
+				piece = append(piece, rest[:n]...)
+				piece[4], piece[5] = 0, 0
+				out = m.appendPackets(out, mt.pid, piece, adaptation{pcr: -1})
+				rest = rest[n:]
+			}
+		}
+		got := demux(t, out, 1000)
+		if len(got.frames) != len(video) {
+			t.Fatalf("timed %v: %d frames, want %d", timed, len(got.frames), len(video))
+		}
+		for i := range video {
+			if got.frames[i].PTS != video[i].PTS || len(got.frames[i].Data) != len(video[i].Data) {
+				t.Fatalf("timed %v: frame %d: %d bytes, want %d", timed, i, len(got.frames[i].Data), len(video[i].Data))
+			}
+		}
+	}
+}
+
+// Broadcast streams without IDR pictures begin at recovery points.
+func TestOpenGroups(t *testing.T) {
+	src := transport(t, "-f", "lavfi", "-i", "testsrc=d=4:s=64x64:r=25", "-c:v", "libx264", "-bf", "2", "-g", "25", "-x264-params", "open-gop=1:scenecut=0")
+	keys := 0
+	for _, f := range demux(t, src, 1316).frames {
+		if f.Key {
+			keys++
+		}
+	}
+	if keys != 4 {
+		t.Errorf("%d random access points in 4 s, want 4", keys)
+	}
+}
+
 func TestTablesChange(t *testing.T) {
 	a, b := transport(t, clips[3].args...), transport(t, clips[0].args...)
 	r := demux(t, append(append([]byte(nil), a...), b...), 1316)
