@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
-import { budget } from "./build/budget";
-import { finish } from "./build/finish";
-import { pages } from "./build/pages";
+import { budget } from "./build/budget.ts";
+import { finish } from "./build/finish.ts";
+import { pages } from "./build/pages.ts";
 
 const here = import.meta.dirname;
 const outDir = resolve(here, "../internal/console/dist");

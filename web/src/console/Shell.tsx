@@ -13,14 +13,14 @@ import {
   IconUser,
 } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 import { del } from "../api/client";
-import { useSession } from "../api/hooks";
+import { useSession, useSystem } from "../api/hooks";
 import { type Language, languages, setLanguage } from "../i18n";
 import { bitrate } from "../lib/format";
-import { useLevel } from "../lib/levels";
+import { seedLevel, useLevel } from "../lib/levels";
 import { LevelLine } from "./parts/LevelLine";
 import { Logo } from "./parts/Logo";
 import { PasswordModal } from "./parts/PasswordModal";
@@ -75,7 +75,12 @@ function TopBar({ onSearch }: { onSearch: () => void }) {
       <Link to="/live" className="topbar-logo" aria-label={t("nav.home")}>
         <Logo size={24} />
       </Link>
-      <button type="button" className="searchbox" onClick={onSearch}>
+      <button
+        type="button"
+        className="searchbox"
+        aria-label={`${t("search.open")} Ctrl K`}
+        onClick={onSearch}
+      >
         <IconSearch size={16} aria-hidden />
         <span>{t("search.open")}</span>
         <kbd>Ctrl K</kbd>
@@ -92,6 +97,18 @@ function ServerLevel() {
   const { t, i18n } = useTranslation();
   const inward = useLevel("\0in");
   const out = useLevel("\0out");
+  const past = useSystem(60_000).data?.history;
+  useEffect(() => {
+    if (!past) return;
+    seedLevel(
+      "\0in",
+      past.map((h) => h.in_bps),
+    );
+    seedLevel(
+      "\0out",
+      past.map((h) => h.out_bps),
+    );
+  }, [past]);
   const text = t("nav.level", {
     in: bitrate(i18n.language, inward.at(-1)),
     out: bitrate(i18n.language, out.at(-1)),

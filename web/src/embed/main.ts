@@ -12,4 +12,8 @@ for (const attribute of ["mode", "latency", "muted", "autoplay", "playback-key",
   if (value !== null) player.setAttribute(attribute, value);
 }
 document.title = name;
-document.getElementById("root")?.replaceChildren(player);
+const main = document.createElement("main");
+const heading = document.createElement("h1");
+heading.textContent = name;
+main.append(heading, player);
+document.getElementById("root")?.replaceChildren(main);

@@ -1,4 +1,9 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
+import {
+  type CSSVariablesResolver,
+  createTheme,
+  defaultVariantColorsResolver,
+  type MantineColorsTuple,
+} from "@mantine/core";
 
 const water: MantineColorsTuple = [
   "#eaf7f9",
@@ -13,11 +18,31 @@ const water: MantineColorsTuple = [
   "#06424f",
 ];
 
+/** Mantine paints its dark surfaces from this scale: text, muted, edges, then surface, ground and sunken. */
+const dark: MantineColorsTuple = [
+  "#e8eef1",
+  "#c4d0d6",
+  "#a3b3bc",
+  "#8da0aa",
+  "#2c3b43",
+  "#1d2a31",
+  "#162127",
+  "#0e161b",
+  "#0a1014",
+  "#070b0e",
+];
+
 export const theme = createTheme({
   primaryColor: "water",
-  colors: { water },
+  colors: { water, dark },
   primaryShade: { light: 7, dark: 3 },
   autoContrast: true,
+  // Text on a filled button follows the scheme as its ground does; one fixed colour would fail in one of them.
+  variantColorResolver: (input) => {
+    const made = defaultVariantColorsResolver(input);
+    if (input.variant !== "filled") return made;
+    return { ...made, color: input.color === "red" ? "var(--weir-on-live)" : "var(--weir-on-accent)" };
+  },
   defaultRadius: "md",
   cursorType: "pointer",
   fontFamily: "var(--weir-font)",

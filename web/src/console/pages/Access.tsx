@@ -60,7 +60,9 @@ function Keys() {
                 <Table.Th>{t("keys.actions")}</Table.Th>
                 <Table.Th>{t("keys.lastUsed")}</Table.Th>
                 <Table.Th ta="right">{t("keys.shown")}</Table.Th>
-                <Table.Th />
+                <Table.Th>
+                  <span className="visually-hidden">{t("more")}</span>
+                </Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -217,7 +219,9 @@ function Tokens() {
                 <Table.Th>{t("keys.name")}</Table.Th>
                 <Table.Th>{t("tokens.scopes")}</Table.Th>
                 <Table.Th>{t("keys.lastUsed")}</Table.Th>
-                <Table.Th />
+                <Table.Th>
+                  <span className="visually-hidden">{t("more")}</span>
+                </Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -278,7 +282,7 @@ function Password() {
       <Text c="dimmed" mt={4} mb="sm">
         {t(session?.password_set ? "password.isSet" : "password.bannerText")}
       </Text>
-      <Button variant="default" onClick={() => setOpen(true)}>
+      <Button variant="default" className="fit" onClick={() => setOpen(true)}>
         {t(session?.password_set ? "password.change" : "password.set")}
       </Button>
       <PasswordModal opened={open} onClose={() => setOpen(false)} />

@@ -152,7 +152,7 @@ function Numbers({ streams }: { streams: Stream[] }) {
   const live = streams.filter((s) => s.state === "live").length;
   const lang = i18n.language;
   const parts = [
-    live === 0 ? t("live.none") : t("live.count", { count: live, n: count(lang, live) }),
+    t("live.count", { count: live, n: count(lang, live) }),
     t("live.watching", { n: count(lang, system?.totals.viewers ?? 0) }),
     t("live.out", { rate: bitrate(lang, system?.totals.out_bps) }),
     system ? t("live.disk", { size: bytes(lang, system.disk.free_bytes) }) : "",

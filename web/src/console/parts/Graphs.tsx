@@ -60,7 +60,7 @@ function Graph({ kind, points, last }: { kind: Kind; points: HistoryPoint[]; las
     if (!node) return;
     const make = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(options(kind, node.clientWidth, say, last), first.current, node);
+      plot.current = new uPlot(options(kind, node.clientWidth, say, last, lang), first.current, node);
     };
     make();
     const size = new ResizeObserver(() =>
@@ -76,9 +76,9 @@ function Graph({ kind, points, last }: { kind: Kind; points: HistoryPoint[]; las
       plot.current?.destroy();
       plot.current = undefined;
     };
-  }, [kind, say, last]);
+  }, [kind, say, last, lang]);
   useEffect(() => plot.current?.setData(data), [data]);
-  const now = data[1]?.at(-1);
+  const now = points.map(pick[kind]).findLast((v) => v !== null);
   return (
     <figure className="graph">
       <figcaption>
@@ -105,7 +105,14 @@ function unitOf(kind: Kind, lang: string, t: TFunction): (v: number) => string {
   }
 }
 
-function options(kind: Kind, width: number, say: (v: number) => string, last: boolean): uPlot.Options {
+function options(
+  kind: Kind,
+  width: number,
+  say: (v: number) => string,
+  last: boolean,
+  lang: string,
+): uPlot.Options {
+  const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" });
   const at = kinds.indexOf(kind);
   const line = paint(`--weir-series-${at + 1}`);
   const muted = paint("--weir-muted");
@@ -117,11 +124,20 @@ function options(kind: Kind, width: number, say: (v: number) => string, last: bo
     width,
     height: tall(last),
     legend: { show: false },
-    padding: [8, 8, last ? 0 : 4, 0],
+    padding: [8, 8, last ? 0 : 8, 0],
     cursor: { sync: { key: "stream", setSeries: false }, y: false, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (_u, min, max) => range(kind, min, max) } },
     axes: [
-      { show: last, stroke: muted, font, size: 24, grid: { show: false }, ticks: { show: false }, space: 80 },
+      {
+        show: last,
+        stroke: muted,
+        font,
+        size: 24,
+        space: 80,
+        grid: { show: false },
+        ticks: { show: false },
+        values: (_u, splits) => splits.map((s) => clock.format(s * 1000)),
+      },
       {
         stroke: muted,
         font,

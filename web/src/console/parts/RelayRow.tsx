@@ -28,7 +28,7 @@ export function RelayRow({
   const facts = [
     relay.on_demand ? t("pull.onDemandShort") : "",
     relay.bytes_out ? bytes(lang, relay.bytes_out) : "",
-    relay.state === "waiting" && relay.next_retry_at
+    relay.state === "waiting" && relay.next_retry_at && new Date(relay.next_retry_at).getTime() > Date.now()
       ? t("relays.next", { when: ago(lang, relay.next_retry_at) })
       : "",
     relay.attempts && relay.attempts > 1 ? t("relays.attempts", { n: relay.attempts }) : "",

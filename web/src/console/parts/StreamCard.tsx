@@ -18,7 +18,8 @@ export function StreamCard({ stream }: { stream: Stream }) {
   const finding = stream.verdict?.findings?.[0];
   return (
     <article className="card">
-      <Link to={streamPage(stream.name)} className="card-link" aria-label={stream.name}>
+      <Link to={streamPage(stream.name)} className="card-link">
+        <span className="visually-hidden">{stream.name}</span>
         <Thumb stream={stream} />
         <span className="over left">
           <StatePill state={stream.state} since={stream.since} />
