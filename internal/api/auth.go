@@ -60,16 +60,15 @@ func (a *API) authorize(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	c, err := a.caller(r)
-	if need != public {
-		if err == nil && !c.known {
+	if crossed := a.sameOrigin(r, c); crossed != nil {
+		err = crossed
+	}
+	if need != public && err == nil {
+		if !c.known {
 			err = fault.New(fault.Unauthorized, "sign_in_needed", "This needs a signed-in user or an API token.", "Sign in, or send Authorization: Bearer with a token.")
-		}
-		if err == nil {
+		} else {
 			err = c.identity.Require(string(need))
 		}
-	}
-	if err == nil {
-		err = a.sameOrigin(r, c)
 	}
 	if err != nil && (need != public || fault.Code(err) == "cross_origin") {
 		writeProblem(w, r, a.failure(r.Context(), ctx.Operation().OperationID, err))
