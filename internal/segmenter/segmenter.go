@@ -104,7 +104,7 @@ func (s *session) loop(ctx context.Context) error {
 			return err
 		case err != nil:
 			return err
-		case ok:
+		case ok && ctx.Err() == nil:
 			if err := s.take(&item); err != nil {
 				return err
 			}
