@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"weir/internal/codec"
 	"weir/internal/codec/opus"
 	"weir/internal/control/session"
+	"weir/internal/format/cmaf"
 	"weir/internal/format/rtp"
 	"weir/internal/hub"
 	"weir/internal/media"
@@ -31,6 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is a gateway with everything around it, on loopback.
 type world struct {
 	t    testing.TB
+	log  *slog.Logger
 	hub  *hub.Hub
 	door *session.Door
 	gw   *Gateway
@@ -40,7 +43,7 @@ type world struct {
 func newWorld(t testing.TB, cfg Config) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	w := &world{t: t, hub: hub.New(hub.Config{}, log), door: session.New(session.Config{}, log)}
+	w := &world{t: t, log: log, hub: hub.New(hub.Config{}, log), door: session.New(session.Config{}, log)}
 	if cfg.UDP == "" && cfg.TCP == "" {
 		cfg.UDP = "127.0.0.1:0"
 	}
@@ -174,6 +177,29 @@ func clip(t testing.TB) (media.Track, [][]byte) {
 		t.Fatal(err)
 	}
 	return track, samples
+}
+
+// bframes is a real stream with B-frames, made by FFmpeg.
+func bframes(t testing.TB) (media.Track, []media.Frame) {
+	t.Helper()
+	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p",
+		"-f", "mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof", "pipe:1").Output()
+	if err != nil {
+		t.Skip("ffmpeg is not installed: apt install ffmpeg")
+	}
+	h, err := cmaf.ParseInit(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames, err := h.Frames(nil, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	track := h.Tracks[0]
+	if codec.Reorder(&track) == 0 {
+		t.Fatal("no B-frames")
+	}
+	return track, frames
 }
 
 func opusTrack() media.Track {

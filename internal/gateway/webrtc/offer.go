@@ -33,7 +33,8 @@ type offeredMedia struct {
 // offeredCodec is one payload type.
 type offeredCodec struct {
 	payload uint8
-	name    string // upper case, "H264/90000"
+	label   string // as offered, "opus/48000/2"
+	name    string // the same in upper case
 	fmtp    string
 }
 
@@ -105,14 +106,14 @@ func readCodecs(m *sdp.MediaDescription) (codecs []offeredCodec) {
 		payload, value, _ := strings.Cut(a.Value, " ")
 		switch a.Key {
 		case "rtpmap":
-			names[payload] = strings.ToUpper(value)
+			names[payload] = value
 		case "fmtp":
 			fmtps[payload] = value
 		}
 	}
 	for _, f := range m.MediaName.Formats {
 		if n, err := strconv.ParseUint(f, 10, 7); err == nil && names[f] != "" {
-			codecs = append(codecs, offeredCodec{payload: uint8(n), name: names[f], fmtp: fmtps[f]})
+			codecs = append(codecs, offeredCodec{payload: uint8(n), label: names[f], name: strings.ToUpper(names[f]), fmtp: fmtps[f]})
 		}
 	}
 	return codecs
@@ -259,14 +260,7 @@ func (o *offered) answer(p answerParts) string {
 	for i, m := range o.media {
 		c := p.at(i)
 		if c == nil {
-			format := "0"
-			if len(m.formats) > 0 {
-				format = m.formats[0]
-			}
-			line("m=%s 0 %s %s\r\nc=IN IP4 0.0.0.0\r\na=inactive", m.kind, m.protocol, format)
-			if m.mid != "" {
-				line("a=mid:%s", m.mid)
-			}
+			m.reject(line)
 			continue
 		}
 		line("m=%s 9 %s %d\r\nc=IN IP4 0.0.0.0", m.kind, m.protocol, c.codec.payload)
@@ -287,17 +281,29 @@ func (o *offered) answer(p answerParts) string {
 	return b.String()
 }
 
+// reject answers a section that carries nothing. Its first payload type stands there for form's sake.
+func (m *offeredMedia) reject(line func(string, ...any)) {
+	format := "0"
+	if len(m.formats) > 0 {
+		format = m.formats[0]
+	}
+	line("m=%s 0 %s %s\r\nc=IN IP4 0.0.0.0\r\na=inactive", m.kind, m.protocol, format)
+	if m.mid != "" {
+		line("a=mid:%s", m.mid)
+	}
+	if len(m.codecs) > 0 && fmt.Sprint(m.codecs[0].payload) == format {
+		line("a=rtpmap:%s %s", format, m.codecs[0].label)
+	}
+}
+
 // describe writes the payload type and the SSRC.
 func (c *chosen) describe(line func(string, ...any)) {
-	name, clock, _ := strings.Cut(c.codec.name, "/")
-	if name == "OPUS" {
-		name = "opus"
-	}
-	line("a=rtpmap:%d %s/%s", c.codec.payload, name, clock)
+	line("a=rtpmap:%d %s", c.codec.payload, c.codec.label)
 	fmtp := c.codec.fmtp
-	if name == "opus" {
+	switch {
+	case strings.HasPrefix(c.codec.name, "OPUS/"):
 		fmtp = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1"
-	} else if clock == "90000" {
+	case strings.HasSuffix(c.codec.name, "/90000"):
 		line("a=rtcp-fb:%d nack\r\na=rtcp-fb:%d nack pli\r\na=rtcp-fb:%d ccm fir", c.codec.payload, c.codec.payload, c.codec.payload)
 	}
 	if fmtp != "" {

@@ -77,10 +77,15 @@ func (g *Gateway) prepare(ctx context.Context, name string, o *offered) (program
 		return program{}, err
 	}
 	want := chooseSound(s.Tracks(), o)
-	p := program{lane: s.Lane(hub.LaneKey{Format: "rtp", Variant: string(want)}, want.want(), newPacketLane(want))}
+	p := program{}
 	if want == opusSound {
+		// The lane is opened after its audio is there: a track that joins later moves the point where newcomers
+		// start to the next key frame.
+		asking := s.Subscribe(hub.Want{Need: media.Opus, FromNow: true})
+		defer asking.Close()
 		p.notice = g.awaitAudio(ctx, s)
 	}
+	p.lane = s.Lane(hub.LaneKey{Format: "rtp", Variant: string(want)}, want.want(), newPacketLane(want))
 	video, audio := want.pick(s.Tracks())
 	if video != nil {
 		p.video, p.config = video.Codec, video.Config

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -173,6 +174,7 @@ func (p *publisher) negotiate(offer string) (string, error) {
 	for _, t := range p.pc.GetTransceivers() {
 		if t.Direction() == webrtc.RTPTransceiverDirectionRecvonly || t.Direction() == webrtc.RTPTransceiverDirectionSendrecv {
 			sending++
+			preferH264(t)
 		}
 	}
 	p.ingest.expect(sending)
@@ -187,6 +189,24 @@ func (p *publisher) negotiate(offer string) (string, error) {
 	}
 	<-gathered
 	return p.pc.LocalDescription().SDP, nil
+}
+
+// preferH264 puts H.264 first in the answer, the one codec that every other output plays; browsers send the first.
+func preferH264(t *webrtc.RTPTransceiver) {
+	if t.Kind() != webrtc.RTPCodecTypeVideo {
+		return
+	}
+	codecs := t.Receiver().GetParameters().Codecs
+	slices.SortStableFunc(codecs, func(a, b webrtc.RTPCodecParameters) int {
+		rank := func(c webrtc.RTPCodecParameters) int {
+			if strings.EqualFold(c.MimeType, webrtc.MimeTypeH264) {
+				return 0
+			}
+			return 1
+		}
+		return rank(a) - rank(b)
+	})
+	_ = t.SetCodecPreferences(codecs) // what cannot be preferred is still answered
 }
 
 func errSilent() error {
