@@ -3,6 +3,20 @@
 // What belongs here: the configuration by application, the form of the request, the
 // meaning of the answer, and the queue of what is only told. What does not: when to
 // ask, and what follows from the answer (control/session).
+//
+// Where it differs from nginx-rtmp 1.2.2 (a test runs one receiver behind both):
+//   - nginx-rtmp keeps 31 bytes of flashver; here it is whole;
+//   - a client's arguments named app, addr, clientid, call, name or tcurl are left out,
+//     because many receivers take the last of two values, and then the client would
+//     speak for the server;
+//   - a redirect in answer to on_connect is a yes, and does not rename the application;
+//   - a receiver that does not answer on_update ends the session only where
+//     UpdateStrict is set, as nginx-rtmp's manual has it and its code has not;
+//   - Location may be an rtmps:// address, and receivers may be reached over https;
+//   - requests are HTTP/1.1 on connections that are kept, not HTTP/1.0 on new ones;
+//   - publishers and viewers over other protocols than RTMP call the hooks too, with
+//     their software as flashver and no tcurl;
+//   - the timestamp of on_update is up to two seconds old.
 package hook
 
 import (

@@ -83,6 +83,9 @@ func (x *refusals) keep(name string, a Attempt, addr string) Attempt {
 		x.byName = make(map[string][]Attempt)
 	}
 	list := x.byName[name]
+	if list == nil && a.Code == "rate_limited" {
+		return a // a flood of made-up names must not push out what somebody looks for
+	}
 	if list == nil && len(x.byName) >= attemptNames {
 		x.forgetOldest()
 	}

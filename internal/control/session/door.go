@@ -52,6 +52,7 @@ type Door struct {
 	tally    tally
 	meter    meter
 	timer    *time.Timer
+	keysAt   time.Time      // when keys were last looked at; only the tick uses it
 	ticking  sync.WaitGroup // the tick, and hooks that are being closed
 
 	refusals refusals

@@ -94,7 +94,11 @@ func TestGuessingIsSlowed(t *testing.T) {
 		refused(t, d, r, "key_wrong")
 	}
 	refused(t, d, r, "rate_limited")
+	refused(t, d, request(Publish, "live/other", far), "rate_limited")
 	refused(t, d, request(Publish, "live/show", "198.51.100.8:1"), "key_missing")
+	if a, b := len(d.Attempts("live/show")), len(d.Attempts("live/other")); a != 3 || b != 0 {
+		t.Errorf("%d and %d attempts", a, b)
+	}
 }
 
 func TestTouch(t *testing.T) {
