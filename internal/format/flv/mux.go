@@ -45,7 +45,8 @@ func (m *Muxer) Start(tracks []media.Track, ms uint32) (header, inband [][]byte,
 }
 
 func (m *Muxer) describe(dst []byte, ms uint32) []byte {
-	dst = appendTag(dst, TagScript, ms, AppendMetadata(nil, m.dialect, m.bodies.Tracks()))
+	// FFmpeg makes an empty subtitle track of metadata whose time is not 0.
+	dst = appendTag(dst, TagScript, 0, AppendMetadata(nil, m.dialect, m.bodies.Tracks()))
 	m.bodies.SequenceHeaders(func(kind TagType, body []byte) {
 		dst = appendTag(dst, kind, ms, body)
 	})

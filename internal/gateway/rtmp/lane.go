@@ -89,7 +89,8 @@ func (e *laneEncoder) describe(ms uint32) []byte {
 		meta = rtmpmsg.AppendAMF0(nil, "@setDataFrame")
 	}
 	meta = flv.AppendMetadata(meta, e.dialect, e.bodies.Tracks())
-	h := rtmpmsg.Header{CSID: rtmpmsg.CSIDData, Type: rtmpmsg.TypeDataAMF0, StreamID: e.streamID, Timestamp: ms, ChunkSize: laneChunk}
+	// FFmpeg makes an empty subtitle track of metadata whose time is not 0.
+	h := rtmpmsg.Header{CSID: rtmpmsg.CSIDData, Type: rtmpmsg.TypeDataAMF0, StreamID: e.streamID, ChunkSize: laneChunk}
 	b := rtmpmsg.AppendMessage(nil, h, meta)
 	e.bodies.SequenceHeaders(func(kind flv.TagType, body []byte) {
 		b = rtmpmsg.AppendMessage(b, e.header(kind, ms), body)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"weir/internal/format/flv"
 	"weir/internal/format/rtmpmsg"
 	"weir/internal/hub"
+	"weir/internal/media"
 )
 
 // playing is one player's turn, from play to closeStream.
@@ -95,20 +97,13 @@ func (y *playing) run(ctx context.Context) {
 
 func (y *playing) start(ctx context.Context) error {
 	p, s := y.peer, y.peer.server
-	want := hub.Want{Tracks: selectTracks(y.dialect), Wait: s.cfg.PlayWait}
-	lane, err := s.hub.Lane(ctx, y.session.Name(), laneKey(y.dialect, mediaStream, false), want, newEncoder(y.dialect, mediaStream, false))
+	lane, err := y.open(ctx)
 	if err != nil {
 		return err
 	}
 	if !y.hold(lane) {
 		lane.Close()
 		return context.Canceled
-	}
-	if err := lane.Err(); err != nil {
-		return err
-	}
-	if err := p.connect.check(y.dialect, lane.Tracks()); err != nil {
-		return err
 	}
 	if err := p.link.send(y.greeting()); err != nil {
 		return err
@@ -135,6 +130,84 @@ func (y *playing) start(ctx context.Context) error {
 		v.Close()
 	}
 	return nil
+}
+
+// open finds the lane that this player can read: the stream as it is, or with its audio made into AAC.
+func (y *playing) open(ctx context.Context) (*hub.Lane, error) {
+	s, d, name := y.peer.server, y.dialect, y.session.Name()
+	key, encoder := laneKey(d, mediaStream, false), newEncoder(d, mediaStream, false)
+	lane, err := s.hub.Lane(ctx, name, key, hub.Want{Tracks: selectTracks(d), Wait: s.cfg.PlayWait}, encoder)
+	if err != nil {
+		return nil, err
+	}
+	refusal := y.readable(lane)
+	if refusal == nil {
+		return lane, nil
+	}
+	audio := media.First(lane.Tracks(), media.Audio)
+	if audio == nil || y.peer.connect.check(d, []media.Track{*audio}) == nil {
+		lane.Close() // it is the video, which is not converted
+		return nil, refusal
+	}
+	key.Variant += "/aac"
+	converted := lane.Stream().Lane(key, hub.Want{Tracks: withAAC(d), Need: media.AAC}, encoder)
+	lane.Close()
+	if !awaitAudio(ctx, converted) {
+		converted.Close()
+		return nil, refusal
+	}
+	if err := y.readable(converted); err != nil {
+		converted.Close()
+		return nil, err
+	}
+	return converted, nil
+}
+
+// readable says why the player cannot read what the lane carries.
+func (y *playing) readable(lane *hub.Lane) error {
+	if err := lane.Err(); err != nil {
+		return err
+	}
+	return y.peer.connect.check(y.dialect, lane.Tracks())
+}
+
+// withAAC selects as the dialect does, with AAC as the only audio.
+func withAAC(d flv.Dialect) func([]media.Track) []media.TrackID {
+	return func(tracks []media.Track) []media.TrackID {
+		return selectTracks(min(d, flv.Enhanced))(slices.DeleteFunc(slices.Clone(tracks), func(t media.Track) bool {
+			return t.Kind == media.Audio && t.Codec != media.AAC
+		}))
+	}
+}
+
+// conversionWait is how long a player is kept until the converter has made its first frame.
+const conversionWait = 5 * time.Second
+
+// awaitAudio waits until the lane carries audio: players decide by what comes first which tracks there are.
+func awaitAudio(ctx context.Context, lane *hub.Lane) bool {
+	ctx, cancel := context.WithTimeout(ctx, conversionWait)
+	defer cancel()
+	w := make(laneWatcher, 1)
+	lane.Watch(w)
+	defer lane.Unwatch(w)
+	for media.First(lane.Tracks(), media.Audio) == nil {
+		select {
+		case <-w:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// laneWatcher is signalled when something is new.
+type laneWatcher chan struct{}
+
+func (w laneWatcher) LaneChanged(*hub.Lane, bool) {
+	select {
+	case w <- struct{}{}:
+	default:
+	}
 }
 
 // hold keeps the lane for stop to close; false when that has happened already.
