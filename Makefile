@@ -38,7 +38,7 @@ fuzz:
 # One line of an issue: make show L=2.1
 show:
 	@sh scripts/build
-	@$(GO) test -count 1 -v -timeout 60m -run 'TestShow_$(subst .,_,$(L))_' ./...
+	@WEIR_LONG=1 $(GO) test -count 1 -v -timeout 60m -run 'TestShow_$(subst .,_,$(L))_' ./...
 
 clean:
 	rm -rf bin internal/console/dist/assets internal/console/dist/*.html.* internal/console/dist/.built
