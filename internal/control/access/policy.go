@@ -13,7 +13,8 @@ import (
 // Config says who may publish and play without being asked for more than an address.
 type Config struct {
 	// Rules are read from the first to the last, and the first that fits decides, as in
-	// nginx: "allow publish 10.0.0.0/8", "deny play 1.2.3.4", "deny all". Without a
+	// nginx: "allow publish 10.0.0.0/8", "deny play 1.2.3.4", "deny all all" or shorter "deny
+	// all". Without a
 	// fitting rule the address is allowed.
 	Rules []string
 	// PublishOpen are the addresses that may publish without a key: an address, a range
@@ -71,14 +72,18 @@ func NewPolicy(c Config) (*Policy, error) {
 
 func parseRule(text string) (rule, error) {
 	bad := fault.New(fault.Invalid, "rule_invalid", fmt.Sprintf("The address rule %.100q is not understood.", text),
-		"Write allow or deny, then publish or play or neither, then an address, a range or all: deny publish 10.0.0.0/8.")
+		"Write allow or deny, then publish, play or all, then an address, a range or all: deny publish 10.0.0.0/8.")
 	words := strings.Fields(text)
 	if len(words) < 2 || len(words) > 3 || words[0] != "allow" && words[0] != "deny" {
 		return rule{}, bad
 	}
 	r := rule{deny: words[0] == "deny", text: strings.Join(words, " ")}
 	if len(words) == 3 {
-		if r.action = words[1]; r.action != ActionPublish && r.action != ActionPlay {
+		switch words[1] {
+		case ActionPublish, ActionPlay:
+			r.action = words[1]
+		case "all": // both
+		default:
 			return rule{}, bad
 		}
 	}

@@ -22,7 +22,7 @@ func policy(t *testing.T, c Config) *Policy {
 
 func TestFirstFittingRuleDecides(t *testing.T) {
 	p := policy(t, Config{Rules: []string{
-		"allow publish 192.168.1.20", "deny publish 192.168.1.0/24", "allow 192.168.0.0/16", "deny play 2001:db8::/32", "deny  publish all",
+		"allow publish 192.168.1.20", "deny publish 192.168.1.0/24", "allow all 192.168.0.0/16", "deny play 2001:db8::/32", "deny  publish all",
 	}})
 	for _, c := range []struct {
 		addr, action string
