@@ -136,7 +136,7 @@ func (y *playing) start(ctx context.Context) error {
 func (y *playing) open(ctx context.Context) (*hub.Lane, error) {
 	s, d, name := y.peer.server, y.dialect, y.session.Name()
 	key, encoder := laneKey(d, mediaStream, false), newEncoder(d, mediaStream, false)
-	lane, err := s.hub.Lane(ctx, name, key, hub.Want{Tracks: selectTracks(d), Wait: s.cfg.PlayWait}, encoder)
+	lane, err := openLane(ctx, s.hub, name, key, hub.Want{Tracks: selectTracks(d), Wait: s.cfg.PlayWait}, encoder)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (y *playing) open(ctx context.Context) (*hub.Lane, error) {
 	key.Variant += "/aac"
 	converted := lane.Stream().Lane(key, hub.Want{Tracks: withAAC(d), Need: media.AAC}, encoder)
 	lane.Close()
-	if !awaitAudio(ctx, converted) {
+	if !awaitTrack(ctx, converted, conversionWait, media.Audio) { // players decide by what comes first which tracks there are
 		converted.Close()
 		return nil, refusal
 	}
@@ -177,36 +177,6 @@ func withAAC(d flv.Dialect) func([]media.Track) []media.TrackID {
 		return selectTracks(min(d, flv.Enhanced))(slices.DeleteFunc(slices.Clone(tracks), func(t media.Track) bool {
 			return t.Kind == media.Audio && t.Codec != media.AAC
 		}))
-	}
-}
-
-// conversionWait is how long a player is kept until the converter has made its first frame.
-const conversionWait = 5 * time.Second
-
-// awaitAudio waits until the lane carries audio: players decide by what comes first which tracks there are.
-func awaitAudio(ctx context.Context, lane *hub.Lane) bool {
-	ctx, cancel := context.WithTimeout(ctx, conversionWait)
-	defer cancel()
-	w := make(laneWatcher, 1)
-	lane.Watch(w)
-	defer lane.Unwatch(w)
-	for media.First(lane.Tracks(), media.Audio) == nil {
-		select {
-		case <-w:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	return true
-}
-
-// laneWatcher is signalled when something is new.
-type laneWatcher chan struct{}
-
-func (w laneWatcher) LaneChanged(*hub.Lane, bool) {
-	select {
-	case w <- struct{}{}:
-	default:
 	}
 }
 

@@ -39,7 +39,7 @@ func Push(ctx context.Context, cfg PushConfig, h *hub.Hub, name string) error {
 		return err
 	}
 	want := hub.Want{Tracks: selectTracks(flv.Enhanced), Wait: cfg.Wait}
-	lane, err := h.Lane(ctx, name, laneKey(flv.Enhanced, c.streamID, true), want, newEncoder(flv.Enhanced, c.streamID, true))
+	lane, err := openLane(ctx, h, name, laneKey(flv.Enhanced, c.streamID, true), want, newEncoder(flv.Enhanced, c.streamID, true))
 	if err != nil {
 		return err
 	}
