@@ -2,6 +2,7 @@ package segmenter
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -298,49 +299,74 @@ func TestPartsOfRoundedTimes(t *testing.T) {
 	}
 }
 
+// drawFrames makes frames of two tracks whose times go on in any steps.
+func drawFrames(rt *rapid.T, start time.Duration) []media.Frame {
+	v, a := media.FromDuration(start, 90000), media.FromDuration(start, 48000)
+	var frames []media.Frame
+	for i := range rapid.IntRange(1, 400).Draw(rt, "frames") {
+		if rapid.IntRange(0, 2).Draw(rt, "which") > 0 {
+			v += rapid.SampledFrom([]int64{1, 1500, 3000, 3600, 3600, 3600, 20000, 500000}).Draw(rt, "step")
+			key := len(frames) == 0 || rapid.IntRange(0, 20).Draw(rt, "key") == 0
+			cts := rapid.SampledFrom([]int64{0, 0, 3600, 7200}).Draw(rt, "cts")
+			frames = append(frames, media.Frame{Track: 1, Key: key, DTS: v, PTS: v + cts, Data: fmt.Appendf(nil, "v%d", i)})
+			continue
+		}
+		a += rapid.SampledFrom([]int64{1, 1000, 1024, 1024, 1024, 1100, 200000}).Draw(rt, "step")
+		frames = append(frames, media.Frame{Track: 2, Key: true, DTS: a, PTS: a, Data: fmt.Appendf(nil, "a%d", i)})
+	}
+	return frames
+}
+
+// intoTimeline hands parts to a timeline, which has to take them all but for those that its
+// window has left behind, and then to the collector.
+func intoTimeline(rt *rapid.T, run *timeline.Run, col *collector) (sink Sink, stop func()) {
+	store, err := timeline.NewStore(timeline.Config{}, quiet)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	tl, _ := store.Open("x")
+	if _, err := tl.BeginRun(*run); err != nil {
+		rt.Fatal(err)
+	}
+	return func(name string, p timeline.Part) error {
+		if err := tl.Append(name, p); err != nil && !errors.Is(err, timeline.ErrGone) {
+			return err
+		}
+		return col.sink(name, p)
+	}, store.Close
+}
+
 // Whatever comes, every frame comes out once and in order, and segment numbers grow.
 func TestAnyFrames(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		start := epoch*time.Second + time.Duration(rapid.IntRange(0, 1999).Draw(rt, "offset"))*time.Millisecond
 		run := testRun(2*time.Second, start, videoTrack(), audioTrack())
-		v, a := media.FromDuration(start, 90000), media.FromDuration(start, 48000)
-		var frames []media.Frame
-		for i := range rapid.IntRange(1, 400).Draw(rt, "frames") {
-			if rapid.IntRange(0, 2).Draw(rt, "which") > 0 {
-				v += rapid.SampledFrom([]int64{1, 1500, 3000, 3600, 3600, 3600, 20000, 500000}).Draw(rt, "step")
-				key := len(frames) == 0 || rapid.IntRange(0, 20).Draw(rt, "key") == 0
-				cts := rapid.SampledFrom([]int64{0, 0, 3600, 7200}).Draw(rt, "cts")
-				frames = append(frames, media.Frame{Track: 1, Key: key, DTS: v, PTS: v + cts, Data: fmt.Appendf(nil, "v%d", i)})
-			} else {
-				a += rapid.SampledFrom([]int64{1, 1000, 1024, 1024, 1024, 1100, 200000}).Draw(rt, "step")
-				frames = append(frames, media.Frame{Track: 2, Key: true, DTS: a, PTS: a, Data: fmt.Appendf(nil, "a%d", i)})
-			}
-		}
 		col := collect(t, run)
-		c := NewCutter(run, col.sink)
-		var video, audio []string
-		for i := range frames {
-			f := &frames[i]
+		sink, stop := intoTimeline(rt, run, col)
+		defer stop()
+		c := NewCutter(run, sink)
+		want := map[string][]string{}
+		for _, f := range drawFrames(rt, start) {
 			if f.Track == 2 {
-				audio = append(audio, string(f.Data))
-			} else if f.Key || len(video) > 0 {
-				video = append(video, string(f.Data))
+				want["audio1"] = append(want["audio1"], string(f.Data))
+			} else if f.Key || len(want["video0"]) > 0 {
+				want["video0"] = append(want["video0"], string(f.Data))
 			}
-			if err := c.Add(f); err != nil {
+			if err := c.Add(&f); err != nil {
 				rt.Fatal(err)
 			}
 		}
 		if err := c.Flush(); err != nil {
 			rt.Fatal(err)
 		}
-		for name, want := range map[string][]string{"video0": video, "audio1": audio} {
+		for _, name := range []string{"video0", "audio1"} {
 			got := col.frames(name)
-			if len(got) != len(want) {
-				rt.Fatalf("%s: %d frames, want %d", name, len(got), len(want))
+			if len(got) != len(want[name]) {
+				rt.Fatalf("%s: %d frames, want %d", name, len(got), len(want[name]))
 			}
-			for i := range want {
-				if string(got[i].Data) != want[i] {
-					rt.Fatalf("%s frame %d is %s, want %s", name, i, got[i].Data, want[i])
+			for i := range got {
+				if string(got[i].Data) != want[name][i] {
+					rt.Fatalf("%s frame %d is %s, want %s", name, i, got[i].Data, want[name][i])
 				}
 				if i > 0 && got[i].DTS < got[i-1].DTS {
 					rt.Fatalf("%s frame %d goes back", name, i)

@@ -8,12 +8,14 @@ import (
 )
 
 const (
-	maxHunt   = 1 << 20  // bytes looked through for packets before giving up
-	maxPES    = 16 << 20 // of one frame
-	maxPIDs   = 64       // elementary streams and tables followed
-	maxHeld   = 8 << 20  // bytes of frames kept until the tracks are known
-	maxFrames = 4096     // the same, in frames
-	waitTicks = 3 * clock
+	maxPending = 48 << 20 // of all frames that are not whole yet
+	maxKept    = 1 << 20  // a buffer that is longer is not used again
+	maxHunt    = 1 << 20  // bytes looked through for packets before giving up
+	maxPES     = 16 << 20 // of one frame
+	maxPIDs    = 64       // elementary streams and tables followed
+	maxHeld    = 8 << 20  // bytes of frames kept until the tracks are known
+	maxFrames  = 4096     // the same, in frames
+	waitTicks  = 3 * clock
 )
 
 // Handler takes what a Demuxer finds. An error ends the Write that led to it.
@@ -56,6 +58,7 @@ type Demuxer struct {
 	last    int64
 	timed   bool // last is valid
 	tracks  announcer
+	pending int // bytes of frames that are not whole yet
 }
 
 // NewDemuxer returns a demuxer that calls h from within Write and Flush.

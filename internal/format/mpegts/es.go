@@ -36,9 +36,9 @@ type videoUnit struct {
 	pts, dts int64
 }
 
-func (p *splitter) lose() {
+func (p *splitter) lose(s *stream) {
 	p.rest, p.timed = p.rest[:0], false
-	p.video.data = p.video.data[:0]
+	p.video.data = s.d.release(p.video.data)
 }
 
 func (p *splitter) add(s *stream, b []byte, pts, dts int64, timed bool) error {
@@ -57,6 +57,7 @@ func (p *splitter) addVideo(s *stream, b []byte, pts, dts int64, timed bool) err
 	v := &p.video
 	if len(v.data) > 0 && (!timed || pts == v.pts && dts == v.dts) && len(v.data)+len(b) <= maxPES {
 		v.data = append(v.data, b...)
+		s.d.pending += len(b)
 		return nil
 	}
 	if !timed {
@@ -67,6 +68,7 @@ func (p *splitter) addVideo(s *stream, b []byte, pts, dts int64, timed bool) err
 		return err
 	}
 	v.data, v.pts, v.dts = append(v.data[:0], b...), pts, dts
+	s.d.pending += len(b)
 	if s.need > 0 && s.need < nearlyFull {
 		return p.flushVideo(s) // it says where it ends; why wait
 	}
@@ -85,8 +87,8 @@ func (p *splitter) flushVideo(s *stream) error {
 	if len(v.data) == 0 {
 		return nil
 	}
-	sample, err := codec.Normalize(p.codec, v.data, 0)
-	v.data = v.data[:0]
+	sample, err := codec.Normalize(p.codec, v.data, 0) // Annex B: always a copy
+	v.data = s.d.release(v.data)
 	if err != nil || len(sample) == 0 {
 		s.d.stats.Damaged++
 		return nil

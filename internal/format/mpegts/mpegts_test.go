@@ -371,7 +371,9 @@ func FuzzDemux(f *testing.F) {
 		if _, err := d.Write(b[half:]); err != nil {
 			return
 		}
-		_ = d.Flush()
+		if err := d.Flush(); err == nil && d.pending != 0 {
+			t.Fatalf("%d bytes are pending after the end", d.pending)
+		}
 		if total > 2*len(b)+64 {
 			t.Fatalf("%d bytes of frames out of %d", total, len(b))
 		}

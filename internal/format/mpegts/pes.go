@@ -30,8 +30,22 @@ func (s *stream) lose() {
 	if s.on && len(s.buf) > 0 {
 		s.d.stats.Damaged++
 	}
-	s.buf, s.on = s.buf[:0], false
-	s.split.lose()
+	s.clear()
+	s.split.lose(s)
+}
+
+// clear forgets the PES packet collected.
+func (s *stream) clear() {
+	s.buf, s.on = s.d.release(s.buf), false
+}
+
+// release empties a buffer. A large one is not kept: many streams could have had one.
+func (d *Demuxer) release(b []byte) []byte {
+	d.pending -= len(b)
+	if cap(b) > maxKept {
+		return nil
+	}
+	return b[:0]
 }
 
 func (s *stream) add(b []byte, start bool) error {
@@ -44,17 +58,19 @@ func (s *stream) add(b []byte, start bool) error {
 	if !s.on {
 		return nil
 	}
-	if len(s.buf)+len(b) > maxPES {
+	if len(s.buf)+len(b) > maxPES || s.d.pending+len(b) > maxPending {
 		s.lose()
 		return nil
 	}
 	s.buf = append(s.buf, b...)
+	s.d.pending += len(b)
 	if s.need == 0 && len(s.buf) >= 6 {
 		if n := int(binary.BigEndian.Uint16(s.buf[4:])); n > 0 {
 			s.need = 6 + n
 		}
 	}
 	if s.need > 0 && len(s.buf) >= s.need {
+		s.d.pending -= len(s.buf) - s.need
 		s.buf = s.buf[:s.need]
 		return s.end()
 	}
@@ -69,11 +85,11 @@ func (s *stream) end() error {
 	}
 	b := s.buf
 	whole := len(b) >= s.need
-	defer func() { s.buf, s.on = s.buf[:0], false }()
+	defer s.clear()
 	if len(b) < 9 || b[0] != 0 || b[1] != 0 || b[2] != 1 || b[6]&0xC0 != 0x80 || !whole || 9+int(b[8]) > len(b) {
 		if len(b) < 4 || b[3] != 0xBE { // not just padding
 			s.d.stats.Damaged++
-			s.split.lose()
+			s.split.lose(s)
 		}
 		return nil
 	}
