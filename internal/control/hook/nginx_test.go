@@ -177,7 +177,7 @@ func weir(t *testing.T, receiver string) string {
 // and player. Taken apart and put together again, nginx's requests are the same bytes:
 // the same fields, in the same order, with the same encoding. And both servers send the
 // same fields with the same values, but for what is another at each run.
-func TestSameFormAsNginxRTMP(t *testing.T) {
+func TestShow_2_4_HooksAsNginxRTMP(t *testing.T) {
 	address, bodies := receiver(t)
 	nginx := drive(t, nginxWithRTMP(t, address), bodies)
 	for event, body := range nginx {

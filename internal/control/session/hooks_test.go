@@ -43,7 +43,9 @@ func hooks(t *testing.T, app hook.App) *hook.Hooks {
 	return h
 }
 
-func TestHookDecidesAlone(t *testing.T) {
+// judged is a door where on_publish and on_play of the application live decide.
+func judged(t *testing.T) (*Door, chan url.Values) {
+	t.Helper()
 	app, calls := hookServer(t, func(call string, form url.Values) (int, string) {
 		switch {
 		case form.Get("user") == "anna", call == "connect":
@@ -58,18 +60,25 @@ func TestHookDecidesAlone(t *testing.T) {
 		return 403, ""
 	})
 	app.OnUpdate = ""
-	d := door(t, Config{Keys: keys(t, t.TempDir()), Hooks: hooks(t, app), Policy: policy(t, access.Config{PublishOpen: []string{"all"}})})
-	ask := func(r Request) Request {
-		r.App, r.TcURL, r.Flashver, r.ClientID = "live", "rtmp://h/live", "FMLE", "7"
-		return r
-	}
-	wantCode(t, d.Connect(t.Context(), ask(request("", "", far))), "")
+	return door(t, Config{Keys: keys(t, t.TempDir()), Hooks: hooks(t, app), Policy: policy(t, access.Config{PublishOpen: []string{"all"}})}), calls
+}
+
+// overRTMP adds what an RTMP connection brings along.
+func overRTMP(a Action, name string) Request {
+	r := request(a, name, far)
+	r.App, r.TcURL, r.Flashver, r.ClientID = "live", "rtmp://h/live", "FMLE", "7"
+	return r
+}
+
+func TestHookDecidesAlone(t *testing.T) {
+	d, calls := judged(t)
+	wantCode(t, d.Connect(t.Context(), overRTMP("", "")), "")
 	if got := <-calls; got.Get("call") != "connect" || got.Get("app") != "live" || got.Get("epoch") == "" {
 		t.Errorf("connect: %v", got)
 	}
-	refused(t, d, ask(request(Publish, "live/show", far)), "hook_refused") // although its address is open
+	refused(t, d, overRTMP(Publish, "live/show"), "hook_refused") // although its address is open
 	<-calls
-	r := ask(request(Publish, "live/show", far))
+	r := overRTMP(Publish, "live/show")
 	r.Args = "user=anna"
 	s := mustOpen(t, d, r)
 	want := url.Values{
@@ -89,14 +98,19 @@ func TestHookDecidesAlone(t *testing.T) {
 		t.Errorf("disconnect: %v", got)
 	}
 
-	if s = mustOpen(t, d, ask(request(Publish, "live/rename", far))); s.Name() != "live/studio" || s.info().Name != "live/studio" {
+	refused(t, d, request(Publish, "other/show", "198.51.100.8:1"), "") // no hook there, and its address is open
+}
+
+func TestHookRenamesAndRedirects(t *testing.T) {
+	d, calls := judged(t)
+	if s := mustOpen(t, d, overRTMP(Publish, "live/rename")); s.Name() != "live/studio" || s.info().Name != "live/studio" {
 		t.Errorf("renamed to %s", s.Name())
 	}
 	if total, _ := d.Viewers("live/studio"); total != 0 {
 		t.Error("a publisher is a viewer")
 	}
-	refused(t, d, ask(request(Publish, "live/trap", far)), "hook_failed")
-	if s = mustOpen(t, d, ask(request(Play, "live/relay", far))); s.Redirect() != "rtmp://198.51.100.9/live/x" || s.Name() != "live/relay" {
+	refused(t, d, overRTMP(Publish, "live/trap"), "hook_failed")
+	if s := mustOpen(t, d, overRTMP(Play, "live/relay")); s.Redirect() != "rtmp://198.51.100.9/live/x" || s.Name() != "live/relay" {
 		t.Errorf("redirected to %q", s.Redirect())
 	}
 	// Other protocols than RTMP bring their query and no application.
@@ -111,7 +125,6 @@ func TestHookDecidesAlone(t *testing.T) {
 			break
 		}
 	}
-	refused(t, d, request(Publish, "other/show", "198.51.100.8:1"), "") // no hook there, and its address is open
 }
 
 // The door owns its hooks: goleak would find those that it forgot.

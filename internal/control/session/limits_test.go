@@ -202,3 +202,18 @@ func TestBandwidth(t *testing.T) {
 		}
 	})
 }
+
+// The tick reads all counters while Open and Close wait: it must be short.
+func BenchmarkMeasure10000(b *testing.B) {
+	d := New(Config{}, discard)
+	defer d.Close()
+	for range 10_000 {
+		if _, err := d.Open(context.Background(), request(Play, "live/show", "127.0.0.1:1")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		d.measure(d.rules.Load(), time.Now())
+	}
+}
