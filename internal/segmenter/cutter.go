@@ -214,6 +214,11 @@ func (c *Cutter) Flush() error {
 			}
 		}
 		l.queue = l.queue[:0]
+		if l.track.Kind == media.Audio && l.n == c.lead.n-1 {
+			if err := l.reach(c.lead.n); err != nil {
+				return err
+			}
+		}
 		if err := l.finish(); err != nil {
 			return err
 		}

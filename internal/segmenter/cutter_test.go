@@ -181,6 +181,19 @@ func TestHoles(t *testing.T) {
 	})
 }
 
+// The run ends right behind a cut that audio has not come to.
+func TestAudioEndsWithTheVideo(t *testing.T) {
+	start := epoch * time.Second
+	video, audio := gop(start, 25*6+1, 50, 25, 0), aac(start, 5900*48/1024)
+	run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+	col := cutAll(t, run, interleave(video, audio, 0))
+	v, a := col.segs["video0"], col.segs["audio1"]
+	if len(v) != 4 || len(a) != 4 || a[3].parts[0].Gap || len(a[3].frames) != 1 {
+		t.Fatalf("%d video and %d audio segments", len(v), len(a))
+	}
+	checkFrames(t, audio, col.frames("audio1"))
+}
+
 func TestKeyFramesComeSeldom(t *testing.T) {
 	start := epoch * time.Second
 	video := gop(start, 25*20, 100, 25, 0)

@@ -158,6 +158,21 @@ func (l *lane) finish() error {
 	return l.emit(k, true)
 }
 
+// reach gives the last frame to segment n, the one after the open one: the run ends where
+// the leading track has just begun a segment, and without a frame the track's playlist
+// would end with a gap.
+func (l *lane) reach(n int64) error {
+	k := len(l.pending)
+	if k < 2 {
+		return nil
+	}
+	if err := l.emit(k-1, true); err != nil {
+		return err
+	}
+	l.n, l.index = n, 0
+	return nil
+}
+
 // leave closes the open segment and says that there is nothing up to segment n: the
 // playlist must go on, whether or not the track does.
 func (l *lane) leave(n int64) error {
