@@ -1,0 +1,226 @@
+package hls
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"weir/internal/deliver"
+	format "weir/internal/format/hls"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
+}
+
+// began is a stream with the given number of finished segments and one open part.
+func (s *site) began(n int) {
+	s.begin(1000, time.Second, 100*time.Millisecond, "v0", "a0")
+	s.segments(n, "v0", "a0")
+	s.add("v0", 100*time.Millisecond, 500, false)
+	s.add("a0", 100*time.Millisecond, 50, false)
+}
+
+func TestAnswersAtOnce(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(3)
+	code, text, h := s.get("index.m3u8")
+	if code != 200 || !strings.Contains(text, "v0.m3u8?s=") || h.Get("Content-Type") != format.MIMEType || h.Get("Access-Control-Allow-Origin") != "*" {
+		t.Fatal(code, text, h)
+	}
+	if c := h.Get("Cache-Control"); c != "private, no-cache" {
+		t.Error("a playlist with a viewer's token in it may be shared:", c)
+	}
+	code, text, h = s.get("v0.m3u8")
+	if code != 200 || strings.Contains(text, "?") || h.Get("Cache-Control") != "public, no-cache" {
+		t.Error(code, text, h)
+	}
+	code, text, _ = s.get("v0.m3u8?key=K")
+	if code != 200 || !strings.Contains(text, `m4s?key=K&s=`) || !strings.Contains(text, `mp4?key=K&s=`) {
+		t.Error("the key does not travel", code, text)
+	}
+	// Both parts that exist and segments that are long gone need no waiting.
+	for _, q := range []string{"_HLS_msn=1003&_HLS_part=0", "_HLS_msn=1002", "_HLS_msn=1", "_HLS_msn=1002&_HLS_part=10", "_HLS_msn=1003&_HLS_part=0&_HLS_skip=YES"} {
+		if code, _, h := s.get("v0.m3u8?" + q); code != 200 || h.Get("Cache-Control") != "public, max-age=6" {
+			t.Error(q, code, h.Get("Cache-Control"))
+		}
+	}
+	if n := s.srv.Stats().Blocked; n != 0 {
+		t.Errorf("%d requests waited", n)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	s := newSite(t, deliver.Config{FirstWait: 50 * time.Millisecond})
+	s.began(3)
+	for file, want := range map[string]string{
+		"v0.m3u8?_HLS_msn=1005":                   "400 hls_too_far_ahead", // the last finished one is 1002
+		"v0.m3u8?_HLS_msn=x":                      "400 hls_bad_reload",
+		"v0.m3u8?_HLS_msn=":                       "400 hls_bad_reload",
+		"v0.m3u8?_HLS_msn=-1":                     "400 hls_bad_reload",
+		"v0.m3u8?_HLS_msn=1&_HLS_msn=2":           "400 hls_bad_reload",
+		"v0.m3u8?_HLS_part=1":                     "400 hls_bad_reload",
+		"v0.m3u8?_HLS_msn=1&_HLS_part=9e9":        "400 hls_bad_reload",
+		"v0.m3u8?_HLS_skip=no":                    "400 hls_bad_reload",
+		"v0.m3u8?_HLS_msn=1111111111111111111111": "400 hls_bad_reload",
+		"v7.m3u8": "404 rendition_unknown",
+	} {
+		code, text, h := s.get(file)
+		status, codeWant, _ := strings.Cut(want, " ")
+		if fmt.Sprint(code) != status || !strings.Contains(text, `"`+codeWant+`"`) || h.Get("Cache-Control") != "no-store" {
+			t.Error(file, code, text, h.Get("Cache-Control"))
+		}
+	}
+	s.store.Remove("live/show")
+	if code, text, _ := s.get("index.m3u8"); code != 404 || !strings.Contains(text, "stream_unknown") {
+		t.Error(code, text)
+	}
+}
+
+// TestFirstSegment: a playlist that is asked for before there is a segment waits for it instead of failing.
+func TestFirstSegment(t *testing.T) {
+	s := newSite(t, deliver.Config{FirstWait: 60 * time.Millisecond})
+	s.begin(1000, time.Second, 100*time.Millisecond, "v0")
+	s.add("v0", 100*time.Millisecond, 10, false)
+	if code, text, _ := s.get("index.m3u8"); code != 503 || !strings.Contains(text, "stream_not_ready") {
+		t.Error(code, text)
+	}
+	if code, _, _ := s.get("v0.m3u8"); code != 503 {
+		t.Error(code)
+	}
+	late := newSite(t, deliver.Config{})
+	late.begin(1000, time.Second, 100*time.Millisecond, "v0")
+	got := make(chan int, 2)
+	for _, file := range []string{"index.m3u8", "v0.m3u8"} {
+		go func() { code, _, _ := late.get(file); got <- code }()
+	}
+	late.waiting(2)
+	late.segments(1, "v0")
+	for range 2 {
+		if code := <-got; code != 200 {
+			t.Error(code)
+		}
+	}
+}
+
+// waiting returns when n requests are held.
+func (s *site) waiting(n int64) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for s.srv.Stats().Blocked < n {
+		<-tick.C
+	}
+}
+
+// TestBlockingReload: a request is answered when what it asks for is there, within 30 ms, and not before.
+func TestBlockingReload(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(3)
+	type reply struct {
+		at   time.Time
+		code int
+		text string
+	}
+	held := int64(0)
+	ask := func(query string) <-chan reply {
+		c := make(chan reply, 1)
+		go func() {
+			code, text, _ := s.get("v0.m3u8?" + query)
+			c <- reply{time.Now(), code, text}
+		}()
+		held++
+		s.waiting(held)
+		return c
+	}
+	check := func(c <-chan reply, what string) {
+		t.Helper()
+		made := time.Now()
+		r := <-c
+		if d := r.at.Sub(made); r.code != 200 || !strings.Contains(r.text, what) || d > 30*time.Millisecond {
+			t.Errorf("%d after %v, without %s:\n%s", r.code, d, what, r.text)
+		}
+	}
+	part, whole, next := ask("_HLS_msn=1003&_HLS_part=1"), ask("_HLS_msn=1003"), ask("_HLS_msn=1003&_HLS_part=2&_HLS_skip=YES")
+	s.add("a0", 100*time.Millisecond, 10, false) // another rendition's part wakes nobody
+	s.add("v0", 100*time.Millisecond, 10, false)
+	check(part, "-1003-1.m4s")
+	if len(whole)+len(next) != 0 {
+		t.Error("answered too early")
+	}
+	s.add("v0", 100*time.Millisecond, 10, true) // the segment ends with its third part
+	check(whole, "seg-"+fmt.Sprint(s.run.ID)+"-v0-1003.m4s")
+	check(next, "-1003-2.m4s")
+	beyond := ask("_HLS_msn=1003&_HLS_part=3") // stands for 1004, part 0
+	s.add("v0", 100*time.Millisecond, 10, false)
+	check(beyond, "-1004-0.m4s")
+}
+
+// TestReloadAcrossARun: who waits for a segment of a publisher that went away is answered by the next run's.
+func TestReloadAcrossARun(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(3)
+	got := make(chan string, 1)
+	go func() { _, text, _ := s.get("v0.m3u8?_HLS_msn=1003&_HLS_part=1"); got <- text }()
+	s.waiting(1)
+	s.tl.EndRun()
+	s.begin(1020, time.Second, 100*time.Millisecond, "v0", "a0")
+	s.add("v0", 100*time.Millisecond, 10, false)
+	if text := <-got; !strings.Contains(text, "#EXT-X-DISCONTINUITY\n") || !strings.Contains(text, "-1020-0.m4s") {
+		t.Error(text)
+	}
+}
+
+// TestPatience: a stream that stands still is an error after three target durations, one whose publisher is away is not.
+func TestPatience(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.begin(1000, 60*time.Millisecond, 6*time.Millisecond, "v0")
+	s.segments(2, "v0")
+	started := time.Now()
+	code, text, _ := s.get("v0.m3u8?_HLS_msn=1002&_HLS_part=0")
+	if d := time.Since(started); code != 503 || !strings.Contains(text, "hls_reload_timeout") || d < 170*time.Millisecond {
+		t.Error(code, text, d)
+	}
+	s.tl.EndRun()
+	code, text, h := s.get("v0.m3u8?_HLS_msn=1002&_HLS_part=0")
+	if code != 200 || strings.Contains(text, "PRELOAD-HINT") || h.Get("Cache-Control") != "public, no-cache" {
+		t.Error(code, text, h)
+	}
+	s.tl.End()
+	if code, text, _ = s.get("v0.m3u8?_HLS_msn=1002&_HLS_part=0"); code != 200 || !strings.HasSuffix(text, "#EXT-X-ENDLIST\n") {
+		t.Error(code, text)
+	}
+}
+
+// TestRenderedOnce: a thousand viewers of one version cost one rendering.
+func TestRenderedOnce(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(3)
+	s.get("v0.m3u8")
+	n := s.srv.Stats().Renders
+	for range 20 {
+		s.get("v0.m3u8")
+	}
+	if m := s.srv.Stats().Renders; m != n {
+		t.Errorf("%d renderings for one version", m-n+1)
+	}
+}
+
+func FuzzReload(f *testing.F) {
+	for _, s := range []string{"_HLS_msn=1&_HLS_part=2&_HLS_skip=YES", "_HLS_msn=999999999999999999", "_HLS_skip=v2", "_HLS_msn=&_HLS_part"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		q, err := url.ParseQuery(s)
+		if err != nil {
+			return
+		}
+		ask, err := parseReload(q)
+		if err == nil && (ask.msn < -1 || ask.part < -1 || ask.part >= 0 && ask.msn < 0) {
+			t.Errorf("%+v", ask)
+		}
+	})
+}
