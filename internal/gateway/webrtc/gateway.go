@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,7 +142,7 @@ func (g *Gateway) listen() error {
 		g.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: g.port, Logger: quiet{}})
 	}
 	if g.cfg.TCP != "" {
-		l, err := net.Listen("tcp", g.cfg.TCP)
+		l, err := g.listenTCP()
 		if err != nil {
 			return err
 		}
@@ -149,6 +150,18 @@ func (g *Gateway) listen() error {
 		g.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: g.tcp, Logger: quiet{}, ReadBufferSize: 64, WriteBufferSize: 1 << 20})
 	}
 	return nil
+}
+
+// listenTCP opens the TCP port. Where any will do it is the UDP port's number, if that is free.
+func (g *Gateway) listenTCP() (net.Listener, error) {
+	host, number, err := net.SplitHostPort(g.cfg.TCP)
+	if err == nil && number == "0" && g.udp != nil {
+		udp, _ := g.Ports()
+		if l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(udp))); err == nil {
+			return l, nil
+		}
+	}
+	return net.Listen("tcp", g.cfg.TCP)
 }
 
 // startShards starts the goroutines that send to viewers, one per processor.

@@ -179,11 +179,11 @@ func clip(t testing.TB) (media.Track, [][]byte) {
 	return track, samples
 }
 
-// bframes is a real stream with B-frames, made by FFmpeg.
-func bframes(t testing.TB) (media.Track, []media.Frame) {
+// x264 is a second of video made by FFmpeg.
+func x264(t testing.TB, args ...string) (media.Track, []media.Frame) {
 	t.Helper()
-	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p",
-		"-f", "mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof", "pipe:1").Output()
+	args = append([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=1", "-c:v", "libx264", "-pix_fmt", "yuv420p"}, args...)
+	out, err := exec.Command("ffmpeg", append(args, "-f", "mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof", "pipe:1")...).Output()
 	if err != nil {
 		t.Skip("ffmpeg is not installed: apt install ffmpeg")
 	}
@@ -192,14 +192,13 @@ func bframes(t testing.TB) (media.Track, []media.Frame) {
 		t.Fatal(err)
 	}
 	frames, err := h.Frames(nil, out)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(frames) != 25 {
+		t.Fatalf("%d frames, %v", len(frames), err)
 	}
-	track := h.Tracks[0]
-	if codec.Reorder(&track) == 0 {
-		t.Fatal("no B-frames")
+	for i := range frames {
+		frames[i].Track = h.Tracks[0].ID
 	}
-	return track, frames
+	return h.Tracks[0], frames
 }
 
 func opusTrack() media.Track {
@@ -259,7 +258,12 @@ type received struct {
 // watch opens a WHEP session with pion as the player and sends what arrives to the channel.
 func (w *world) watch(name string, network ...webrtc.NetworkType) (*webrtc.PeerConnection, chan received, http.Header) {
 	w.t.Helper()
-	pc, err := peerAPI(w.t, network...).NewPeerConnection(webrtc.Configuration{})
+	return w.watchWith(name, peerAPI(w.t, network...))
+}
+
+func (w *world) watchWith(name string, api *webrtc.API) (*webrtc.PeerConnection, chan received, http.Header) {
+	w.t.Helper()
+	pc, err := api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func errOffer(message string) error {
 func readMedia(text string) (offered, error) {
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(text); err != nil {
-		return offered{}, errOffer("The SDP offer cannot be read.")
+		return offered{}, fault.Wrap(err, fault.Invalid, "offer_malformed", "The SDP offer cannot be read.", "Send the offer as the browser made it.")
 	}
 	first := func(m *sdp.MediaDescription, key string) string {
 		if v, ok := m.Attribute(key); ok {
@@ -160,6 +160,7 @@ const (
 	main
 	constrainedHigh
 	high
+	high444
 )
 
 func h264Profile(idc, constraints byte) int {
@@ -174,6 +175,8 @@ func h264Profile(idc, constraints byte) int {
 		return constrainedHigh
 	case idc == 100:
 		return high
+	case idc == 244:
+		return high444
 	default:
 		return 0
 	}
@@ -196,14 +199,14 @@ func (c *offeredCodec) fitH264(config []byte) int {
 	}
 	offered := h264Profile(byte(id>>16), byte(id>>8))
 	switch {
-	case stream == 0: // 4:2:2, 4:4:4, 10 bit
+	case stream == 0: // 4:2:2, 10 bit
 		return 0
-	case offered == stream:
-		return 10
-	case offered > stream:
-		return 10 - (offered - stream)
+	case offered >= stream:
+		return 20 - (offered - stream)
+	case stream == high444:
+		return 0
 	default:
-		return 1
+		return 1 + offered
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
+	"weir/internal/codec"
 	"weir/internal/control/session"
 	"weir/internal/fault"
 	"weir/internal/hub"
@@ -340,7 +341,10 @@ func TestViewersStayWhileThePublisherIsAway(t *testing.T) {
 // B-frames are refused where they are, not where a header only allows them.
 func TestBFrames(t *testing.T) {
 	w := newWorld(t, Config{})
-	track, frames := bframes(t)
+	track, frames := x264(t, "-bf", "2")
+	if codec.Reorder(&track) == 0 {
+		t.Fatal("no B-frames")
+	}
 	pub, err := w.hub.Publish(hub.Offer{Name: "live/b", Tracks: []media.Track{track}})
 	if err != nil {
 		t.Fatal(err)
