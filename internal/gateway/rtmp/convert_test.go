@@ -2,9 +2,14 @@ package rtmp
 
 import (
 	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
+	"weir/internal/control/hook"
+	"weir/internal/control/session"
 	"weir/internal/fault"
 	"weir/internal/hub"
 	"weir/internal/media"
@@ -70,4 +75,35 @@ func TestOpusForOldPlayers(t *testing.T) {
 		cancel()
 		<-published
 	}
+}
+
+// TestRedirect: an address that a hook answers with is handed on, with the session's life as its own.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "rtmp://other/live/copy")
+		w.WriteHeader(http.StatusFound)
+	}))
+	defer receiver.Close()
+	ended := make(chan string, 1)
+	s := newStack(t, Config{Redirect: func(ctx context.Context, action session.Action, name, to string) {
+		<-ctx.Done()
+		ended <- string(action) + " " + name + " " + to
+	}})
+	hooks, err := hook.New(hook.Config{Apps: map[string]hook.App{"live": {OnPublish: receiver.URL}}}, (&net.Dialer{}).DialContext, s.server.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.door.SetConfig(session.Config{Hooks: hooks})
+	c := dialRaw(t, s.addr).shake()
+	c.connect("live")
+	c.call("publish", 2, nil, "show", "live")
+	if code, text := c.status(); code != "NetStream.Publish.Start" {
+		t.Fatalf("%s: %s", code, text)
+	}
+	_ = c.conn.Close()
+	if got := <-ended; got != "publish live/show rtmp://other/live/copy" {
+		t.Error(got)
+	}
+	hooks.Close()
 }

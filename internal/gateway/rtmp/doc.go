@@ -12,7 +12,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +27,7 @@ type Config struct {
 	Admission  time.Duration // from the handshake to publish or play (20 s)
 	Idle       time.Duration // a publisher that sends nothing for so long is let go (30 s)
 	PlayWait   time.Duration // how long a player waits for a missing stream (10 s)
-	PendingIP  int           // connections per address that are not yet admitted (50)
+	PendingIP  int           // connections per address that are not yet admitted (50); loopback has no limit of its own
 	Pending    int           // the same over all addresses (2000)
 	LegacyHEVC bool          // HEVC as codec id 12 for players that declare nothing, instead of a refusal
 	TakeOver   bool          // a new publisher with a valid key replaces the one that is there
@@ -67,7 +66,6 @@ type Server struct {
 	start   time.Time
 	pending pending
 	serials atomic.Uint64
-	wg      sync.WaitGroup
 	count   counters
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"weir/internal/fault"
@@ -20,8 +21,9 @@ import (
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
+	var connections sync.WaitGroup
+	defer connections.Wait()
 	defer ln.Close() //nolint:errcheck // already failing or ending
-	defer s.wg.Wait()
 	for {
 		conn, err := ln.Accept()
 		switch {
@@ -41,7 +43,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			continue
 		}
 		s.count.accepted.Add(1)
-		s.wg.Go(func() { s.serve(ctx, conn) })
+		connections.Go(func() { s.serve(ctx, conn) })
 	}
 }
 
@@ -66,7 +68,11 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	defer stop()
 
 	half := &halfOpen{conn: conn, ip: addrPort(conn).Addr()}
-	if evicted := s.pending.add(half, s.cfg.PendingIP, s.cfg.Pending); evicted != nil {
+	perIP := s.cfg.PendingIP
+	if half.ip.IsLoopback() {
+		perIP = s.cfg.Pending // a proxy on this machine stands for everybody
+	}
+	if evicted := s.pending.add(half, perIP, s.cfg.Pending); evicted != nil {
 		s.count.evicted.Add(1)
 		_ = evicted.conn.Close()
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"testing"
@@ -45,7 +46,7 @@ func good(t *testing.T, s *stack, name string) time.Duration {
 // TestHalfOpenFlood: thousands of silent and of half-shaken connections cost
 // little and keep no publisher out.
 func TestHalfOpenFlood(t *testing.T) {
-	s := newStack(t, Config{})
+	s := newStack(t, Config{Pending: 200})
 	before := heap()
 	var conns []net.Conn
 	defer func() {
@@ -68,13 +69,41 @@ func TestHalfOpenFlood(t *testing.T) {
 	if took := good(t, s, "during"); took > time.Second {
 		t.Errorf("a good publisher took %s", took)
 	}
-	waitFor(t, "the pending to be cut", func() bool { return s.server.Stats().Connections <= 50+2 })
+	waitFor(t, "the pending to be cut", func() bool { return s.server.Stats().Connections <= 200+2 })
 	st := s.server.Stats()
-	if st.Pending > 50 || st.Evicted == 0 || st.Broken == 0 {
+	if st.Pending > 200 || st.Evicted == 0 || st.Broken == 0 {
 		t.Errorf("%+v", st)
 	}
 	if used := heap() - before; used > 20<<20 {
 		t.Errorf("%d MiB held", used>>20)
+	}
+}
+
+// TestPendingLimits: who has got least far goes first, of the address or of all.
+func TestPendingLimits(t *testing.T) {
+	var p pending
+	ip := func(last byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, last}) }
+	add := func(last byte, progress int32) *halfOpen {
+		h := &halfOpen{ip: ip(last)}
+		h.progress.Store(progress)
+		if p.add(h, 3, 5) != nil {
+			t.Fatal("too early")
+		}
+		return h
+	}
+	a, b, c := add(1, 1), add(1, 0), add(1, 0)
+	if got := p.add(&halfOpen{ip: ip(1)}, 3, 5); got != b {
+		t.Errorf("evicted %+v", got)
+	}
+	add(2, 0)
+	add(3, 0)
+	if got := p.add(&halfOpen{ip: ip(4)}, 3, 5); got != c {
+		t.Errorf("evicted %+v", got)
+	}
+	p.remove(a)
+	p.remove(a)
+	if p.size() != 4 {
+		t.Errorf("%d pending", p.size())
 	}
 }
 
