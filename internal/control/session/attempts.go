@@ -36,8 +36,8 @@ type refusals struct {
 func (d *Door) refuse(r *Request, err error) error {
 	f := fault.Of(err)
 	addr := r.Remote.Addr()
-	if wrongKey(f.Code) && !exempt(addr) {
-		d.rules.Load().limiter.Allow(addr, rateFailure)
+	if f.Code == "hook_refused" && !exempt(addr) {
+		d.rules.Load().limiter.Allow(addr, rateRefused)
 	}
 	a := Attempt{
 		At: time.Now(), Remote: r.Remote.String(), Protocol: r.Protocol, UserAgent: clip(r.UserAgent),

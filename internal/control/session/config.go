@@ -13,7 +13,7 @@ const (
 	rateConnect = "connect"
 	ratePublish = "publish"
 	ratePlay    = "play"
-	rateFailure = "failure"
+	rateRefused = "refused"
 	rateKey     = "key"
 )
 
@@ -48,7 +48,7 @@ type Rates struct {
 	Connect access.Rate // RTMP connections; default 20/s, burst 100
 	Publish access.Rate // default 2/s, burst 20
 	Play    access.Rate // default 50/s, burst 200
-	Failure access.Rate // wrong or missing keys; default 1 in 3 s, burst 20
+	Refused access.Rate // refusals by a hook: who has used them up is not asked about; default 1 in 3 s, burst 20
 	Key     access.Rate // publishing under one key from anywhere; default 1/s, burst 20
 }
 
@@ -63,7 +63,7 @@ func (r Rates) classes() map[string]access.Rate {
 		rateConnect: def(r.Connect, 20, 100),
 		ratePublish: def(r.Publish, 2, 20),
 		ratePlay:    def(r.Play, 50, 200),
-		rateFailure: def(r.Failure, 1.0/3, 20),
+		rateRefused: def(r.Refused, 1.0/3, 20),
 		rateKey:     def(r.Key, 1, 20),
 	}
 }

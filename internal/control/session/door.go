@@ -194,9 +194,6 @@ func (d *Door) check(rules *rules, s *Session) error {
 	if err := rules.Policy.Address(addr, string(s.action)); err != nil {
 		return err
 	}
-	if empty, wait := rules.limiter.Empty(addr, rateFailure); empty && !exempt(addr) {
-		return limited(wait)
-	}
 	class := ratePlay
 	if s.action == Publish {
 		class = ratePublish

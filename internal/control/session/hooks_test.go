@@ -101,6 +101,20 @@ func TestHookDecidesAlone(t *testing.T) {
 	refused(t, d, request(Publish, "other/show", "198.51.100.8:1"), "") // no hook there, and its address is open
 }
 
+func TestReceiverIsSparedGuesses(t *testing.T) {
+	app, calls := hookServer(t, func(string, url.Values) (int, string) { return 403, "" })
+	d := door(t, Config{Hooks: hooks(t, app), Rates: Rates{Refused: access.Rate{PerSecond: 0.01, Burst: 3}}})
+	for range 3 {
+		refused(t, d, request(Play, "live/show", far), "hook_refused")
+	}
+	refused(t, d, request(Play, "live/show", far), "rate_limited")
+	refused(t, d, request(Play, "live/show", "198.51.100.8:1"), "hook_refused")
+	mustOpen(t, d, request(Play, "other/show", far)).Close(nil) // where no hook is asked, nothing is limited
+	if len(calls) != 4 {
+		t.Errorf("%d calls", len(calls))
+	}
+}
+
 func TestHookRenamesAndRedirects(t *testing.T) {
 	d, calls := judged(t)
 	if s := mustOpen(t, d, overRTMP(Publish, "live/rename")); s.Name() != "live/studio" || s.info().Name != "live/studio" {

@@ -24,6 +24,10 @@ func (d *Door) judge(ctx context.Context, rules *rules, r *Request, s *Session) 
 			s.hooked.call = &call
 		}
 		if s.action == Publish && app.OnPublish != "" || s.action == Play && app.OnPlay != "" {
+			// A key cannot be guessed, but what a receiver is asked may be, and asking costs it.
+			if empty, wait := rules.limiter.Empty(r.Remote.Addr(), rateRefused); empty && !exempt(r.Remote.Addr()) {
+				return limited(wait)
+			}
 			return d.askHook(ctx, rules.Hooks, r, s)
 		}
 	}
@@ -175,13 +179,4 @@ func (d *Door) tellUpdate(hooks *hook.Hooks, s *Session, now time.Time, stamp ui
 // Client is who makes an HTTP request, looked at through trusted proxies.
 func (d *Door) Client(peer netip.AddrPort, forwardedFor []string) netip.AddrPort {
 	return d.rules.Load().Policy.Client(peer, forwardedFor)
-}
-
-// wrongKey are the refusals that count as guessing.
-func wrongKey(code string) bool {
-	switch code {
-	case "key_wrong", "key_missing", "key_wrong_stream", "key_wrong_action", "hook_refused":
-		return true
-	}
-	return false
 }
