@@ -84,13 +84,26 @@ func TestViewersAreBounded(t *testing.T) {
 	v := newViewers(nil)
 	now := time.Unix(1e9, 0)
 	req := session.Request{Name: "live/show", Remote: netip.MustParseAddrPort("192.0.2.1:1"), Protocol: "hls"}
-	for i := range 5000 {
+	for i := range 3000 { // never sends a token back
 		req.UserAgent = strconv.Itoa(i % 3)
 		if _, _, err := v.find(&req, "", true, now); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := v.count(); n > newPerWindow+3 {
+	if n := v.count(); n != 3 {
+		t.Errorf("%d viewers of three kinds of software", n)
+	}
+	for i := range 3000 { // sends it back once and asks for another, or says every time that it is another software
+		req.UserAgent = strconv.Itoa(i % 1500)
+		vw, _, err := v.find(&req, "", true, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, fresh, err := v.find(&req, vw.token, true, now); fresh || err != nil {
+			t.Fatal(fresh, err)
+		}
+	}
+	if n := v.count(); n > newPerWindow+1 {
 		t.Errorf("%d viewers from one address", n)
 	}
 	now = now.Add(window + forgetIdle)
@@ -99,6 +112,29 @@ func TestViewersAreBounded(t *testing.T) {
 	}
 	if n := v.count(); n != 1 || len(v.byID) != 1 {
 		t.Errorf("%d viewers after the others were forgotten, %d identities", n, len(v.byID))
+	}
+}
+
+// TestViewerMoves: a phone that changes its network stays one viewer, also for the segments, which carry no token.
+func TestViewerMoves(t *testing.T) {
+	v := newViewers(nil)
+	now := time.Unix(1e9, 0)
+	home := session.Request{Name: "live/show", Remote: netip.MustParseAddrPort("192.0.2.1:1"), Protocol: "hls", UserAgent: "phone"}
+	first, _, err := v.find(&home, "", true, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	street := home
+	street.Remote = netip.MustParseAddrPort("[2001:db8::7]:9")
+	if vw, _, _ := v.find(&street, first.token, false, now); vw != first {
+		t.Error("the token is another viewer's")
+	}
+	street.Protocol = ""
+	if vw, _, _ := v.find(&street, "", false, now); vw != first {
+		t.Error("a segment from the new network is another viewer's")
+	}
+	if v.count() != 1 || len(v.byID) != 1 {
+		t.Error(v.count(), len(v.byID))
 	}
 }
 

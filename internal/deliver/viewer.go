@@ -46,6 +46,9 @@ type viewer struct {
 	session *session.Session
 	seen    time.Time // the last request
 	touched time.Time // the last time the door heard of it
+
+	confirmed bool // its token has come back
+	crowd     bool // stands for all newcomers of a network
 }
 
 type viewers struct {
@@ -152,13 +155,15 @@ func remote(r *http.Request) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
-func identify(r *session.Request) identity {
+// identify hashes what a request shows. Who came with a key is somebody else than a neighbour behind the same router
+// who shows none.
+func identify(r *session.Request, proto, agent string) identity {
 	h := sha256.New()
 	_, _ = h.Write(r.Remote.Addr().AppendTo(nil))
-	_, _ = h.Write([]byte{0})
-	_, _ = h.Write([]byte(r.Name))
-	_, _ = h.Write([]byte{0})
-	_, _ = h.Write([]byte(r.UserAgent))
+	for _, s := range [...]string{r.Name, proto, r.Key, agent} {
+		_, _ = h.Write([]byte{0})
+		_, _ = h.Write([]byte(s))
+	}
 	var id identity
 	copy(id[:], h.Sum(nil))
 	return id
@@ -166,36 +171,68 @@ func identify(r *session.Request) identity {
 
 // find gives the viewer that a request belongs to. fresh tells that its token must be handed out.
 func (v *viewers) find(r *session.Request, token string, mayIssue bool, now time.Time) (vw *viewer, fresh bool, err error) {
-	id := identify(r)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.sweepLocked(now)
-	if known := v.byToken[token]; known != nil && known.fits(r) && (r.Key == "" || known.key == r.Key) {
-		known.seen, known.id = now, id
-		v.byID[id] = known
+	if known := v.byToken[token]; known != nil && known.fits(r) {
+		known.seen, known.confirmed = now, true
+		v.movedLocked(known, r)
 		return known, false, nil
 	}
-	// Without a token the same address and software are the same viewer, unless it came with a key that this
-	// request does not show: a neighbour behind the same router must not ride on it.
-	last := v.byID[id]
-	if last != nil && (last.key != r.Key || !last.fits(r)) {
-		last = nil
-	}
-	if last != nil && (!mayIssue || !v.mayGrowLocked(r.Remote.Addr(), now)) {
+	last := v.latestLocked(r, r.UserAgent)
+	if last != nil && (!mayIssue || !last.confirmed) {
+		// A player that never sends its token back is one viewer however often it asks.
 		last.seen = now
 		return last, mayIssue, nil
+	}
+	agent, crowd := r.UserAgent, false
+	if !v.mayGrowLocked(r.Remote.Addr(), now) {
+		agent, crowd = "", true // all newcomers of this network share one viewer for a while
+		if last = v.latestLocked(r, agent); last != nil {
+			last.seen = now
+			return last, mayIssue, nil
+		}
 	}
 	if len(v.byToken) >= maxViewers {
 		return nil, false, fault.New(fault.Unavailable, "too_many_viewers", "The server has reached its limit of viewers.", "Try again later.")
 	}
-	vw = &viewer{token: rand.Text()[:22], name: r.Name, proto: cmp.Or(r.Protocol, defaultProtocol), id: id, key: r.Key, seen: now}
-	v.byToken[vw.token], v.byID[id] = vw, vw
+	proto := cmp.Or(r.Protocol, defaultProtocol)
+	vw = &viewer{token: rand.Text()[:22], name: r.Name, proto: proto, id: identify(r, proto, agent), key: r.Key, seen: now, crowd: crowd}
+	v.byToken[vw.token], v.byID[vw.id] = vw, vw
 	return vw, mayIssue, nil
 }
 
-// fits reports whether a request may be the viewer's: a segment is of no protocol.
+// movedLocked keeps a viewer findable without its token, also when it comes from another address now.
+func (v *viewers) movedLocked(vw *viewer, r *session.Request) {
+	if vw.crowd {
+		return
+	}
+	shows := *r
+	shows.Key = vw.key
+	id := identify(&shows, vw.proto, r.UserAgent)
+	if id != vw.id && v.byID[vw.id] == vw {
+		delete(v.byID, vw.id)
+	}
+	vw.id = id
+	v.byID[id] = vw
+}
+
+// latestLocked is the latest viewer that shows the same; a segment may be of either protocol.
+func (v *viewers) latestLocked(r *session.Request, agent string) *viewer {
+	if r.Protocol != "" {
+		return v.byID[identify(r, r.Protocol, agent)]
+	}
+	hls, dash := v.byID[identify(r, "hls", agent)], v.byID[identify(r, "dash", agent)]
+	if hls == nil || dash != nil && dash.seen.After(hls.seen) {
+		return dash
+	}
+	return hls
+}
+
+// fits reports whether a request with the viewer's token may be the viewer's: a segment is of no protocol, and the
+// token stands for the key it was given for, but not for another one.
 func (vw *viewer) fits(r *session.Request) bool {
-	return vw.name == r.Name && (r.Protocol == "" || r.Protocol == vw.proto)
+	return vw.name == r.Name && (r.Protocol == "" || r.Protocol == vw.proto) && (r.Key == "" || r.Key == vw.key)
 }
 
 // mayGrowLocked counts the new viewers of a network and reports whether one more gets a session of its own.
@@ -228,11 +265,6 @@ func (v *viewers) sweepLocked(now time.Time) {
 		delete(v.byToken, token)
 		if v.byID[vw.id] == vw {
 			delete(v.byID, vw.id)
-		}
-	}
-	for id, vw := range v.byID {
-		if vw.id != id {
-			delete(v.byID, id) // the viewer has moved to another address
 		}
 	}
 }
