@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Brain, Director, type View } from "../src/player/brain";
 import { clock } from "../src/player/controls";
-import { steer } from "../src/player/edge";
+import { speedFor } from "../src/player/edge";
 import { type Engine, EngineError, type EngineName } from "../src/player/engine";
 import { flvError } from "../src/player/flv";
 import { keyAction } from "../src/player/keys";
@@ -59,13 +59,17 @@ describe("WHEP", () => {
 
 describe("distance to the edge", () => {
   it("leaves the speed alone near its target and hurries by steps", () => {
-    expect(steer(0.2, 0.2, 2)).toEqual({ rate: 1 });
-    expect(steer(0.26, 0.2, 2)).toEqual({ rate: 1 });
-    expect(steer(0.3, 0.2, 2)).toEqual({ rate: 1.04 });
-    expect(steer(0.5, 0.2, 2)).toEqual({ rate: 1.1 });
-    expect(steer(1.5, 0.2, 2)).toEqual({ rate: 1.25 });
-    expect(steer(0.05, 0.2, 2)).toEqual({ rate: 0.94 });
-    expect(steer(2.1, 0.2, 2)).toBe("jump");
+    const at = (reserve: number, now = 1) => speedFor(reserve, 0.2, now);
+    expect([0.2, 0.25, 0.29].map((r) => at(r))).toEqual([1, 1, 1]);
+    expect([0.31, 0.6, 1.2].map((r) => at(r))).toEqual([1.05, 1.1, 1.25]);
+    expect(at(0.05)).toBe(0.95);
+  });
+  it("stops later than it starts, both ways", () => {
+    expect(speedFor(0.25, 0.2, 1.05)).toBe(1.05);
+    expect(speedFor(0.25, 0.2, 1.25)).toBe(1.05);
+    expect(speedFor(0.21, 0.2, 1.05)).toBe(1);
+    expect(speedFor(0.1, 0.2, 0.95)).toBe(0.95);
+    expect(speedFor(0.15, 0.2, 0.95)).toBe(1);
   });
 });
 

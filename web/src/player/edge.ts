@@ -1,32 +1,49 @@
-/** Keeps playback a steady, small distance behind the newest data by bending the speed, and jumps only when far off. */
+/**
+ * Keeps playback a steady, small distance behind the newest data by bending the
+ * speed, and jumps only when far off.
+ *
+ * What counts is not the data in hand at one moment, which rises and falls with
+ * every frame or part that arrives, but the least there was in the last second:
+ * that is the reserve that stands between the viewer and a stall.
+ */
 
 export interface EdgePlan {
-  /** Seconds of data to keep ahead of the picture. */
+  /** Seconds of reserve to keep. */
   target: number;
-  /** Farther behind than this, jump instead of hurrying. */
+  /** With more data in hand than this, jump instead of hurrying. */
   jump: number;
-  /** The target grows up to this when the data comes unevenly. */
+  /** The reserve grows up to this when data comes unevenly. */
   ceiling: number;
 }
 
-/** What to do at `ahead` seconds of data in hand. Pure, so that it can be held to its promises in a test. */
-export function steer(ahead: number, target: number, jump: number): { rate: number } | "jump" {
-  if (ahead > jump) return "jump";
-  const off = ahead - target;
-  // A dead band keeps the sound untouched while all is well; steps instead of a curve,
-  // because every change of speed restarts the time stretcher.
-  if (off > 0.5) return { rate: 1.25 };
-  if (off > 0.2) return { rate: 1.1 };
-  if (off > 0.07) return { rate: 1.04 };
-  if (ahead < target * 0.3) return { rate: 0.94 };
-  return { rate: 1 };
+const sampleEvery = 50;
+const window = 20; // samples: one second
+/** Every change of speed restarts the time stretcher of the sound, so changes keep apart. */
+const changeEvery = 400;
+
+/**
+ * The speed for this reserve. It knows the speed now, so that it starts to hurry later than it stops:
+ * without that gap it would change back and forth with every frame.
+ */
+export function speedFor(reserve: number, target: number, now: number): number {
+  const over = reserve - target;
+  if (over > 0.8) return 1.25;
+  if (over > 0.3) return 1.1;
+  if (over > 0.1) return 1.05;
+  if (over > 0.02 && now > 1) return Math.min(now, 1.05);
+  if (reserve < target * 0.3) return 0.95;
+  if (reserve < target * 0.7 && now < 1) return now;
+  return 1;
 }
 
 export class EdgeKeeper {
   private timer: ReturnType<typeof setInterval> | undefined;
   private target: number;
+  private samples: number[] = [];
+  private changedAt = 0;
   private calmSince = 0;
-  private settled = false;
+  private landedAt = 0;
+  private firstAt = 0;
   private readonly video: HTMLVideoElement;
   private readonly plan: EdgePlan;
   /** Off while the viewer has chosen to be behind. */
@@ -40,27 +57,38 @@ export class EdgeKeeper {
 
   start(): void {
     this.video.addEventListener("waiting", this.starved);
-    this.timer = setInterval(() => this.tick(performance.now()), 50);
+    this.timer = setInterval(() => this.tick(performance.now()), sampleEvery);
   }
 
   stop(): void {
     clearInterval(this.timer);
     this.video.removeEventListener("waiting", this.starved);
-    this.video.playbackRate = 1;
+    this.setRate(1);
   }
 
   goLive(): void {
     const ranges = this.video.buffered;
     if (ranges.length === 0) return;
     const last = ranges.length - 1;
-    this.video.currentTime = Math.max(ranges.start(last), ranges.end(last) - this.target);
+    this.video.currentTime = Math.max(ranges.start(last), ranges.end(last) - this.target - 0.1);
     this.enabled = true;
+    this.landedAt = performance.now();
+    this.samples = [];
+  }
+
+  /** Both rates, because Shaka puts the default one back at every turn. */
+  private setRate(rate: number): void {
+    this.video.defaultPlaybackRate = rate;
+    this.video.playbackRate = rate;
   }
 
   private starved = () => {
-    if (!this.settled) return; // the first wait is the start itself
-    this.target = Math.min(this.plan.ceiling, this.target + 0.08);
-    this.calmSince = performance.now();
+    const now = performance.now();
+    // The wait that a jump brings with it says nothing about the reserve.
+    if (this.landedAt === 0 || now - this.landedAt < 1000 || this.video.seeking) return;
+    this.target = Math.min(this.plan.ceiling, this.target + 0.06);
+    this.calmSince = now;
+    this.samples = [];
   };
 
   private tick(now: number): void {
@@ -69,10 +97,8 @@ export class EdgeKeeper {
     if (ranges.length === 0 || !this.enabled) return;
     const end = ranges.end(ranges.length - 1);
     const from = ranges.start(ranges.length - 1);
-    if (!this.settled) {
-      // The server begins with the last key frame, up to a whole interval ago: start near its end at once.
-      if (end - Math.max(video.currentTime, from) > this.target) this.goLive();
-      this.settled = video.readyState >= 2;
+    if (this.landedAt === 0) {
+      this.land(now, end - Math.max(video.currentTime, from));
       return;
     }
     if (video.paused || video.seeking) return;
@@ -81,12 +107,35 @@ export class EdgeKeeper {
       this.goLive();
       return;
     }
-    if (this.target > this.plan.target && now - this.calmSince > 20_000) {
-      this.target = Math.max(this.plan.target, this.target - 0.04);
-      this.calmSince = now;
+    const ahead = end - video.currentTime;
+    if (ahead > this.plan.jump) {
+      this.goLive();
+      return;
     }
-    const move = steer(end - video.currentTime, this.target, this.plan.jump);
-    if (move === "jump") this.goLive();
-    else if (video.playbackRate !== move.rate) video.playbackRate = move.rate;
+    this.samples = [...this.samples, ahead].slice(-window);
+    this.relax(now);
+    if (this.samples.length < window / 2 || now - this.changedAt < changeEvery) return;
+    const rate = speedFor(Math.min(...this.samples), this.target, video.playbackRate);
+    if (rate === video.playbackRate) return;
+    this.setRate(rate);
+    this.changedAt = now;
+  }
+
+  /**
+   * The server begins with the last key frame, up to a whole interval ago. One jump, once that burst
+   * is in, brings the viewer to its end before the first second has passed.
+   */
+  private land(now: number, ahead: number): void {
+    this.firstAt ||= now;
+    if (now - this.firstAt < 120) return;
+    if (ahead > this.target + 0.25) this.goLive();
+    this.landedAt = now;
+  }
+
+  /** After calm times the reserve shrinks again, slowly. */
+  private relax(now: number): void {
+    if (this.target <= this.plan.target || now - this.calmSince < 30_000) return;
+    this.target = Math.max(this.plan.target, this.target - 0.04);
+    this.calmSince = now;
   }
 }

@@ -249,6 +249,7 @@ export class WeirPlayer extends HTMLElement {
     }
     const ranges = this.video.seekable;
     const start = ranges.length > 0 ? ranges.start(0) : 0;
+    this.engine?.leaveEdge?.();
     this.video.currentTime = Math.max(start, to);
     this.offLive = true;
   }

@@ -45,6 +45,8 @@ export interface Engine {
   /** The newest moment that can be played, on the video's own clock. */
   edge(): number | undefined;
   goLive(): void;
+  /** The viewer goes back on purpose: stop keeping close to the newest data. */
+  leaveEdge?(): void;
   qualities(): { auto: boolean; list: Quality[] };
   setQuality(id: string | null): void;
   stats(): Promise<EngineStats>;

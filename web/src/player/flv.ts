@@ -55,7 +55,7 @@ export class FlvEngine implements Engine {
     player.on(mpegts.Events.MEDIA_INFO, (m: { videoCodec?: string; audioCodec?: string }) => {
       this.codecs = [m.videoCodec, m.audioCodec].filter(Boolean).join(", ");
     });
-    this.keeper = new EdgeKeeper(this.cx.video, { target: 0.2, jump: 2, ceiling: 1 });
+    this.keeper = new EdgeKeeper(this.cx.video, { target: 0.16, jump: 2, ceiling: 1 });
     this.keeper.start();
     await this.firstData(mpegts, player);
   }
@@ -102,6 +102,10 @@ export class FlvEngine implements Engine {
 
   edge(): number | undefined {
     return bufferedEnd(this.cx.video);
+  }
+
+  leaveEdge(): void {
+    if (this.keeper) this.keeper.enabled = false;
   }
 
   goLive(): void {

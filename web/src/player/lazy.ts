@@ -45,6 +45,7 @@ export class LazyEngine implements Engine {
 
   latency = () => this.real?.latency();
   edge = () => this.real?.edge();
+  leaveEdge = () => this.real?.leaveEdge?.();
   goLive = () => this.real?.goLive();
   qualities = () => this.real?.qualities() ?? { auto: false, list: [] };
   setQuality = (id: string | null) => this.real?.setQuality(id);

@@ -1,3 +1,4 @@
+import { EdgeKeeper } from "./edge";
 import {
   bufferedEnd,
   type Engine,
@@ -61,7 +62,7 @@ async function library(name: EngineName): Promise<Shaka> {
 const retry = { maxAttempts: 6, baseDelay: 250, backoffFactor: 1.6, fuzzFactor: 0.3, timeout: 15_000 };
 
 export function configuration(name: EngineName): object {
-  const low = name === "ll-hls" || name === "dash";
+  const low = name === "ll-hls";
   return {
     manifest: { retryParameters: { ...retry, maxAttempts: 12 } },
     streaming: {
@@ -72,15 +73,9 @@ export function configuration(name: EngineName): object {
       bufferBehind: 60,
       stallThreshold: 0.5,
       gapDetectionThreshold: 0.2,
-      liveSync: low
-        ? {
-            enabled: true,
-            targetLatency: 0.7,
-            targetLatencyTolerance: 0.15,
-            maxPlaybackRate: 1.1,
-            minPlaybackRate: 0.96,
-          }
-        : { enabled: false },
+      // EdgeKeeper holds the distance: Shaka measures its own from the end of the seek range, which already
+      // lies the hold-back behind the newest part.
+      liveSync: { enabled: false },
     },
   };
 }
@@ -93,6 +88,7 @@ export class ShakaEngine implements Engine {
   private auto = true;
   private stopped = false;
   private running = false;
+  private keeper: EdgeKeeper | undefined;
 
   constructor(name: EngineName, cx: EngineContext) {
     this.name = name;
@@ -118,6 +114,9 @@ export class ShakaEngine implements Engine {
       throw shakaError(e as ShakaError);
     }
     this.running = true;
+    if (this.name !== "ll-hls") return;
+    this.keeper = new EdgeKeeper(this.cx.video, { target: 0.3, jump: 4, ceiling: 2 });
+    this.keeper.start();
   }
 
   private failed(e: ShakaError | undefined): void {
@@ -130,6 +129,7 @@ export class ShakaEngine implements Engine {
 
   stop(): void {
     this.stopped = true;
+    this.keeper?.stop();
     const { player } = this;
     this.player = undefined;
     void player?.destroy().catch(() => undefined);
@@ -148,8 +148,13 @@ export class ShakaEngine implements Engine {
     return this.player.seekRange().end;
   }
 
+  leaveEdge(): void {
+    if (this.keeper) this.keeper.enabled = false;
+  }
+
   goLive(): void {
-    this.player?.goToLive();
+    if (this.keeper) this.keeper.goLive();
+    else this.player?.goToLive();
     void this.cx.video.play().catch(() => undefined);
   }
 

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { get, maybe } from "../api/client";
-import type { Page, Stream } from "../api/types";
+import type { Page, Session, Stream } from "../api/types";
 import { StatePill } from "../console/parts/StatePill";
 import { Thumb } from "../console/parts/Thumb";
 import { pathOf } from "../lib/format";
@@ -10,12 +10,20 @@ import { Frame } from "./Frame";
 
 type Public = Pick<Stream, "name" | "state" | "since" | "thumbnail" | "viewers">;
 
+/** Before anybody may see a list, whoever is signed in sees the whole one. */
+async function publicList(): Promise<Page<Public>> {
+  const open = await maybe(get<Page<Public>>("/watch"));
+  if (open) return open;
+  const session = await get<Session>("/session");
+  return session.signed_in ? get<Page<Public>>("/streams?limit=200") : { items: [] };
+}
+
 /** What anybody may see is live: the portal's first page. */
 export function List() {
   const { t } = useTranslation();
   const list = useQuery({
     queryKey: ["watch"],
-    queryFn: () => maybe(get<Page<Public>>("/watch")),
+    queryFn: publicList,
     refetchInterval: 3000,
   });
   useEffect(() => {
