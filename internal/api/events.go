@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,7 @@ type Event struct {
 }
 
 const (
-	ringLength      = 1000 // events that can be had again by Last-Event-ID
+	ringLength      = 1000 // events of each ring that can be had again by Last-Event-ID
 	subscriberQueue = 256
 )
 
@@ -56,7 +57,8 @@ type broker struct {
 
 	mu      sync.Mutex
 	closed  bool
-	ring    []*Event
+	streams []*Event // the latest of streams and refusals
+	people  []*Event // the latest of sessions: apart, because a crowd of viewers must not push the others out
 	last    ulid.ULID
 	subs    map[*subscriber]struct{}
 	webhook func(*Event)
@@ -102,10 +104,14 @@ func (b *broker) publish(kind string, now time.Time, data any) {
 	}
 	b.sent.Add(1)
 	if !passing(kind) {
-		if len(b.ring) >= ringLength {
-			b.ring = slices.Delete(b.ring, 0, ringLength/10)
+		ring := &b.streams
+		if kind == sessionOpened || kind == sessionClosed {
+			ring = &b.people
 		}
-		b.ring = append(b.ring, e)
+		if len(*ring) >= ringLength {
+			*ring = slices.Delete(*ring, 0, ringLength/10)
+		}
+		*ring = append(*ring, e)
 		b.webhook(e)
 	}
 	for s := range b.subs {
@@ -150,11 +156,14 @@ func (b *broker) subscribe(types []string, from since) (*subscriber, []*Event, e
 	s := &subscriber{types: types, events: make(chan *Event, subscriberQueue)}
 	b.subs[s] = struct{}{}
 	var missed []*Event
-	for _, e := range b.ring {
-		if s.wants(e.Type) && from.includes(e) {
-			missed = append(missed, e)
+	for _, ring := range [][]*Event{b.streams, b.people} {
+		for _, e := range ring {
+			if s.wants(e.Type) && from.includes(e) {
+				missed = append(missed, e)
+			}
 		}
 	}
+	slices.SortFunc(missed, func(x, y *Event) int { return strings.Compare(x.ID, y.ID) })
 	return s, missed, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"weir/internal/control/catalog/sqlite"
 	"weir/internal/control/session"
 	"weir/internal/fault"
+	"weir/internal/health"
 	"weir/internal/hub"
 	"weir/internal/netguard"
 	"weir/internal/pipeline"
@@ -57,13 +58,15 @@ func newWorld(t *testing.T, settings ...setting) *world {
 	must(t, err)
 	w := &world{t: t, hub: h, door: d, access: acc}
 	// Nothing listens where the tests pull from and push to: an attempt fails at once, as with a server that is down.
+	monitor := health.New(health.Config{Viewers: func(name string) int { n, _ := d.Viewers(name); return n }}, h, log)
 	w.relays = pipeline.New(pipeline.Config{
-		Pull: func(context.Context, pipeline.Attempt) error { return refused() },
-		Push: func(context.Context, pipeline.Attempt) error { return refused() },
+		Recipes: []pipeline.Recipe{{Name: "health", Run: monitor.Run}},
+		Pull:    func(context.Context, pipeline.Attempt) error { return refused() },
+		Push:    func(context.Context, pipeline.Attempt) error { return refused() },
 	}, h, log)
 	sources := live.NewSources(h, d, log)
 	deps := Deps{
-		Hub: h, Door: d, Access: acc, Streams: live.New(h, d, nil), Sources: sources, Relays: w.relays, Guard: guard, Log: log,
+		Hub: h, Door: d, Access: acc, Streams: live.New(h, d, monitor), Sources: sources, Relays: w.relays, Guard: guard, Log: log,
 		System: System{
 			Version: "0.1.0", Commit: "abc", DataDir: dir, Ports: func() Ports { return Ports{HTTP: 8080, RTMP: 1935, WebRTC: 8189} },
 			Addresses: func() []Address { return []Address{{Host: "192.168.1.20", Kind: "lan", Recommended: true}} },

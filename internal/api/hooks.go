@@ -55,13 +55,13 @@ func newHooks(guard *netguard.Guard, acc *access.Access, log *slog.Logger) *hook
 // run loads the webhooks and works until ctx ends.
 func (h *hooks) run(ctx context.Context) error {
 	defer h.client.CloseIdleConnections()
+	h.mu.Lock()
+	h.ctx = ctx // first, so that a webhook made from now on is not missed
+	h.mu.Unlock()
 	list, err := h.access.Webhooks(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		h.log.Error("the webhooks could not be read", "error", err)
 	}
-	h.mu.Lock()
-	h.ctx = ctx
-	h.mu.Unlock()
 	for _, w := range list {
 		h.add(w)
 	}

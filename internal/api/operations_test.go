@@ -7,9 +7,12 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"weir/internal/control/access"
 	"weir/internal/control/session"
@@ -54,6 +57,7 @@ func (c *client) call(id, param string, body any, change ...func(*http.Request))
 			if o.OperationID != id {
 				continue
 			}
+			template := path
 			value, query, _ := strings.Cut(param, "?")
 			if i := strings.IndexByte(path, '{'); i >= 0 {
 				j := strings.IndexByte(path, '}')
@@ -66,11 +70,41 @@ func (c *client) call(id, param string, body any, change ...func(*http.Request))
 			if a.status/100 == 2 {
 				c.called[id] = true
 			}
+			c.asDescribed(template, method, a)
 			return a
 		}
 	}
 	c.t.Fatalf("openapi.json has no operation %s", id)
 	return answer{}
+}
+
+// asDescribed holds an answer against the schema that the description gives for its status.
+func (c *client) asDescribed(template, method string, a answer) {
+	c.t.Helper()
+	described := c.api.huma.OpenAPI()
+	item := described.Paths[template]
+	o := map[string]*huma.Operation{"get": item.Get, "post": item.Post, "put": item.Put, "delete": item.Delete}[method]
+	response := o.Responses[strconv.Itoa(a.status)]
+	if response == nil && a.status/100 != 2 {
+		response = o.Responses["default"]
+	}
+	if response == nil {
+		c.t.Fatalf("%s %s does not describe the status %d", method, template, a.status)
+	}
+	media := response.Content[a.header.Get("Content-Type")]
+	if media == nil {
+		if len(response.Content) > 0 || len(a.body) > 0 {
+			c.t.Fatalf("%s %s answers %d as %q: %s", method, template, a.status, a.header.Get("Content-Type"), a.body)
+		}
+		return
+	}
+	var v any
+	a.into(&v)
+	res := &huma.ValidateResult{}
+	huma.Validate(described.Components.Schemas, media.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, v, res)
+	for _, err := range res.Errors {
+		c.t.Errorf("%s %s: %v in %s", method, template, err, a.body)
+	}
 }
 
 // TestEveryOperation goes through the whole interface with the real rooms, and holds
@@ -125,8 +159,15 @@ func (c *client) streams(t *testing.T) {
 		return s.Publisher != nil && s.Publisher.Protocol == "test" && s.Publisher.SessionID == source.ID && len(s.Tracks) == 2 && s.Tracks[0].Codecs == "avc1.42c01f" &&
 			s.InBPS > 1_000_000 && s.Counters.FramesIn > 0 && s.Counters.BytesIn > 0 && s.Thumbnail == "/live/test/poster.jpg" && s.Run > 0
 	})
-	var h StreamHistory
-	c.call("get-stream-history", "live/test", nil).expect(http.StatusOK, "").into(&h)
+	c.eventually("measured figures and history", func() bool {
+		var s Stream
+		c.call("get-stream", "live/test", nil).into(&s)
+		var h StreamHistory
+		c.call("get-stream-history", "live/test", nil).expect(http.StatusOK, "").into(&h)
+		video := s.Tracks[0]
+		return video.MeasuredFrameRate > 29 && video.MeasuredFrameRate < 31 && video.BitrateBPS > 2_000_000 && !video.BFrames && s.Verdict.Grade == "good" &&
+			len(h.Points) >= 2 && h.IntervalS == 1 && h.Points[1].InBPS > 1_000_000 && !h.Points[1].At.IsZero()
+	})
 	c.call("get-stream-history", "live/none", nil).expect(http.StatusNotFound, "stream_unknown")
 	var watch Watch
 	c.call("watch", "live/test", nil).expect(http.StatusOK, "").into(&watch)
@@ -349,6 +390,17 @@ func (c *client) session(t *testing.T) {
 	c.do(http.MethodGet, base+"/keys", "", nil, second).expect(http.StatusUnauthorized, "session_wrong")
 	c.do(http.MethodGet, base+"/keys", "", nil, browser).expect(http.StatusOK, "")
 	c.do(http.MethodGet, "/login/once?token="+link, "", nil).expect(http.StatusUnauthorized, "link_wrong")
+	c.do(http.MethodHead, "/login/once?token="+link, "", nil)
+	if a := c.do(http.MethodGet, "/login/once?token="+link, "", nil, browser); a.status != http.StatusSeeOther {
+		t.Errorf("who is in already is sent away: %d", a.status)
+	}
+	page := c.do(http.MethodGet, "/login/once?token="+link, "", nil, func(r *http.Request) {
+		r.Header.Set("Accept", "text/html,*/*")
+		r.Header.Set("X-Forwarded-For", "192.0.2.9")
+	})
+	if page.status != http.StatusUnauthorized || !strings.Contains(string(page.body), "<h1>This login link is used up") {
+		t.Errorf("%d %s", page.status, page.body)
+	}
 }
 
 // withCookie makes requests those of the browser that got the answer.

@@ -21,7 +21,7 @@ type Problem struct {
 	Code     string        `json:"code" doc:"Stable name of the error for programs" example:"key_wrong"`
 	Remedy   string        `json:"remedy" doc:"What to do about it, one sentence; may be empty"`
 	Instance string        `json:"instance,omitempty" doc:"The path that was asked for"`
-	Errors   []FieldDetail `json:"errors,omitempty" doc:"What is wrong with the request, field by field"`
+	Errors   []FieldDetail `json:"errors,omitempty" nullable:"false" doc:"What is wrong with the request, field by field"`
 
 	retryAfter int
 }

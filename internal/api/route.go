@@ -78,12 +78,17 @@ func (a *API) document() error {
 	schemas := a.huma.OpenAPI().Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // huma describes its own errors, which transform replaces
 	delete(schemas, "ErrorDetail")
+	// Huma cannot say that an object may be null.
+	for _, at := range [][2]string{{"Stream", "publisher"}, {"Relay", "last_error"}} {
+		properties := schemas[at[0]].Properties
+		properties[at[1]] = &huma.Schema{AnyOf: []*huma.Schema{properties[at[1]], {Type: "null"}}}
+	}
 	var err error
 	if a.doc, err = json.Marshal(a.huma.OpenAPI()); err != nil {
 		return fmt.Errorf("api: openapi.json: %w", err)
 	}
 	a.plain(op{id: "get-openapi", method: http.MethodGet, path: "/api/openapi.json", right: public}, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/vnd.oai.openapi+json;version=3.1")
+		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		_, _ = w.Write(a.doc)
 	})
@@ -119,7 +124,7 @@ func add[I, O any](a *API, o op, handle func(context.Context, *I) (*O, error)) {
 }
 
 func (a *API) errorResponse() *huma.Response {
-	schema := huma.SchemaFromType(a.huma.OpenAPI().Components.Schemas, reflect.TypeFor[Problem]())
+	schema := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	return &huma.Response{Description: "An error", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: schema}}}
 }
 

@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"html"
 	"net/http"
+	"strings"
 	"time"
 
 	"weir/internal/control/access"
@@ -131,10 +134,23 @@ func (a *API) loginOnce(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, afterLogin, http.StatusSeeOther)
 			return
 		}
-		writeProblem(w, r, a.failure(r.Context(), "login-once", err))
+		refuseLogin(w, r, a.failure(r.Context(), "login-once", err))
 		return
 	}
 	proof := cookie(s, secure(r))
 	http.SetCookie(w, &proof)
 	http.Redirect(w, r, afterLogin, http.StatusSeeOther)
+}
+
+// refuseLogin tells a person in a browser in plain words, and a program as always.
+func refuseLogin(w http.ResponseWriter, r *http.Request, err error) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		writeProblem(w, r, err)
+		return
+	}
+	p := problemOf(err)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(p.Status)
+	_, _ = fmt.Fprintf(w, "<!doctype html><meta name=viewport content=\"width=device-width\"><title>Weir</title><h1>%s</h1><p>%s</p><p><a href=%q>Weir</a></p>",
+		html.EscapeString(p.Detail), html.EscapeString(p.Remedy), afterLogin)
 }

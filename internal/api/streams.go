@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"weir/internal/codec"
 	"weir/internal/control/access"
 	"weir/internal/fault"
+	"weir/internal/health"
 	"weir/internal/hub"
 	"weir/internal/streamname"
 )
@@ -68,10 +70,11 @@ type Verdict struct {
 // Finding is one thing that is wrong.
 type Finding struct {
 	Code     string         `json:"code"`
-	Severity string         `json:"severity" enum:"warn,bad"`
+	Severity string         `json:"severity" enum:"info,warn,bad" doc:"info does not lower the grade"`
 	Message  string         `json:"message"`
 	Remedy   string         `json:"remedy"`
 	Values   map[string]any `json:"values"`
+	Since    time.Time      `json:"since"`
 }
 
 // Counters count since the stream began.
@@ -226,7 +229,7 @@ func (a *API) getStreamHistory(_ context.Context, in *NameInput) (*streamHistory
 	}
 	out := StreamHistory{IntervalS: 1, Points: make([]Point, 0, len(points)), Events: make([]Happening, 0, len(events))}
 	for _, p := range points {
-		out.Points = append(out.Points, Point{At: p.At.UTC(), InBPS: p.InBPS, FPS: p.FPS, GOPSeconds: p.GOPSeconds, AVOffsetMS: p.AVOffsetMS, Viewers: p.Viewers})
+		out.Points = append(out.Points, Point{At: p.At.UTC(), InBPS: p.InBPS, FPS: rounded(p.FPS), GOPSeconds: rounded(p.GOPSeconds), AVOffsetMS: rounded(p.AVOffsetMS), Viewers: p.Viewers})
 	}
 	for _, e := range events {
 		out.Events = append(out.Events, Happening{At: e.At.UTC(), Code: e.Code, Values: values(e.Values)})
@@ -250,7 +253,7 @@ func streamOf(s live.Summary) Stream {
 	since := s.Since
 	out := Stream{
 		Name: s.Name, State: s.State.String(), Since: &since, Tracks: make([]Track, 0, len(s.Tracks)), InBPS: s.InBPS, Viewers: s.Viewers,
-		ViewersByProtocol: s.ViewersByProtocol, Verdict: verdictOf(s.Report), Thumbnail: thumbnail(s.Name), Run: s.Run,
+		ViewersByProtocol: s.ViewersByProtocol, Verdict: verdictOf(&s.Report), Thumbnail: thumbnail(s.Name), Run: s.Run,
 		Counters: Counters{FramesIn: s.Stats.Frames, BytesIn: s.Stats.Bytes, Dropped: s.Stats.Dropped + s.Stats.Skipped, TimestampRepairs: s.Stats.Repairs, Discontinuities: s.Stats.Discontinuities},
 	}
 	if s.State == hub.Over { // it ended while it was looked at
@@ -272,7 +275,7 @@ func trackOf(t *live.Track) Track {
 	m := t.Measured
 	out := Track{
 		ID: uint16(t.ID), Kind: t.Kind.String(), Codec: t.Codec.String(), Codecs: codec.String(&t.Track), Width: t.Width, Height: t.Height,
-		FrameRate: t.FrameRate, MeasuredFrameRate: m.FPS, BitrateBPS: m.BitrateBPS, GOPSeconds: m.GOPSeconds, BFrames: m.BFrames,
+		FrameRate: rounded(t.FrameRate), MeasuredFrameRate: rounded(m.FPS), BitrateBPS: m.BitrateBPS, GOPSeconds: rounded(m.GOPSeconds), BFrames: m.BFrames,
 		SampleRate: t.SampleRate, Channels: t.Channels, Derived: t.Derived,
 	}
 	if out.BitrateBPS == 0 {
@@ -281,13 +284,16 @@ func trackOf(t *live.Track) Track {
 	return out
 }
 
-func verdictOf(r live.Report) Verdict {
+func verdictOf(r *health.Report) Verdict {
 	v := Verdict{Grade: r.Grade, Findings: make([]Finding, 0, len(r.Findings))}
 	for _, f := range r.Findings {
-		v.Findings = append(v.Findings, Finding{Code: f.Code, Severity: f.Severity, Message: f.Message, Remedy: f.Remedy, Values: values(f.Values)})
+		v.Findings = append(v.Findings, Finding{Code: f.Code, Severity: f.Severity, Message: f.Message, Remedy: f.Remedy, Values: values(f.Values), Since: f.Since.UTC()})
 	}
 	return v
 }
+
+// rounded leaves out digits that mean nothing.
+func rounded(v float64) float64 { return math.Round(v*1000) / 1000 }
 
 func values(v map[string]any) map[string]any {
 	if v == nil {

@@ -11,69 +11,21 @@ import (
 
 	"weir/internal/control/session"
 	"weir/internal/fault"
+	"weir/internal/health"
 	"weir/internal/hub"
 	"weir/internal/media"
 )
-
-// Finding is one thing that is wrong with a stream, and what to do about it.
-type Finding struct {
-	Code, Severity  string // "warn" or "bad"
-	Message, Remedy string
-	Values          map[string]any
-}
-
-// TrackFigures is what was measured of a track.
-type TrackFigures struct {
-	ID         media.TrackID
-	FPS        float64
-	BitrateBPS int
-	GOPSeconds float64
-	BFrames    bool
-}
-
-// Report is the verdict on a stream.
-type Report struct {
-	Grade      string // "good", "fair", "bad" or "none"
-	Findings   []Finding
-	Tracks     []TrackFigures
-	AVOffsetMS float64
-}
-
-// Point is one second of a stream's past.
-type Point struct {
-	At                          time.Time
-	InBPS                       int64
-	FPS, GOPSeconds, AVOffsetMS float64
-	Viewers                     int
-}
-
-// Happening is one event in a stream's past.
-type Happening struct {
-	At     time.Time
-	Code   string
-	Values map[string]any
-}
-
-// Health watches the streams' frames.
-type Health interface {
-	// Report returns the verdict on a stream; false when nothing is known of it.
-	Report(name string) (Report, bool)
-	// History returns the last seconds of a stream, the oldest first.
-	History(name string) []Point
-	// Events returns what happened to a stream, the oldest first.
-	Events(name string) []Happening
-}
 
 // Streams tells of the streams that are on.
 type Streams struct {
 	hub    *hub.Hub
 	door   *session.Door
-	health Health
+	health *health.Monitor
 }
 
-// New returns a teller over the rooms; health may be nil.
-func New(h *hub.Hub, d *session.Door, health Health) *Streams {
-	return &Streams{hub: h, door: d, health: health}
+// New returns a teller over the rooms; the monitor may be nil.
+func New(h *hub.Hub, d *session.Door, m *health.Monitor) *Streams {
+	return &Streams{hub: h, door: d, health: m}
 }
 
 // Summary is what people are told of a stream.
@@ -89,7 +41,7 @@ type Summary struct {
 	Viewers           int
 	ViewersByProtocol map[string]int
 
-	Report Report
+	Report health.Report
 	Stats  hub.StreamStats
 }
 
@@ -99,7 +51,7 @@ type Publisher struct{ Protocol, Remote, Software, KeyName, SessionID string }
 // Track is a track with what was measured of it.
 type Track struct {
 	media.Track
-	Measured TrackFigures
+	Measured health.TrackFigures
 }
 
 // List returns the listed streams in the order of their names, from the one after the name after on.
@@ -141,7 +93,7 @@ func (l *Streams) Kick(name string) error {
 }
 
 // History returns a stream's last seconds and what happened in them.
-func (l *Streams) History(name string) ([]Point, []Happening) {
+func (l *Streams) History(name string) ([]health.Point, []health.Event) {
 	if l.health == nil {
 		return nil, nil
 	}
@@ -155,7 +107,7 @@ func (l *Streams) Grade(name string) string {
 			return r.Grade
 		}
 	}
-	return "none"
+	return health.None
 }
 
 func (l *Streams) publishers() map[string]session.Info {
@@ -170,7 +122,7 @@ func (l *Streams) publishers() map[string]session.Info {
 func (l *Streams) summary(s *hub.Stream, publishers map[string]session.Info) Summary {
 	run := s.Run()
 	sum := Summary{Name: s.Name(), State: s.State(), Since: time.UnixMilli(s.Origin()).UTC(), Run: run.ID, Stats: s.Stats()}
-	sum.Report.Grade = "none"
+	sum.Report.Grade = health.None
 	if l.health != nil {
 		if r, ok := l.health.Report(s.Name()); ok {
 			sum.Report = r
@@ -184,7 +136,7 @@ func (l *Streams) summary(s *hub.Stream, publishers map[string]session.Info) Sum
 	}
 	for _, t := range s.Tracks() {
 		track := Track{Track: t}
-		if i := slices.IndexFunc(sum.Report.Tracks, func(f TrackFigures) bool { return f.ID == t.ID }); i >= 0 {
+		if i := slices.IndexFunc(sum.Report.Tracks, func(f health.TrackFigures) bool { return f.ID == t.ID }); i >= 0 {
 			track.Measured = sum.Report.Tracks[i]
 		}
 		sum.Tracks = append(sum.Tracks, track)
