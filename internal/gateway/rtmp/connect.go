@@ -124,6 +124,9 @@ func (i *connectInfo) flash() bool {
 
 // onConnect answers connect: windows, chunk size, and what this server can do.
 func (p *peer) onConnect(ctx context.Context, c rtmpmsg.Command) error {
+	if p.begun {
+		return fault.New(fault.Invalid, "rtmp_order", "The client connected twice over one connection.", "Restart it.")
+	}
 	p.connect = parseConnect(c)
 	if err := p.server.door.Connect(ctx, p.request("", address{})); err != nil {
 		p.rejectConnect(c, err)

@@ -158,6 +158,7 @@ func (c *client) sendFrames(ctx context.Context, tracks []media.Track, next func
 		return err
 	}
 	var bufs [][]byte
+	var shift int64 // files with reordered pictures begin before zero, which RTMP's clock cannot
 	for {
 		f, err := next(ctx)
 		if err != nil {
@@ -167,7 +168,9 @@ func (c *client) sendFrames(ctx context.Context, tracks []media.Track, next func
 		if t == nil {
 			continue
 		}
-		bufs = e.encodeAt(bufs[:0], &f, uint32(media.Rescale(f.DTS, t.TimeScale, 1000)))
+		ms := media.Rescale(f.DTS, t.TimeScale, 1000)
+		shift = max(shift, -ms)
+		bufs = e.encodeAt(bufs[:0], &f, uint32(ms+shift))
 		if err := c.sendBuffers(bufs); err != nil {
 			return err
 		}

@@ -472,6 +472,12 @@ func TestRefusals(t *testing.T) {
 		}
 		c.closed()
 	})
+	t.Run("connect twice", func(t *testing.T) {
+		c := dialRaw(t, s.addr).shake()
+		c.connect("live")
+		c.call("connect", 2, rtmpmsg.Object{{Key: "app", Value: "other"}})
+		c.closed()
+	})
 	t.Run("an unsupported codec", func(t *testing.T) {
 		c, _, _ := ask(s, "publish", "speex")
 		c.media(8, 0, []byte{0xB2, 1, 2, 3})
