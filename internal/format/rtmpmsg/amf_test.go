@@ -12,7 +12,7 @@ import (
 
 func TestAMF0RoundTrip(t *testing.T) {
 	values := []any{
-		"connect", 1.0, true, false, nil, strings.Repeat("l", 70_000 - 8000)[:100],
+		"connect", 1.0, true, false, nil, strings.Repeat("l", 70_000-8000)[:100],
 		Object{{"app", "live"}, {"nested", Object{{"list", []any{1.0, "two", nil}}}}},
 		Array{{"width", 1280.0}}, Date(1000), []any{},
 	}
