@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	pion "github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
@@ -28,7 +29,12 @@ import (
 	"weir/internal/media"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv("WEIR_LOAD_URL") != "" { // the other process of TestLoad
+		os.Exit(m.Run())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // world is a gateway with everything around it, on loopback.
 type world struct {
@@ -38,6 +44,7 @@ type world struct {
 	door *session.Door
 	gw   *Gateway
 	http *httptest.Server
+	base string // of the URLs; empty: http's
 }
 
 func newWorld(t testing.TB, cfg Config) *world {
@@ -73,7 +80,11 @@ func newWorld(t testing.TB, cfg Config) *world {
 
 func (w *world) do(method, path, contentType, body string, header ...string) (*http.Response, string) {
 	w.t.Helper()
-	req, err := http.NewRequest(method, w.http.URL+path, strings.NewReader(body))
+	base, client := w.base, http.DefaultClient
+	if base == "" {
+		base, client = w.http.URL, w.http.Client()
+	}
+	req, err := http.NewRequest(method, base+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -83,7 +94,7 @@ func (w *world) do(method, path, contentType, body string, header ...string) (*h
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := w.http.Client().Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -320,30 +331,52 @@ type publisherPeer struct {
 	pc           *webrtc.PeerConnection
 	video, audio *webrtc.TrackLocalStaticRTP
 	location     string
+	wishes       chan struct{}           // key frames asked for
+	drop         func(frame, i int) bool // which packets of the video are lost
 }
 
-func (w *world) whip(name string) *publisherPeer {
+func (w *world) whip(name string, network ...webrtc.NetworkType) *publisherPeer {
 	w.t.Helper()
-	pc, err := peerAPI(w.t).NewPeerConnection(webrtc.Configuration{})
+	pc, err := peerAPI(w.t, network...).NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	closing(w.t, pc)
-	p := &publisherPeer{pc: pc}
+	p := &publisherPeer{pc: pc, wishes: make(chan struct{}, 100), drop: func(int, int) bool { return false }}
 	add := func(mime string, rate uint32, channels uint16, fmtp string) *webrtc.TrackLocalStaticRTP {
 		t, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime, ClockRate: rate, Channels: channels, SDPFmtpLine: fmtp}, mime, "pion")
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if _, err := pc.AddTrack(t); err != nil {
+		sender, err := pc.AddTrack(t)
+		if err != nil {
 			w.t.Fatal(err)
 		}
+		go p.listen(sender)
 		return t
 	}
 	p.video = add(webrtc.MimeTypeH264, 90000, 0, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f")
 	p.audio = add(webrtc.MimeTypeOpus, 48000, 2, "")
 	p.location, _ = w.connect(pc, "/"+name+"/whip")
 	return p
+}
+
+// listen counts the wishes for key frames until the connection ends.
+func (p *publisherPeer) listen(sender *webrtc.RTPSender) {
+	for {
+		packets, _, err := sender.ReadRTCP()
+		if err != nil {
+			return
+		}
+		for _, r := range packets {
+			if _, ok := r.(*rtcp.PictureLossIndication); ok {
+				select {
+				case p.wishes <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}
 }
 
 // send publishes rounds of the clip with sound, at fps.
@@ -357,10 +390,10 @@ func (p *publisherPeer) send(ctx context.Context, t testing.TB, fps int) {
 	audio, _ := rtp.NewPacketizer(opusTrack(), 111, 2)
 	tick := time.NewTicker(time.Second / time.Duration(fps))
 	defer tick.Stop()
-	write := func(to *webrtc.TrackLocalStaticRTP, wire [][]byte) {
-		for _, b := range wire {
+	write := func(to *webrtc.TrackLocalStaticRTP, wire [][]byte, frame int) {
+		for j, b := range wire {
 			var packet pion.Packet
-			if packet.Unmarshal(b) == nil {
+			if packet.Unmarshal(b) == nil && !(to == p.video && p.drop(frame, j)) {
 				_ = to.WriteRTP(&packet)
 			}
 		}
@@ -368,9 +401,9 @@ func (p *publisherPeer) send(ctx context.Context, t testing.TB, fps int) {
 	sounds := 0
 	for i := 0; ; i++ {
 		at := int64(i) * 90000 / int64(fps)
-		write(p.video, video.Append(nil, &media.Frame{Key: i%len(samples) == 0, PTS: at, Data: samples[i%len(samples)]}))
+		write(p.video, video.Append(nil, &media.Frame{Key: i%len(samples) == 0, PTS: at, Data: samples[i%len(samples)]}), i)
 		for ; int64(sounds)*1800 <= at; sounds++ {
-			write(p.audio, audio.Append(nil, &media.Frame{PTS: int64(sounds) * 960, Data: opusPacket(sounds)}))
+			write(p.audio, audio.Append(nil, &media.Frame{PTS: int64(sounds) * 960, Data: opusPacket(sounds)}), i)
 		}
 		select {
 		case <-tick.C:

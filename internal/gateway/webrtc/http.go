@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -75,7 +76,7 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, name string, acti
 	}
 	h := w.Header()
 	h.Set("Content-Type", typeSDP)
-	h.Set("Location", "/"+name+"/"+protocol+"/"+res.id)
+	h.Set("Location", (&url.URL{Path: "/" + name + "/" + protocol + "/" + res.id}).EscapedPath())
 	h.Set("ETag", res.etag)
 	h.Set("Accept-Patch", typeFragment)
 	if answer.notice != "" {

@@ -87,16 +87,22 @@ func (in *ingest) close(cause error) {
 	}
 }
 
-// needsKey tells whether a key frame should be asked for: one is awaited, or the last is long ago.
-func (in *ingest) needsKey(now time.Time) bool {
+// needsKey tells whether a key frame should be asked for: one is awaited, or the last is long ago, for browsers send
+// none unasked. wait is the least time between two requests: an encoder that does not listen is not nagged.
+func (in *ingest) needsKey(now time.Time) (wait time.Duration, ok bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	interval := in.gateway.cfg.KeyInterval
 	for _, t := range in.tracks {
-		if t.track.Kind == media.Video && (t.waiting || now.Sub(t.lastKey) > in.gateway.cfg.KeyInterval) {
-			return true
+		switch {
+		case t.track.Kind != media.Video:
+		case t.waiting:
+			return askEvery, true
+		case now.Sub(t.lastKey) > interval:
+			wait, ok = interval, true
 		}
 	}
-	return false
+	return wait, ok
 }
 
 func mediaCodec(mime string) media.Codec {

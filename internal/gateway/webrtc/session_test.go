@@ -393,3 +393,41 @@ func TestFaultKindsBecomeStatuses(t *testing.T) {
 		}
 	}
 }
+
+// Sender reports put both tracks on one clock, the wall clock of the media.
+func TestReportsKeepSoundAndPictureTogether(t *testing.T) {
+	w := newWorld(t, Config{})
+	track, _ := clip(t)
+	w.onAir("live/show", 50, track, opusTrack())
+	pc, units, _ := w.watch("live/show")
+	seen := map[media.Codec]time.Time{}
+	for _, c := range []media.Codec{media.H264, media.Opus} {
+		first := next(t, units, c)
+		for _, tr := range pc.GetTransceivers() {
+			if mediaCodec(tr.Receiver().Track().Codec().MimeType) != c {
+				continue
+			}
+			for seen[c].IsZero() {
+				packets, _, err := tr.Receiver().ReadRTCP()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range packets {
+					if sr, ok := p.(*rtcp.SenderReport); ok {
+						rate := map[media.Codec]int64{media.H264: 90000, media.Opus: 48000}[c]
+						at := time.Unix(int64(sr.NTPTime>>32)-2208988800, int64(sr.NTPTime&0xffffffff)*int64(time.Second)>>32)
+						ticks := int64(int32(sr.RTPTime - uint32(first.Time)))
+						seen[c] = at.Add(-time.Duration(ticks) * time.Second / time.Duration(rate)) // when the first unit was captured
+					}
+				}
+			}
+		}
+	}
+	// Both tracks begin with the same frame time: the stream's first key frame and the packet beside it.
+	if d := seen[media.H264].Sub(seen[media.Opus]); d.Abs() > 25*time.Millisecond {
+		t.Errorf("the tracks' clocks are %v apart", d)
+	}
+	if d := time.Since(seen[media.H264]); d < 0 || d > 10*time.Second {
+		t.Errorf("the picture is said to be from %v ago", d)
+	}
+}

@@ -169,8 +169,10 @@ func (v *viewer) deliver(b *batch, packets [][]byte) {
 // seal protects one packet and puts it on its way; mu is held.
 func (v *viewer) seal(b *batch, t *outTrack, shared []byte, h rtp.Header, rollover uint32) {
 	if v.to == nil {
+		sealed := v.sealer.seal(nil, shared, h, rollover)
 		v.gateway.count.packetsOut.Add(1)
-		if !v.via.tcp.send(v.sealer.seal(nil, shared, h, rollover)) {
+		v.gateway.count.bytesOut.Add(uint64(len(sealed)))
+		if !v.via.tcp.send(sealed) {
 			v.gateway.count.sendDropped.Add(1)
 		}
 		return

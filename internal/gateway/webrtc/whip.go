@@ -255,8 +255,8 @@ func (p *publisher) run(ctx context.Context) error {
 			case late > p.gateway.cfg.Handshake+p.gateway.cfg.Silence && !p.ingest.published():
 				err = errNoMedia()
 			}
-			if p.ingest.needsKey(now) {
-				p.askKey()
+			if wait, ok := p.ingest.needsKey(now); ok {
+				p.askKeyAfter(wait)
 			}
 		}
 	}
@@ -314,10 +314,13 @@ func readReports(receiver *webrtc.RTPReceiver, in *inTrack) {
 }
 
 // askKey asks the publisher for a key frame, at most twice a second.
-func (p *publisher) askKey() {
+func (p *publisher) askKey() { p.askKeyAfter(askEvery) }
+
+// askKeyAfter asks for a key frame unless one was asked for less than wait ago.
+func (p *publisher) askKeyAfter(wait time.Duration) {
 	p.mu.Lock()
 	now := time.Now()
-	if len(p.ssrcs) == 0 || now.Sub(p.lastAsk) < 500*time.Millisecond {
+	if len(p.ssrcs) == 0 || now.Sub(p.lastAsk) < wait {
 		p.mu.Unlock()
 		return
 	}
