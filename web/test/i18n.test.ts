@@ -105,15 +105,26 @@ describe("keys in the code", () => {
 describe("sentences of the server", () => {
   const said = { message: "Key frames every 10 s.", remedy: "Set it to 2 s." };
   it("stay as they are in English", () => {
-    expect(serverText("en", "key_frames_far_apart", said, { gop_s: 10 })).toBe(said);
+    expect(serverText("en", "key_frames_far_apart", said, { seconds: 10 })).toBe(said);
   });
   it("are written by code in Chinese", () => {
-    const zhSaid = serverText("zh-CN", "key_frames_far_apart", said, { gop_s: 10 });
+    const zhSaid = serverText("zh-CN", "key_frames_far_apart", said, { seconds: 10 });
     expect(zhSaid.message).toContain("10 秒");
   });
   it("keep the server's words where the code or a value is unknown", () => {
     expect(serverText("zh-CN", "no_such_code", said)).toBe(said);
     expect(serverText("zh-CN", "key_frames_far_apart", said, {})).toBe(said);
+  });
+  it("know every finding of the health verdict", () => {
+    const go = readFileSync(join(import.meta.dirname, "../../internal/health/words.go"), "utf8");
+    const codes = [...go.matchAll(/^\tcase "(\w+)":/gm)].map((m) => m[1] ?? "");
+    expect(codes.length).toBeGreaterThan(10);
+    expect(codes.filter((c) => !(c in server))).toEqual([]);
+    // A place that the server never fills would keep the sentence English for ever.
+    for (const c of codes) {
+      const said = (server as Record<string, { message: string }>)[c]?.message ?? "";
+      for (const p of places(said)) expect(go, c).toContain(`"${p}":`);
+    }
   });
   it("use full-width marks", () => {
     for (const [code, s] of Object.entries(server as Record<string, { message: string; remedy?: string }>))

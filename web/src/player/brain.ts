@@ -149,7 +149,9 @@ export class Director {
     const skipped = { ...this.view.skipped };
     for (const name of ladder) {
       const out = info?.outputs?.[name === "ll-hls" ? "hls" : name];
-      if (out && !out.ok) skipped[name] = { code: out.code ?? "not_offered", text: out.message ?? "" };
+      // A picture without sound is no fair offer while another engine has both.
+      if (out && (!out.ok || (out.code && !this.forced)))
+        skipped[name] = { code: out.code ?? "not_offered", text: out.message ?? "" };
       else if (info && name !== "whep" && !this.brain.canDecode(info))
         skipped[name] = { code: "codec_unsupported", text: "" };
       if (skipped[name] && !(this.forced && (!out || out.ok))) continue;

@@ -29,7 +29,9 @@ export function latencyChoices(t: Translate, view: View | undefined, engine: Eng
 
 function offered(view: View | undefined, engine: string): Reason | undefined {
   const out = view?.info?.outputs?.[engine];
-  return out && !out.ok ? { code: out.code ?? "not_offered", text: out.message ?? "" } : undefined;
+  return out && (!out.ok || out.code)
+    ? { code: out.code ?? "not_offered", text: out.message ?? "" }
+    : undefined;
 }
 
 export function qualityText(t: Translate, engine: Engine | undefined, video: HTMLVideoElement): string {
