@@ -1,0 +1,150 @@
+package hls
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/internal/deliver"
+	"weir/internal/format/cmaf"
+	format "weir/internal/format/hls"
+	"weir/internal/media"
+	"weir/internal/segmenter"
+	"weir/internal/timeline"
+)
+
+// clip is the test picture, cut as the server cuts a live stream, and the counts of its frames.
+type clip struct {
+	header *cmaf.Header
+	frames []media.Frame
+	count  map[media.Kind]int
+}
+
+func loadClip(t *testing.T) *clip {
+	t.Helper()
+	b, err := os.ReadFile("testdata/pattern.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &clip{count: map[media.Kind]int{}}
+	if c.header, err = cmaf.ParseInit(b); err != nil {
+		t.Fatal(err)
+	}
+	if c.frames, err = c.header.Frames(nil, b); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range c.frames {
+		c.count[media.Find(c.header.Tracks, f.Track).Kind]++
+	}
+	return c
+}
+
+// publish plays the clip into the timeline as one run that begins at the given time.
+func (c *clip) publish(t *testing.T, s *site, at time.Time) timeline.Run {
+	t.Helper()
+	const d = 2 * time.Second
+	r := timeline.Run{Start: at, FirstN: at.UnixNano() / int64(d), SegmentDuration: d, PartDuration: 200 * time.Millisecond}
+	for i := range c.header.Tracks {
+		tr := c.header.Tracks[i]
+		init := tr
+		init.ID = 1
+		b, err := cmaf.Init(init)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Renditions = append(r.Renditions, timeline.Rendition{Name: map[media.Kind]string{media.Video: "v0", media.Audio: "a0"}[tr.Kind], Track: tr, Init: b})
+	}
+	r, err := s.tl.BeginRun(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := segmenter.NewCutter(&r, s.tl.Append)
+	for _, f := range c.frames {
+		tr := media.Find(c.header.Tracks, f.Track)
+		shift := tr.Ticks(time.Duration(at.UnixNano()))
+		f.DTS, f.PTS = f.DTS+shift, f.PTS+shift
+		if err := cut.Add(&f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cut.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	s.tl.EndRun()
+	return r
+}
+
+// TestFFmpegReadsAll: ffprobe reads every frame of two runs, over the discontinuity, through the multivariant playlist.
+func TestFFmpegReadsAll(t *testing.T) {
+	probe, err := exec.LookPath("ffprobe")
+	if err != nil {
+		t.Skip("ffprobe is not installed")
+	}
+	c, s := loadClip(t), newSite(t, deliver.Config{})
+	at := time.Unix(1_795_338_684, 0)
+	c.publish(t, s, at)
+	c.publish(t, s, at.Add(20*time.Second))
+	s.tl.End()
+	out, err := exec.Command(probe, "-v", "error", "-count_packets", "-of", "json",
+		"-show_entries", "stream=codec_type,nb_read_packets,width,height,sample_rate", s.http.URL+"/live/show/index.m3u8").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	start := strings.IndexByte(string(out), '{')
+	if start != 0 {
+		t.Errorf("ffprobe has something to say: %s", out)
+	}
+	var got struct {
+		Streams []struct {
+			Type    string `json:"codec_type"`
+			Packets string `json:"nb_read_packets"`
+		}
+	}
+	if err := json.Unmarshal(out[max(start, 0):], &got); err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range got.Streams {
+		kind := map[string]media.Kind{"video": media.Video, "audio": media.Audio}[st.Type]
+		if st.Packets != fmt.Sprint(2*c.count[kind]) {
+			t.Errorf("%s: %s packets, want %d", st.Type, st.Packets, 2*c.count[kind])
+		}
+	}
+	if len(got.Streams) != 2 {
+		t.Errorf("%d streams", len(got.Streams))
+	}
+}
+
+// TestPartsAreTheSegment: the parts that a playlist lists are, byte for byte, its segments.
+func TestPartsAreTheSegment(t *testing.T) {
+	c, s := loadClip(t), newSite(t, deliver.Config{})
+	c.publish(t, s, time.Unix(1_795_338_684, 0))
+	checked := 0
+	for _, name := range []string{"v0", "a0"} {
+		_, text, _ := s.get(name + ".m3u8")
+		_, m, err := format.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, seg := range m.Segments {
+			whole, total := "", time.Duration(0)
+			for _, p := range seg.Parts {
+				_, b, _ := s.get(p.URI)
+				whole += b
+				total += p.Duration
+			}
+			if _, b, _ := s.get(seg.URI); len(seg.Parts) > 0 && (b != whole || total-seg.Duration > time.Millisecond || seg.Duration-total > time.Millisecond) {
+				t.Errorf("%s: %d bytes and %v, its parts %d bytes and %v", seg.URI, len(b), seg.Duration, len(whole), total)
+			}
+			if len(seg.Parts) > 0 {
+				checked++
+			}
+		}
+	}
+	if checked < 6 {
+		t.Errorf("only %d segments had parts", checked)
+	}
+}
