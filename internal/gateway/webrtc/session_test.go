@@ -16,6 +16,7 @@ import (
 	"weir/internal/codec"
 	"weir/internal/control/session"
 	"weir/internal/fault"
+	"weir/internal/format/rtp"
 	"weir/internal/hub"
 	"weir/internal/media"
 	"weir/internal/transcode"
@@ -400,9 +401,19 @@ func TestReportsKeepSoundAndPictureTogether(t *testing.T) {
 	track, _ := clip(t)
 	w.onAir("live/show", 50, track, opusTrack())
 	pc, units, _ := w.watch("live/show")
+	firsts := map[media.Codec]rtp.Unit{}
+	for len(firsts) < 2 {
+		select {
+		case r := <-units:
+			if _, ok := firsts[r.codec]; !ok {
+				firsts[r.codec] = r.unit
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("a track is missing")
+		}
+	}
 	seen := map[media.Codec]time.Time{}
-	for _, c := range []media.Codec{media.H264, media.Opus} {
-		first := next(t, units, c)
+	for c, first := range firsts {
 		for _, tr := range pc.GetTransceivers() {
 			if mediaCodec(tr.Receiver().Track().Codec().MimeType) != c {
 				continue
