@@ -17,7 +17,7 @@ import (
 
 // listener reads server-sent events as a browser does.
 type listener struct {
-	t      *testing.T
+	t      testing.TB
 	cancel context.CancelFunc
 	res    *http.Response
 	lines  *bufio.Scanner

@@ -7,6 +7,7 @@ package live
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"weir/internal/control/session"
@@ -21,6 +22,8 @@ type Streams struct {
 	hub    *hub.Hub
 	door   *session.Door
 	health *health.Monitor
+
+	publishers publishers
 }
 
 // New returns a teller over the rooms; the monitor may be nil.
@@ -57,12 +60,11 @@ type Track struct {
 // List returns the listed streams in the order of their names, from the one after the name after on.
 func (l *Streams) List(after string, limit int, accept func(hub.State) bool) []Summary {
 	var list []Summary
-	publishers := l.publishers()
 	for _, s := range l.hub.Streams() {
 		if s.Name() <= after || accept != nil && !accept(s.State()) {
 			continue
 		}
-		if list = append(list, l.summary(s, publishers)); len(list) == limit {
+		if list = append(list, l.summary(s)); len(list) == limit {
 			break
 		}
 	}
@@ -75,7 +77,7 @@ func (l *Streams) Get(name string) (Summary, bool) {
 	if s == nil {
 		return Summary{}, false
 	}
-	return l.summary(s, l.publishers()), true
+	return l.summary(s), true
 }
 
 // Kick ends the publication of a stream.
@@ -110,16 +112,39 @@ func (l *Streams) Grade(name string) string {
 	return health.None
 }
 
-func (l *Streams) publishers() map[string]session.Info {
-	list := l.door.Sessions(func(i session.Info) bool { return i.Action == session.Publish })
-	byID := make(map[string]session.Info, len(list))
-	for _, i := range list {
-		byID[i.ID] = i
-	}
-	return byID
+// publishers remembers the publishers' sessions for a moment: the door looks through
+// all viewers for them, and a summary is asked for each second and page.
+type publishers struct {
+	mu   sync.Mutex
+	at   time.Time
+	byID map[string]session.Info
 }
 
-func (l *Streams) summary(s *hub.Stream, publishers map[string]session.Info) Summary {
+// The first is how long what was found stands, the second how long what was missed does.
+const (
+	publishersStand = 250 * time.Millisecond
+	missesStand     = 20 * time.Millisecond
+)
+
+// publisher returns a publisher's session, or the zero Info.
+func (l *Streams) publisher(id string) session.Info {
+	p := &l.publishers
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	info, ok := p.byID[id]
+	age := time.Since(p.at)
+	if ok && age < publishersStand || !ok && age < missesStand {
+		return info
+	}
+	list := l.door.Sessions(func(i session.Info) bool { return i.Action == session.Publish })
+	p.at, p.byID = time.Now(), make(map[string]session.Info, len(list))
+	for i := range list {
+		p.byID[list[i].ID] = list[i]
+	}
+	return p.byID[id]
+}
+
+func (l *Streams) summary(s *hub.Stream) Summary {
 	run := s.Run()
 	sum := Summary{Name: s.Name(), State: s.State(), Since: time.UnixMilli(s.Origin()).UTC(), Run: run.ID, Stats: s.Stats()}
 	sum.Report.Grade = health.None
@@ -130,7 +155,7 @@ func (l *Streams) summary(s *hub.Stream, publishers map[string]session.Info) Sum
 	}
 	if sum.State == hub.Live {
 		o := s.Publisher()
-		i := publishers[o.Session]
+		i := l.publisher(o.Session)
 		sum.Publisher = &Publisher{Protocol: o.Protocol, Remote: o.Remote, Software: o.Software, KeyName: i.KeyName, SessionID: o.Session}
 		sum.InBPS = i.InBPS
 	}

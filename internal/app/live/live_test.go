@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"testing"
@@ -237,5 +238,30 @@ func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The pages of a busy server ask for summaries each second.
+func BenchmarkList(b *testing.B) {
+	log := slog.New(slog.DiscardHandler)
+	h, d := hub.New(hub.Config{}, log), session.New(session.Config{}, log)
+	defer h.Close()
+	defer d.Close()
+	for i := range 5000 {
+		if _, err := d.Open(b.Context(), session.Request{Action: session.Play, Name: fmt.Sprintf("live/%d", i%50), Internal: true}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range 50 {
+		if _, err := h.Publish(hub.Offer{Name: fmt.Sprintf("live/%d", i), Tracks: []media.Track{{ID: 1, Kind: media.Audio, Codec: media.AAC, TimeScale: 48000}}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	l := New(h, d, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(l.List("", 50, nil)) != 50 {
+			b.Fatal("not all are listed")
+		}
 	}
 }
