@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -144,5 +145,25 @@ func TestCookiePath(t *testing.T) {
 	c := (&http.Response{Header: w.Header()}).Cookies()
 	if len(c) != 1 || c[0].Path != "/%E7%9B%B4%E6%92%AD/show" {
 		t.Errorf("%+v", c)
+	}
+}
+
+type wrapper struct{ http.ResponseWriter }
+
+func (w wrapper) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+type taker struct {
+	http.ResponseWriter
+	io.ReaderFrom
+}
+
+func TestBare(t *testing.T) {
+	rec := newRecorder()
+	file := &taker{ResponseWriter: rec}
+	if bare(wrapper{wrapper{file}}) != io.Writer(file) {
+		t.Error("the writer that takes files was not found")
+	}
+	if w := (wrapper{rec}); bare(w) != io.Writer(w) {
+		t.Error("a wrapper was passed by for nothing")
 	}
 }

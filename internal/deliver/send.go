@@ -47,7 +47,7 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, name string,
 	if err != nil {
 		return err
 	}
-	st, err := s.Stream(r.Context(), name)
+	st, err := s.Stream(r.Context(), visit.Session.Name())
 	if err != nil {
 		return err
 	}
@@ -255,12 +255,12 @@ func (s *Server) sendFile(w http.ResponseWriter, f *os.File, at, n int64) (int64
 	if _, err := f.Seek(at, io.SeekStart); err != nil {
 		return 0, err
 	}
-	rc := http.NewResponseController(w)
+	rc, to := http.NewResponseController(w), bare(w)
 	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
 	sent := int64(0)
 	for sent < n {
 		_ = rc.SetWriteDeadline(time.Now().Add(deadline))
-		m, err := io.CopyN(w, f, min(n-sent, slice))
+		m, err := io.CopyN(to, f, min(n-sent, slice))
 		sent += m
 		s.sentFile.Add(m)
 		if err != nil {
@@ -268,6 +268,20 @@ func (s *Server) sendFile(w http.ResponseWriter, f *os.File, at, n int64) (int64
 		}
 	}
 	return sent, nil
+}
+
+// bare finds, behind wrappers that only watch (metrics, logs), the writer that can take a file; w if there is none.
+func bare(w http.ResponseWriter) io.Writer {
+	for inner := w; ; {
+		if _, ok := inner.(io.ReaderFrom); ok {
+			return inner
+		}
+		u, ok := inner.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		inner = u.Unwrap()
+	}
 }
 
 // sendMemory sends a piece that is complete but not in a file.

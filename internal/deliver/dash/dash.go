@@ -43,7 +43,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, now
 	if err != nil {
 		return err
 	}
-	st, err := h.server.Stream(r.Context(), name)
+	st, err := h.server.Stream(r.Context(), visit.Session.Name())
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (h *Handler) multivariant(w http.ResponseWriter, r *http.Request, name stri
 	if err != nil {
 		return err
 	}
-	st, err := h.server.Stream(r.Context(), name)
+	st, err := h.server.Stream(r.Context(), visit.Session.Name())
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, name, rendition 
 	if err != nil {
 		return err
 	}
-	st, err := h.server.Stream(r.Context(), name)
+	st, err := h.server.Stream(r.Context(), visit.Session.Name())
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package hls
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"weir/internal/deliver"
@@ -30,6 +31,8 @@ func Media(v deliver.View, rendition string, delta bool) format.Media {
 	}
 	b := builder{m: &m, rendition: rendition, ll: ll}
 	b.partsFrom = partsFrom(v, rendition, partsBack*target)
+	b.names.Grow(4 << 10)
+	m.Segments = make([]format.Segment, 0, 32)
 	for i := range v.Periods {
 		b.past = i < len(v.Periods)-1
 		b.period(&v.Periods[i])
@@ -72,13 +75,35 @@ func partsFrom(v deliver.View, rendition string, back time.Duration) time.Time {
 	return time.Time{}
 }
 
+// builder fills a playlist. Names and parts of all segments share one allocation each.
 type builder struct {
 	m         *format.Media
+	names     strings.Builder
+	scratch   []byte
+	parts     []format.Part
 	rendition string
 	ll        bool
 	past      bool // a newer run has begun
 	last      bool // this is the last segment of its run
 	partsFrom time.Time
+}
+
+// name is the file name of an address.
+func (b *builder) name(a deliver.Address) string {
+	b.scratch = a.Append(b.scratch[:0])
+	at := b.names.Len()
+	_, _ = b.names.Write(b.scratch)
+	return b.names.String()[at:]
+}
+
+// take gives room for n parts.
+func (b *builder) take(n int) []format.Part {
+	if cap(b.parts)-len(b.parts) < n {
+		b.parts = make([]format.Part, 0, max(n, 64))
+	}
+	at := len(b.parts)
+	b.parts = b.parts[:at+n]
+	return b.parts[at : at+n : at+n]
 }
 
 func (b *builder) period(p *presentation.Period) {
@@ -110,14 +135,14 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 	if s.Gap {
 		// Players do not fetch it, but every segment needs an address and a length.
 		a := deliver.Address{Kind: deliver.Segment, Run: p.Run.ID, Rendition: b.rendition, N: s.N}
-		return format.Segment{URI: a.String(), Duration: p.Run.SegmentDuration, Gap: true,
+		return format.Segment{URI: b.name(a), Duration: p.Run.SegmentDuration, Gap: true,
 			Time: time.Unix(0, s.N*int64(p.Run.SegmentDuration))}
 	}
 	scale := r.Track.TimeScale
 	a := deliver.Address{Kind: deliver.Segment, Run: p.Run.ID, Rendition: r.Name, N: s.N}
 	out := format.Segment{Time: presentation.At(s.Start, scale)}
 	if s.Complete {
-		out.URI, out.Duration = a.String(), media.ToDuration(s.Duration, scale)
+		out.URI, out.Duration = b.name(a), media.ToDuration(s.Duration, scale)
 	}
 	if !b.ll || presentation.At(s.Start+s.Duration, scale).Before(b.partsFrom) {
 		return out
@@ -127,10 +152,10 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 	if b.past && b.last {
 		parts = withoutStump(parts, scale)
 	}
-	out.Parts = make([]format.Part, len(parts))
+	out.Parts = b.take(len(parts))
 	for i := range parts {
 		a.Index = i
-		out.Parts[i] = format.Part{URI: a.String(), Duration: media.ToDuration(parts[i].Duration, scale),
+		out.Parts[i] = format.Part{URI: b.name(a), Duration: media.ToDuration(parts[i].Duration, scale),
 			Independent: parts[i].Independent}
 	}
 	return out
