@@ -91,7 +91,7 @@ func arguments(to media.Codec) []string {
 	if to == media.AAC {
 		encoder = []string{"-c:a", "aac", "-b:a", "128k"}
 	}
-	args := []string{"-fflags", "+nobuffer", "-probesize", "32", "-analyzeduration", "0", "-copyts", "-f", "mp4", "-i", "pipe:0", "-map", "0:a:0"}
+	args := []string{"-threads", "1", "-filter_threads", "1", "-fflags", "+nobuffer", "-probesize", "32", "-analyzeduration", "0", "-copyts", "-f", "mp4", "-i", "pipe:0", "-map", "0:a:0"}
 	args = append(args, encoder...)
 	return append(args, "-ar", "48000", "-ac", "2", "-avoid_negative_ts", "disabled", "-use_editlist", "0", "-flush_packets", "1",
 		"-f", "mp4", "-movflags", "+frag_every_frame+empty_moov+default_base_moof+frag_discont", "pipe:1")

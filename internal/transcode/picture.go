@@ -133,7 +133,7 @@ func (e *Engine) picture(ctx context.Context, path string, track media.Track, fr
 	}
 	frame.DTS, frame.PTS, frame.Duration = 0, 0, int64(track.TimeScale)
 	input = cmaf.AppendChunk(slices.Clip(input), &cmaf.Chunk{Frames: []media.Frame{frame}})
-	c, err := e.start(ctx, path, 19, "-threads", "1", "-f", "mp4", "-i", "pipe:0", "-map", "0:v:0", "-frames:v", "1",
+	c, err := e.start(ctx, path, 19, "-threads", "1", "-filter_threads", "1", "-f", "mp4", "-i", "pipe:0", "-map", "0:v:0", "-frames:v", "1",
 		"-vf", "scale='min(640,iw)':-2", "-pix_fmt", "yuvj420p", "-q:v", "5", "-c:v", "mjpeg", "-f", "image2pipe", "pipe:1")
 	if err != nil {
 		return nil, err

@@ -50,8 +50,8 @@ func made(t testing.TB, args ...string) (media.Track, []media.Frame) {
 	return h.Tracks[0], frames
 }
 
-// beep is four seconds with a tone from 1.5 s to 2 s.
-const beep = "aevalsrc=0.5*sin(2*PI*1000*t)*between(t\\,1.5\\,2):s=44100:c=stereo:d=4"
+// beep is three seconds with a tone from 1.5 s to 2 s.
+const beep = "aevalsrc=0.5*sin(2*PI*1000*t)*between(t\\,1.5\\,2):s=44100:c=stereo:d=3"
 
 type world struct {
 	hub *hub.Hub

@@ -79,8 +79,26 @@ type packetLane struct {
 	sound        sound
 	video, audio *rtp.Packetizer
 	ids          [2]media.TrackID
-	checkB       bool
+	order        order
 	layout       layout
+}
+
+// order looks for frames that are shown in another order than they are sent in.
+type order struct {
+	may   bool // the configuration allows it
+	begun bool
+	last  int64
+}
+
+// broken tells whether f is such a frame. HEVC encoders for low delay make B slices that change no order, so only
+// the times count there.
+func (o *order) broken(c media.Codec, f *media.Frame) bool {
+	if !o.may {
+		return false
+	}
+	back := o.begun && f.PTS < o.last
+	o.begun, o.last = true, f.PTS
+	return back || c == media.H264 && codec.IsB(c, f.Data)
 }
 
 func newPacketLane(s sound) func(*hub.Stream) hub.Encoder {
@@ -90,14 +108,14 @@ func newPacketLane(s sound) func(*hub.Stream) hub.Encoder {
 // Start follows a change of run or tracks.
 func (p *packetLane) Start(tracks []media.Track, _ *hub.Run) (header, inband [][]byte, err error) {
 	video, audio := p.sound.pick(tracks)
-	p.video, p.audio, p.checkB, p.layout = nil, nil, false, layout{}
+	p.video, p.audio, p.order, p.layout = nil, nil, order{}, layout{}
 	if video != nil {
 		if p.video, err = rtp.NewPacketizer(*video, 0, laneVideo); err != nil {
 			return nil, nil, err
 		}
 		p.ids[0] = video.ID
 		p.layout.Video, p.layout.Config = video.Codec, video.Config
-		p.checkB = (video.Codec == media.H264 || video.Codec == media.HEVC) && codec.Reorder(video) != 0
+		p.order.may = codec.Reorder(video) != 0
 	}
 	if audio != nil {
 		if p.audio, err = rtp.NewPacketizer(*audio, 0, laneAudio); err != nil {
@@ -121,8 +139,8 @@ func (l *layout) notice() []byte {
 func (p *packetLane) Encode(dst [][]byte, f *media.Frame) [][]byte {
 	switch {
 	case p.video != nil && f.Track == p.ids[0]:
-		if p.checkB && codec.IsB(p.layout.Video, f.Data) {
-			p.checkB, p.layout.BFrames = false, true
+		if p.order.broken(p.layout.Video, f) && !p.layout.BFrames {
+			p.layout.BFrames = true
 			dst = append(dst, p.layout.notice())
 		}
 		return p.video.Append(dst, f)

@@ -75,7 +75,8 @@ func readMedia(text string) (offered, error) {
 		if !strings.EqualFold(hash, "sha-256") || o.ufrag == "" {
 			return offered{}, errOffer("The SDP offer has no ICE user or no SHA-256 fingerprint.")
 		}
-		o.fingerprint = strings.ToUpper(strings.TrimSpace(value))
+		o.ufrag = strings.Clone(o.ufrag) // kept for the session, and the offer is not
+		o.fingerprint = strings.Clone(strings.ToUpper(strings.TrimSpace(value)))
 		if first(m, "setup") == "passive" {
 			return offered{}, errOffer("The SDP offer leaves the active part of DTLS to the server.")
 		}

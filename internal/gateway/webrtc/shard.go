@@ -45,6 +45,7 @@ type flock struct {
 	buf     [][]byte
 	ended   bool
 	young   bool // still catching up
+	due     time.Time
 	viewers []*viewer
 	dirty   atomic.Bool
 }
@@ -94,7 +95,7 @@ func (s *shard) run(ctx context.Context) {
 			return
 		}
 		s.change()
-		if s.step() {
+		if s.step(time.Now()) {
 			pacer.Reset(pause)
 		}
 	}
@@ -145,10 +146,16 @@ func (s *shard) change() {
 }
 
 // step sends what there is to send; more says that something waits for the next pause.
-func (s *shard) step() (more bool) {
+func (s *shard) step(now time.Time) (more bool) {
 	for _, f := range s.flocks {
-		if f.dirty.Swap(false) || len(f.queue) > 0 {
-			more = f.step() || more
+		switch {
+		case now.Before(f.due):
+			more = true
+		case f.dirty.Swap(false) || len(f.queue) > 0:
+			if f.step() {
+				f.due, more = now.Add(pause), true
+				f.dirty.Store(true) // there may be more in the lane
+			}
 		}
 	}
 	s.merge()

@@ -14,8 +14,11 @@ import (
 	"weir/internal/media"
 )
 
-// history is how many packets of a track can be sent again: 1.8 s at 2.65 Mbit/s.
-const history = 512
+// How many packets of a track can be sent again, a power of two: 1.8 s at 2.65 Mbit/s, 1.3 s of sound.
+const (
+	videoHistory = 512
+	audioHistory = 64
+)
 
 const (
 	reportEvery = 2 * time.Second
@@ -62,7 +65,11 @@ func (t *outTrack) set(c *chosen, codec media.Codec, offset uint32) {
 	t.on = true
 	t.header = rtp.Header{PayloadType: c.codec.payload, SSRC: c.ssrc, Sequence: uint16(c.ssrc >> 17), Timestamp: offset}
 	t.clock = rtp.ClockRate(codec)
-	t.sent = make([]sentPacket, history)
+	n := videoHistory
+	if codec.Kind() == media.Audio {
+		n = audioHistory
+	}
+	t.sent = make([]sentPacket, n)
 }
 
 func (v *viewer) end(err error) {
@@ -153,7 +160,7 @@ func (v *viewer) deliver(b *batch, packets [][]byte) {
 		h := t.header
 		h.Timestamp += rtp.Read(shared).Timestamp
 		v.seal(b, t, shared, h, t.rollover)
-		slot := &t.sent[h.Sequence%history]
+		slot := &t.sent[int(h.Sequence)&(len(t.sent)-1)]
 		slot.shared, slot.sequence = shared, h.Sequence
 		t.packets++
 		t.octets += uint32(len(shared) - rtp.HeaderSize)
@@ -297,7 +304,7 @@ func (v *viewer) sendAgain(t *outTrack, sequence uint16) bool {
 	if v.resent >= resendShare*int(reportEvery/time.Second) {
 		return false
 	}
-	slot := &t.sent[sequence%history]
+	slot := &t.sent[int(sequence)&(len(t.sent)-1)]
 	if slot.shared == nil || slot.sequence != sequence {
 		return true
 	}

@@ -127,12 +127,13 @@ func playable(s *hub.Stream, sub *hub.Subscription) error {
 	if video == nil || codec.Reorder(video) == 0 {
 		return nil
 	}
+	o := order{may: true}
 	for {
 		item, ok, err := sub.TryNext()
 		if err != nil || !ok {
 			return nil //nolint:nilerr // nothing more to look at; a later B-frame ends the session
 		}
-		if item.Track == video.ID && codec.IsB(video.Codec, item.Data) {
+		if item.Track == video.ID && o.broken(video.Codec, &item.Frame) {
 			return errBFrames()
 		}
 	}

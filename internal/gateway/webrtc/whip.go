@@ -109,7 +109,7 @@ func (g *Gateway) publish(r *http.Request, res *resource, offer string) (answer,
 		_ = pc.Close()
 		return answer{}, err
 	}
-	res.ufrag = attribute(offer, "ice-ufrag")
+	res.ufrag = strings.Clone(attribute(offer, "ice-ufrag"))
 	res.trickle = p.trickle
 	g.run(res, p.run)
 	return answer{sdp: withCandidates(local, g.candidates(r))}, nil

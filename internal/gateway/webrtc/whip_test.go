@@ -145,3 +145,12 @@ func TestHalfOpenSessionsEnd(t *testing.T) {
 		t.Errorf("%d sessions are left at the door", n)
 	}
 }
+
+// A viewer who vanishes without a word is noticed.
+func TestSilentViewerEnds(t *testing.T) {
+	w := newWorld(t, Config{Silence: 300 * time.Millisecond}) // pion's checks come every two seconds
+	track, _ := clip(t)
+	w.onAir("live/show", 50, track)
+	w.watch("live/show")
+	w.until("the viewer has gone", func() bool { return w.gw.Stats().Viewers == 0 })
+}
