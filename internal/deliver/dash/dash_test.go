@@ -20,6 +20,7 @@ import (
 
 	"weir/internal/deliver"
 	"weir/internal/fault"
+	"weir/internal/timeline"
 )
 
 func TestMain(m *testing.M) {
@@ -127,6 +128,25 @@ func TestGolden(t *testing.T) {
 	s.segments(3, "v0")
 	s.add("v0", time.Second, 500, false)
 	s.golden(t, "plain.mpd", text())
+}
+
+// TestDependent: segments that no player can start at are not called random access points.
+func TestDependent(t *testing.T) {
+	s := newStage(t)
+	defer s.store.Close()
+	s.begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0")
+	s.segments(1, "v0", "a0")
+	s.part["v0"] = 1 // the next segment's first part is no random access point
+	if err := s.tl.Append("v0", timeline.Part{N: 1001, Start: 1001 * 180000, DTS: 1001 * 180000, Duration: 18000, Data: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := MPD(s.view(window), window)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !m.Periods[0].Sets[0].Dependent || m.Periods[0].Sets[1].Dependent || strings.Count(string(m.Append(nil)), "startWithSAP") != 1 {
+		t.Errorf("%+v", m.Periods[0].Sets)
+	}
 }
 
 func TestNotCarried(t *testing.T) {

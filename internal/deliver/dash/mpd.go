@@ -126,13 +126,16 @@ func period(p *presentation.Period, live bool) (format.Period, []media.Codec) {
 		if !ok {
 			continue
 		}
-		join(&out, r, rep, i)
+		set := join(&out, r, rep, i)
+		for _, s := range p.Run.Renditions[i].Segments {
+			set.Dependent = set.Dependent || !s.Independent && !s.Gap
+		}
 	}
 	return out, left
 }
 
-// join puts a representation into the set whose alternate it is, or into a new one.
-func join(out *format.Period, r *timeline.Rendition, rep format.Representation, i int) {
+// join puts a representation into the set whose alternate it is, or into a new one, and gives the set.
+func join(out *format.Period, r *timeline.Rendition, rep format.Representation, i int) *format.AdaptationSet {
 	kind := r.Track.Kind.String()
 	id := i + 1
 	if r.Track.Alternate != 0 {
@@ -141,7 +144,7 @@ func join(out *format.Period, r *timeline.Rendition, rep format.Representation, 
 	for j := range out.Sets {
 		if s := &out.Sets[j]; s.ID == id && s.ContentType == kind && s.Language == r.Track.Language {
 			s.Representations = append(s.Representations, rep)
-			return
+			return s
 		}
 	}
 	set := format.AdaptationSet{ID: id, ContentType: kind, Language: r.Track.Language, Representations: []format.Representation{rep}}
@@ -149,6 +152,7 @@ func join(out *format.Period, r *timeline.Rendition, rep format.Representation, 
 		set.Producer = &format.Producer{ID: i, Wall: out.Start, Media: rep.Template.Offset}
 	}
 	out.Sets = append(out.Sets, set)
+	return &out.Sets[len(out.Sets)-1]
 }
 
 func representation(p *presentation.Period, r *timeline.Rendition, view *timeline.RenditionView, live bool) (format.Representation, bool) {

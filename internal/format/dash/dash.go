@@ -46,6 +46,7 @@ type AdaptationSet struct {
 	ID              int
 	ContentType     string // "video", "audio"
 	Language        string
+	Dependent       bool // not every segment starts with a random access point
 	Producer        *Producer
 	Representations []Representation
 }

@@ -100,7 +100,11 @@ func (a *AdaptationSet) write(w *writer) {
 	if a.Language != "" {
 		w.attr("lang", a.Language)
 	}
-	w.text(` segmentAlignment="true" startWithSAP="1">` + "\n")
+	w.text(` segmentAlignment="true"`)
+	if !a.Dependent {
+		w.text(` startWithSAP="1"`)
+	}
+	w.text(">\n")
 	if p := a.Producer; p != nil {
 		w.text("   <ProducerReferenceTime")
 		w.int("id", int64(p.ID))
