@@ -72,13 +72,7 @@ func newWorld(t testing.TB, settings ...setting) *world {
 	}, h, log)
 	sources := live.NewSources(h, d, log)
 	deps := Deps{
-		Hub: h, Door: d, Access: acc, Streams: live.New(h, d, monitor), Sources: sources, Relays: w.relays, Guard: guard, Log: log,
-		System: System{
-			Version: "0.1.0", Commit: "abc", DataDir: dir, Ports: func() Ports { return Ports{HTTP: 8080, RTMP: 1935, WebRTC: 8189} },
-			Addresses: func() []Address { return []Address{{Host: "192.168.1.20", Kind: "lan", Recommended: true}} },
-			Gateways:  func() []Gateway { return []Gateway{{Name: "rtmp", Address: ":1935", State: "on"}} },
-			FFmpeg:    func() FFmpeg { return FFmpeg{Off: []string{"transcoding", "thumbnails"}} },
-		},
+		Hub: h, Door: d, Access: acc, Streams: live.New(h, d, monitor), Sources: sources, Relays: w.relays, Guard: guard, Log: log, System: system(dir),
 	}
 	for _, set := range settings {
 		set(&deps)
@@ -101,6 +95,15 @@ func newWorld(t testing.TB, settings ...setting) *world {
 	})
 	w.admin = w.token(access.ScopeAdmin)
 	return w
+}
+
+func system(dir string) System {
+	return System{
+		Version: "0.1.0", Commit: "abc", DataDir: dir, Ports: func() Ports { return Ports{HTTP: 8080, RTMP: 1935, WebRTC: 8189} },
+		Addresses: func() []Address { return []Address{{Host: "192.168.1.20", Kind: "lan", Recommended: true}} },
+		Gateways:  func() []Gateway { return []Gateway{{Name: "rtmp", Address: ":1935", State: "on"}} },
+		FFmpeg:    func() FFmpeg { return FFmpeg{Off: []string{"transcoding", "thumbnails"}} },
+	}
 }
 
 func (w *world) token(scopes ...string) string {

@@ -23,7 +23,7 @@ type Relay struct {
 	LastError   *RelayError `json:"last_error"`
 	Since       *time.Time  `json:"since"`
 	NextRetryAt *time.Time  `json:"next_retry_at"`
-	BytesOut    int64       `json:"bytes_out,omitempty" doc:"Of a push"`
+	BytesOut    *int64      `json:"bytes_out,omitempty" doc:"Of a push"`
 }
 
 // RelayError is why a relay does not run.
@@ -88,7 +88,7 @@ func relayOf(d catalog.Direction, s *pipeline.RelayState) Relay {
 		Since: moment(s.Since), NextRetryAt: moment(s.NextRetry),
 	}
 	if d == catalog.Push {
-		r.BytesOut = s.Bytes
+		r.BytesOut = &s.Bytes
 	}
 	if s.LastError != nil {
 		f := fault.Of(s.LastError)

@@ -219,3 +219,24 @@ func TestEventsEndWithTheToken(t *testing.T) {
 		t.Error("a deleted token still may")
 	}
 }
+
+// An event is encoded once for all who listen.
+func BenchmarkPublish(b *testing.B) {
+	br := newBroker(100)
+	var subs []*subscriber
+	for range 100 {
+		sub, _, err := br.subscribe(nil, since{})
+		must(b, err)
+		subs = append(subs, sub)
+	}
+	defer br.close()
+	now := time.Now()
+	data := updatedData{Name: "live/show", InBPS: 2_500_000, Viewers: 12, Grade: "good"}
+	b.ReportAllocs()
+	for b.Loop() {
+		br.publish(streamUpdated, now, data)
+		for _, sub := range subs {
+			<-sub.events
+		}
+	}
+}

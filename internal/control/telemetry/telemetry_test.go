@@ -149,3 +149,14 @@ func TestMiddleware(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkMiddleware(b *testing.B) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{name}", func(http.ResponseWriter, *http.Request) {})
+	h := New("", "", slog.New(slog.DiscardHandler)).Middleware(mux)
+	r := httptest.NewRequest(http.MethodGet, "/show", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+}
