@@ -67,9 +67,23 @@ func TestChromiumWatches(t *testing.T) {
 		chromiumWatches(t, (*world).patternOnAir, true)
 	})
 	// What OBS and FFmpeg send by default has a profile that browsers do not name.
-	t.Run("high profile", func(t *testing.T) {
-		chromiumWatches(t, (*world).highOnAir, false)
-	})
+	looped := func(c media.Codec, args ...string) func(*testing.T) {
+		return func(t *testing.T) {
+			track, frames := media.Track{}, []media.Frame(nil)
+			if c == media.H264 {
+				track, frames = x264(t, args...)
+			} else {
+				track, frames = ivf(t, c, args...)
+			}
+			chromiumWatches(t, func(w *world, ctx context.Context, done chan struct{}) *hub.Publication {
+				return w.looped(ctx, done, track, frames)
+			}, false)
+		}
+	}
+	t.Run("high profile", looped(media.H264, "-profile:v", "high", "-bf", "0"))
+	t.Run("VP8", looped(media.VP8, "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-auto-alt-ref", "0"))
+	t.Run("VP9", looped(media.VP9, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"))
+	t.Run("AV1", looped(media.AV1, "-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"))
 }
 
 func chromiumWatches(t *testing.T, publish func(*world, context.Context, chan struct{}) *hub.Publication, whole bool) {
@@ -83,7 +97,10 @@ func chromiumWatches(t *testing.T, publish func(*world, context.Context, chan st
 	pub := publish(w, ctx, done)
 	defer func() { cancel(); <-done; pub.End(nil) }()
 
-	const seconds = 8
+	seconds := 4
+	if whole {
+		seconds = 8
+	}
 	reports := w.browse("player.html", seconds)
 	var got struct {
 		Error string
@@ -156,10 +173,9 @@ func (w *world) patternOnAir(ctx context.Context, done chan struct{}) *hub.Publi
 	return pub
 }
 
-// highOnAir publishes what x264 makes at its defaults but for B-frames, over and over.
-func (w *world) highOnAir(ctx context.Context, done chan struct{}) *hub.Publication {
+// looped publishes the frames over and over until ctx ends.
+func (w *world) looped(ctx context.Context, done chan struct{}, track media.Track, frames []media.Frame) *hub.Publication {
 	w.t.Helper()
-	track, frames := x264(w.t, "-profile:v", "high", "-bf", "0")
 	pub, err := w.hub.Publish(hub.Offer{Name: "live/show", Tracks: []media.Track{track}})
 	if err != nil {
 		w.t.Fatal(err)

@@ -193,11 +193,7 @@ func clip(t testing.TB) (media.Track, [][]byte) {
 // x264 is a second of video made by FFmpeg.
 func x264(t testing.TB, args ...string) (media.Track, []media.Frame) {
 	t.Helper()
-	args = append([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=1", "-c:v", "libx264", "-pix_fmt", "yuv420p"}, args...)
-	out, err := exec.Command("ffmpeg", append(args, "-f", "mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof", "pipe:1")...).Output()
-	if err != nil {
-		t.Skip("ffmpeg is not installed: apt install ffmpeg")
-	}
+	out := encode(t, append([]string{"-c:v", "libx264"}, append(args, "-f", "mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")...)...)
 	h, err := cmaf.ParseInit(out)
 	if err != nil {
 		t.Fatal(err)
@@ -210,6 +206,38 @@ func x264(t testing.TB, args ...string) (media.Track, []media.Frame) {
 		frames[i].Track = h.Tracks[0].ID
 	}
 	return h.Tracks[0], frames
+}
+
+// encode has FFmpeg make a second of 25 pictures.
+func encode(t testing.TB, args ...string) []byte {
+	t.Helper()
+	args = append([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=1", "-pix_fmt", "yuv420p"}, append(args, "pipe:1")...)
+	out, err := exec.Command("ffmpeg", args...).Output()
+	if err != nil {
+		t.Skip("ffmpeg is not installed, or lacks an encoder: apt install ffmpeg")
+	}
+	return out
+}
+
+// ivf is a second of VP8, VP9 or AV1 made by FFmpeg.
+func ivf(t testing.TB, c media.Codec, args ...string) (media.Track, []media.Frame) {
+	t.Helper()
+	track := media.Track{ID: 0, Codec: c, TimeScale: 90000}
+	var frames []media.Frame
+	for data := encode(t, append(args, "-f", "ivf")...)[32:]; len(data) >= 12; {
+		n := int(binary.LittleEndian.Uint32(data))
+		at := int64(len(frames)) * 3600
+		sample := data[12 : 12+n]
+		if c == media.AV1 {
+			sample = bytes.TrimPrefix(sample, []byte{0x12, 0}) // the temporal delimiter
+		}
+		frames = append(frames, media.Frame{Key: codec.IsKey(c, sample), DTS: at, PTS: at, Data: sample})
+		data = data[12+n:]
+	}
+	if err := codec.Describe(&track, frames[0].Data); err != nil {
+		t.Fatal(err)
+	}
+	return track, frames
 }
 
 func opusTrack() media.Track {
