@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -20,6 +21,7 @@ import (
 const (
 	base       = "/api/v1"
 	maxBody    = 1 << 20
+	patience   = 30 * time.Second // for one answer; a stream of events is written after it
 	accessMeta = "access"
 )
 
@@ -115,7 +117,12 @@ func add[I, O any](a *API, o op, handle func(context.Context, *I) (*O, error)) {
 	}
 	a.routes = append(a.routes, route{ID: o.id, Method: o.method, Path: operation.Path, Right: o.right})
 	huma.Register(a.huma, operation, func(ctx context.Context, in *I) (*O, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		out, err := handle(ctx, in)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fault.Wrap(err, fault.Unavailable, "too_slow", "The server took too long.", "Try again in a moment.")
+		}
 		if err != nil {
 			return nil, a.failure(ctx, o.id, err)
 		}
