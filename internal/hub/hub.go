@@ -11,8 +11,11 @@ package hub
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/internal/fault"
@@ -58,7 +61,7 @@ type Hub struct {
 	streams  map[string]*Stream
 	arrivals map[string][]chan *Stream // who waits for a stream of this name
 	closed   bool
-	lastRun  uint64
+	lastRun  atomic.Uint64
 
 	supply supplies
 }
@@ -77,10 +80,7 @@ func (h *Hub) SetSupplier(s Supplier) { h.supply.supplier = s }
 func (h *Hub) Close() {
 	h.mu.Lock()
 	h.closed = true
-	streams := make([]*Stream, 0, len(h.streams))
-	for _, s := range h.streams {
-		streams = append(streams, s)
-	}
+	streams := slices.Collect(maps.Values(h.streams))
 	h.mu.Unlock()
 	for _, s := range streams {
 		s.end(errShutdown())
@@ -127,9 +127,10 @@ type Stats struct {
 // Stats sums over all streams.
 func (h *Hub) Stats() Stats {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	streams := slices.Collect(maps.Values(h.streams))
+	h.mu.Unlock()
 	var t Stats
-	for _, s := range h.streams {
+	for _, s := range streams {
 		st := s.Stats()
 		t.Streams++
 		if st.State == Live {
@@ -172,9 +173,12 @@ func (h *Hub) Publish(o Offer) (*Publication, error) {
 		return nil, fault.New(fault.Invalid, "no_tracks", "The publisher sends neither video nor audio.", "Check the encoder's settings.")
 	}
 	for {
-		s, err := h.open(o)
+		s, fresh, err := h.open(o)
 		if err != nil {
 			return nil, err
+		}
+		if !fresh {
+			s.mu.Lock()
 		}
 		p, err := s.publish(o)
 		if err != errEnded { //nolint:errorlint // a private sentinel that never leaves this package
@@ -183,26 +187,27 @@ func (h *Hub) Publish(o Offer) (*Publication, error) {
 	}
 }
 
-// open finds or makes the stream of an offer.
-func (h *Hub) open(o Offer) (*Stream, error) {
+// open finds or makes the stream of an offer. A fresh one is locked, so that nobody sees it before it has tracks.
+func (h *Hub) open(o Offer) (s *Stream, fresh bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, errShutdown()
+		return nil, false, errShutdown()
 	}
-	s := h.streams[o.Name]
+	s = h.streams[o.Name]
 	if s == nil {
 		if len(h.streams) >= h.cfg.MaxStreams {
-			return nil, fault.New(fault.TooMany, "too_many_streams", "This server already holds its limit of streams.", "Raise limits.streams or stop a stream.")
+			return nil, false, fault.New(fault.TooMany, "too_many_streams", "This server already holds its limit of streams.", "Raise limits.streams or stop a stream.")
 		}
-		s = newStream(h, o)
+		s, fresh = newStream(h, o), true
+		s.mu.Lock()
 		h.streams[o.Name] = s
 		for _, ch := range h.arrivals[o.Name] {
 			ch <- s // buffered: each waiter is told once
 		}
 		delete(h.arrivals, o.Name)
 	}
-	return s, nil
+	return s, fresh, nil
 }
 
 func (h *Hub) remove(s *Stream) {
@@ -215,10 +220,13 @@ func (h *Hub) remove(s *Stream) {
 
 // nextRun gives run IDs that grow over restarts of the server too, since names of stored things carry them.
 func (h *Hub) nextRun(now time.Time) uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.lastRun = max(h.lastRun+1, uint64(now.UnixMilli()))
-	return h.lastRun
+	for {
+		last := h.lastRun.Load()
+		next := max(last+1, uint64(now.UnixMilli()))
+		if h.lastRun.CompareAndSwap(last, next) {
+			return next
+		}
+	}
 }
 
 // await waits for a stream of that name to be published.

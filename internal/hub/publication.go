@@ -24,9 +24,9 @@ type Publication struct {
 	err  error
 }
 
-// publish makes o's publisher the stream's. errEnded means that the stream ended meanwhile: open it anew.
+// publish makes o's publisher the stream's. s.mu is held and given back. errEnded means that the stream ended
+// meanwhile: open it anew.
 func (s *Stream) publish(o Offer) (*Publication, error) {
-	s.mu.Lock()
 	if s.state == Over {
 		s.mu.Unlock()
 		return nil, errEnded

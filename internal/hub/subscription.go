@@ -17,6 +17,7 @@ type Want struct {
 	Tracks  func([]media.Track) []media.TrackID
 	Need    media.Codec   // a codec that the Supplier shall make if the stream lacks it
 	Wait    time.Duration // how long to wait for a stream that is not there; 0 = not at all
+	Patient bool          // wait even when no Supplier knows the stream: a publisher may be about to come
 	FromNow bool          // start with the next frame instead of the last random access point
 }
 
@@ -84,10 +85,14 @@ func (h *Hub) find(ctx context.Context, name string, w Want) (*Stream, *supply, 
 	ctx, cancel := context.WithTimeout(ctx, w.Wait)
 	defer cancel()
 	sup := h.supply.join(Request{Name: name})
-	if s := h.await(sup.until(ctx), name); s != nil {
+	s := h.await(sup.until(ctx), name)
+	err := sup.failed()
+	if s == nil && w.Patient && fault.Code(err) == CodeNoSource {
+		s = h.await(ctx, name)
+	}
+	if s != nil {
 		return s, sup, nil
 	}
-	err := sup.failed()
 	h.supply.leave(sup)
 	if err != nil {
 		return nil, nil, err

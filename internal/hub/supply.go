@@ -17,6 +17,9 @@ type Supplier interface {
 	Supply(ctx context.Context, r Request) error
 }
 
+// CodeNoSource is the code of a Supplier's fault when nothing is known of a stream, as opposed to a source that failed.
+const CodeNoSource = "no_source"
+
 // Request says what is missing.
 type Request struct {
 	Name   string

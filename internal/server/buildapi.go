@@ -12,11 +12,12 @@ import (
 )
 
 func (s *Server) buildAPI(context.Context) error {
+	s.streams = live.New(s.hub, s.door, s.health)
 	s.sources = live.NewSources(s.hub, s.door, s.log.With("room", "source"))
 	s.onClose(s.sources.Close)
 	var err error
 	s.api, err = api.New(api.Deps{
-		Hub: s.hub, Door: s.door, Access: s.access, Streams: live.New(s.hub, s.door, nil), Sources: s.sources,
+		Hub: s.hub, Door: s.door, Access: s.access, Streams: s.streams, Sources: s.sources,
 		Relays: s.pipeline, Guard: s.guard, Log: s.log.With("room", "api"), MayWatch: s.mayWatch,
 		System: api.System{
 			Version: s.cfg.Version, Commit: s.cfg.Commit, Started: s.started, DataDir: s.cfg.DataDir,

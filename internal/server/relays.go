@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/oklog/ulid/v2"
+
 	"weir/internal/control/catalog"
 	"weir/internal/control/session"
 	"weir/internal/fault"
@@ -63,6 +65,19 @@ func (s *Server) push(ctx context.Context, a pipeline.Attempt) error {
 	}, s.hub, a.Stream)
 	ses.Close(err)
 	return err
+}
+
+// redirect follows a hook that answered with an rtmp:// address: the published stream goes there, or the played one
+// comes from there, for as long as the session lasts. Hooks are the administrator's, as the file is.
+func (s *Server) redirect(ctx context.Context, action session.Action, name, to string) {
+	r := pipeline.Relay{ID: fileRelay + "hook-" + ulid.Make().String(), Stream: name, URL: to}
+	remove := s.pipeline.RemovePull
+	if action == session.Publish {
+		remove = s.pipeline.RemovePush
+	}
+	s.addRelay(action == session.Publish, r)
+	<-ctx.Done()
+	remove(r.ID)
 }
 
 func schemeUnknown(scheme string) error {

@@ -19,6 +19,7 @@ func (s *Server) router() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.serveReady)
+	mux.Handle("GET /metrics", s.metrics())
 	mux.Handle("/api/", s.api.Handler())
 	mux.Handle("/login/once", s.api.Handler())
 	mux.HandleFunc("GET /assets/{name...}", func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +32,7 @@ func (s *Server) router() http.Handler {
 	mux.HandleFunc("GET "+clockPath, func(w http.ResponseWriter, r *http.Request) { deliver.ServeClock(w, r, time.Now()) })
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { console.ServePage(w, r, console.Watch) })
 	mux.HandleFunc("/", s.serveStream)
-	return s.recovering(mux)
+	return s.telemetry.Middleware(s.recovering(mux))
 }
 
 const clockPath = "/.well-known/weir/time"

@@ -18,6 +18,7 @@ import (
 	"weir/internal/control/catalog/sqlite"
 	"weir/internal/control/hook"
 	"weir/internal/control/session"
+	"weir/internal/control/telemetry"
 	"weir/internal/deliver"
 	"weir/internal/deliver/dash"
 	"weir/internal/deliver/hls"
@@ -25,9 +26,11 @@ import (
 	"weir/internal/gateway/httpstream"
 	"weir/internal/gateway/rtmp"
 	"weir/internal/gateway/webrtc"
+	"weir/internal/health"
 	"weir/internal/hub"
 	"weir/internal/netguard"
 	"weir/internal/pipeline"
+	"weir/internal/segmenter"
 	"weir/internal/timeline"
 	"weir/internal/transcode"
 )
@@ -58,6 +61,7 @@ type rooms struct {
 	hub       *hub.Hub
 	fan       *fan.Fan
 	timelines *timeline.Store
+	segments  segmenter.Counters
 	deliver   *deliver.Server
 	hls       *hls.Handler
 	dash      *dash.Handler
@@ -65,15 +69,18 @@ type rooms struct {
 	http      *httpstream.Server
 	webrtc    *webrtc.Gateway // nil when it could not start
 	transcode *transcode.Engine
+	health    *health.Monitor
+	telemetry *telemetry.Registry
 	pipeline  *pipeline.Pipeline
 	sources   *live.Sources
+	streams   *live.Streams
 	api       *api.API
 }
 
 // New builds the house. Nothing listens yet but the WebRTC media port. Close undoes it.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	s := &Server{cfg: cfg, log: log, started: time.Now(), gates: newGates(log)}
-	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways, s.buildPipeline, s.buildAPI} {
+	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways, s.buildPipeline, s.buildAPI, s.buildTelemetry} {
 		if err := build(ctx); err != nil {
 			s.Close()
 			return nil, err
@@ -169,7 +176,7 @@ func (s *Server) buildMedia(context.Context) error {
 
 func (s *Server) buildGateways(context.Context) error {
 	st := s.cfg.Streams
-	s.rtmp = rtmp.New(rtmp.Config{Profile: st.Profile, PlayWait: st.PlayWait, TakeOver: st.TakeOver, LegacyHEVC: s.cfg.RTMP.LegacyHEVC},
+	s.rtmp = rtmp.New(rtmp.Config{Profile: st.Profile, PlayWait: st.PlayWait, TakeOver: st.TakeOver, LegacyHEVC: s.cfg.RTMP.LegacyHEVC, Redirect: s.redirect},
 		s.hub, s.fan, s.door, s.log.With("room", "rtmp"))
 	s.http = httpstream.New(httpstream.Config{Profile: st.Profile, Stall: st.Stall}, s.hub, s.fan, s.door, s.log.With("room", "http"))
 	dc := s.cfg.Segments.Deliver

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir/internal/fault"
+	"weir/internal/health"
 	"weir/internal/hub"
 	"weir/internal/pipeline"
 	"weir/internal/problem"
@@ -37,7 +38,15 @@ func (s *Server) work(ctx context.Context) error {
 }
 
 func (s *Server) buildPipeline(ctx context.Context) error {
-	var recipes []pipeline.Recipe
+	s.health = health.New(health.Config{
+		Viewers: func(name string) int { n, _ := s.door.Viewers(name); return n },
+		WebRTCViewers: func(name string) int {
+			_, by := s.door.Viewers(name)
+			return by["whep"]
+		},
+		Look: s.look,
+	}, s.hub, s.log.With("room", "health"))
+	recipes := []pipeline.Recipe{{Name: "health", Run: s.health.Run}}
 	if !s.cfg.Segments.Off {
 		recipes = append(recipes, pipeline.Recipe{Name: "segment", Run: s.segment})
 	}
@@ -46,9 +55,12 @@ func (s *Server) buildPipeline(ctx context.Context) error {
 	return s.startRelays(ctx)
 }
 
-// segment is the recipe that keeps a live stream's timeline. The timeline outlives a failed attempt, so that
-// viewers go on in a new run; it goes with the stream.
+// segment is the recipe that keeps a live stream's timeline. The timeline outlives a failed attempt, so that viewers go on
+// in a new run, and the stream by a while, so that players learn of the end.
 func (s *Server) segment(ctx context.Context, st *hub.Stream) error {
+	if old := s.timelines.Get(st.Name()); old != nil && old.Snapshot().Ended {
+		s.timelines.Remove(st.Name()) // of an earlier stream of this name
+	}
 	tl, err := s.timelines.Open(st.Name())
 	if err != nil {
 		return err
@@ -56,13 +68,22 @@ func (s *Server) segment(ctx context.Context, st *hub.Stream) error {
 	sub := st.Subscribe(hub.Want{})
 	defer sub.Close()
 	err = segmenter.Run(ctx, sub, tl, segmenter.Config{
-		SegmentDuration: s.cfg.Segments.Duration, PartDuration: s.cfg.Segments.Part, Log: s.log.With("room", "segmenter", "stream", st.Name()),
+		SegmentDuration: s.cfg.Segments.Duration, PartDuration: s.cfg.Segments.Part,
+		Counters: &s.segments, Log: s.log.With("room", "segmenter", "stream", st.Name()),
 	})
-	if err == nil || ctx.Err() != nil {
-		s.timelines.Remove(st.Name())
+	if err != nil && ctx.Err() == nil {
+		return err
 	}
+	time.AfterFunc(endedWindow, func() {
+		if s.timelines.Get(st.Name()) == tl {
+			s.timelines.Remove(st.Name())
+		}
+	})
 	return err
 }
+
+// endedWindow is how long the playlists of an ended stream stay.
+const endedWindow = 30 * time.Second
 
 // resolve finds the timeline of a live stream. One whose segmenter is about to begin is waited for a moment.
 func (s *Server) resolve(ctx context.Context, name string) (*timeline.Timeline, error) {

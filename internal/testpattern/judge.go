@@ -17,8 +17,8 @@ type Report struct {
 
 	First, Last uint32 // the lowest and the highest counter
 
-	LatencyP50, LatencyP95, LatencyMax time.Duration // from the making of a frame to its arrival
-	LongestGap                         time.Duration // between the arrivals of two frames with different counters
+	LatencyP50, LatencyP95, LatencyP99, LatencyMax time.Duration // from the making of a frame to its arrival
+	LongestGap                                     time.Duration // between the arrivals of two frames with different counters
 }
 
 // Tally collects marks as they arrive. Its memory grows by 12 bytes for each.
@@ -70,6 +70,7 @@ func (t *Tally) Report() Report {
 	slices.Sort(latencies)
 	r.LatencyP50 = percentile(latencies, 50)
 	r.LatencyP95 = percentile(latencies, 95)
+	r.LatencyP99 = percentile(latencies, 99)
 	r.LatencyMax = percentile(latencies, 100)
 	return r
 }

@@ -159,7 +159,7 @@ func TestTallyCountsWhatIsWrong(t *testing.T) {
 	got := tally.Report()
 	want := Report{
 		Frames: 8, Unreadable: 1, Missing: 2, Duplicates: 1, OutOfOrder: 1, First: 7, Last: 14,
-		LatencyP50: 3 * time.Millisecond, LatencyP95: time.Second, LatencyMax: time.Second, LongestGap: time.Second,
+		LatencyP50: 3 * time.Millisecond, LatencyP95: time.Second, LatencyP99: time.Second, LatencyMax: time.Second, LongestGap: time.Second,
 	}
 	if got != want {
 		t.Fatalf("%+v, want %+v", got, want)

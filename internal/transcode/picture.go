@@ -91,6 +91,15 @@ func (e *Engine) Snapshot(ctx context.Context, s *hub.Stream) ([]byte, time.Time
 	return nil, time.Time{}, err
 }
 
+// Picture decodes one key frame to a JPEG, at most 640 wide. Errors: ffmpeg_missing, no_picture.
+func (e *Engine) Picture(ctx context.Context, track media.Track, key media.Frame) ([]byte, error) {
+	info, err := e.Probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.picture(ctx, info.Path, track, key)
+}
+
 // lastKey finds the latest key frame of the best video.
 func lastKey(s *hub.Stream) (media.Track, media.Frame, error) {
 	sub := s.Subscribe(hub.Want{Tracks: func(tracks []media.Track) []media.TrackID {

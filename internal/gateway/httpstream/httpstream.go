@@ -99,7 +99,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, name, ext string)
 		return err
 	}
 	v := form.variant(r.URL.Query())
-	lane, err := s.hub.Lane(r.Context(), ses.Name(), hub.LaneKey{Format: ext, Variant: v.key}, hub.Want{Tracks: v.tracks, Wait: s.cfg.Wait}, v.encoder)
+	lane, err := s.hub.Lane(r.Context(), ses.Name(), hub.LaneKey{Format: ext, Variant: v.key}, hub.Want{Tracks: v.tracks, Wait: s.cfg.Wait, Patient: true}, v.encoder)
 	if err != nil {
 		ses.Close(err)
 		return err

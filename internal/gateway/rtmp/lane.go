@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"weir/internal/fault"
 	"weir/internal/format/flv"
 	"weir/internal/format/rtmpmsg"
 	"weir/internal/hub"
@@ -38,28 +37,8 @@ func newEncoder(d flv.Dialect, streamID uint32, publish bool) func(*hub.Stream) 
 	}
 }
 
-const (
-	// conversionWait is how long a reader is kept until a converter has made its first frame, and layoutWait
-	// until a publisher that has just come has named its tracks.
-	conversionWait = 5 * time.Second
-	layoutWait     = 2 * time.Second
-)
-
-// openLane opens a lane whose tracks are known: who joins before has missed the header.
-func openLane(ctx context.Context, h *hub.Hub, name string, key hub.LaneKey, w hub.Want, encoder func(*hub.Stream) hub.Encoder) (*hub.Lane, error) {
-	lane, err := h.Lane(ctx, name, key, w, encoder)
-	if err != nil {
-		return nil, err
-	}
-	if !awaitTrack(ctx, lane, layoutWait, media.Video, media.Audio) {
-		lane.Close()
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		return nil, fault.New(fault.Unavailable, "stream_not_ready", name+" has a publisher, and no picture or sound yet.", "Try again in a moment.")
-	}
-	return lane, nil
-}
+// conversionWait is how long a reader is kept until a converter has made its first frame.
+const conversionWait = 5 * time.Second
 
 // awaitTrack waits until the lane has a track of one of the kinds, or refuses its tracks.
 func awaitTrack(ctx context.Context, lane *hub.Lane, longest time.Duration, kinds ...media.Kind) bool {

@@ -136,7 +136,7 @@ func (y *playing) start(ctx context.Context) error {
 func (y *playing) open(ctx context.Context) (*hub.Lane, error) {
 	s, d, name := y.peer.server, y.dialect, y.session.Name()
 	key, encoder := laneKey(d, mediaStream, false), newEncoder(d, mediaStream, false)
-	lane, err := openLane(ctx, s.hub, name, key, hub.Want{Tracks: selectTracks(d), Wait: s.cfg.PlayWait}, encoder)
+	lane, err := s.hub.Lane(ctx, name, key, hub.Want{Tracks: selectTracks(d), Wait: s.cfg.PlayWait, Patient: true}, encoder)
 	if err != nil {
 		return nil, err
 	}

@@ -38,8 +38,8 @@ func Push(ctx context.Context, cfg PushConfig, h *hub.Hub, name string) error {
 	if err := c.publish(); err != nil {
 		return err
 	}
-	want := hub.Want{Tracks: selectTracks(flv.Enhanced), Wait: cfg.Wait}
-	lane, err := openLane(ctx, h, name, laneKey(flv.Enhanced, c.streamID, true), want, newEncoder(flv.Enhanced, c.streamID, true))
+	want := hub.Want{Tracks: selectTracks(flv.Enhanced), Wait: cfg.Wait, Patient: true}
+	lane, err := h.Lane(ctx, name, laneKey(flv.Enhanced, c.streamID, true), want, newEncoder(flv.Enhanced, c.streamID, true))
 	if err != nil {
 		return err
 	}

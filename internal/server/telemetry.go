@@ -1,0 +1,120 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/jpeg"
+	"math"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"weir/internal/control/access"
+	"weir/internal/control/telemetry"
+	"weir/internal/fault"
+	"weir/internal/health"
+	"weir/internal/media"
+	"weir/internal/problem"
+)
+
+// buildTelemetry registers every room's Stats; no room knows of it.
+func (s *Server) buildTelemetry(context.Context) error {
+	r := telemetry.New(s.cfg.Version, s.cfg.Commit, s.log.With("room", "telemetry"))
+	s.telemetry = r
+	r.Hub(s.hub.Stats)
+	r.Door(s.door.Stats)
+	r.Streams(s.streamFigures)
+	f := s.fan.Stats
+	r.Func(telemetry.Gauge, "fan_viewers", "Viewers that shards write to.", func() float64 { return float64(f().Viewers) })
+	r.Func(telemetry.Counter, "fan_writes_total", "Writes to viewers.", func() float64 { return float64(f().Writes) })
+	r.Func(telemetry.Counter, "fan_bytes_total", "Bytes written to viewers.", func() float64 { return float64(f().Bytes) })
+	r.Func(telemetry.Counter, "fan_blocked_total", "Writes that a full socket did not take at once.", func() float64 { return float64(f().Blocked) })
+	r.Func(telemetry.Counter, "fan_stalled_total", "Viewers that were let go because they took nothing.", func() float64 { return float64(f().Stalled) })
+	r.Func(telemetry.Counter, "fan_skips_total", "How often slow viewers skipped to a key frame.", func() float64 { return float64(f().Skips) })
+	g := s.segments.Stats
+	r.Func(telemetry.Counter, "segmenter_parts_total", "Parts made.", func() float64 { return float64(g().Parts) })
+	r.Func(telemetry.Counter, "segmenter_runs_total", "Runs begun.", func() float64 { return float64(g().Runs) })
+	d := s.deliver.Stats
+	r.Func(telemetry.Counter, "deliver_file_bytes_total", "Bytes of segments sent from files.", func() float64 { return float64(d().FileBytes) })
+	r.Func(telemetry.Counter, "deliver_memory_bytes_total", "Bytes of segments sent from memory.", func() float64 { return float64(d().MemoryBytes) })
+	r.Func(telemetry.Counter, "deliver_blocked_total", "Requests that waited for a part.", func() float64 { return float64(d().Blocked) })
+	t := s.transcode.Stats
+	r.Func(telemetry.Gauge, "transcode_running", "Conversions that run.", func() float64 { return float64(t().Running) })
+	r.Func(telemetry.Counter, "transcode_restarts_total", "FFmpeg children that died and were replaced.", func() float64 { return float64(t().Restarts) })
+	r.Labelled(telemetry.Counter, "panics_total", "Panics that were caught, by room. Each is a mistake of ours: please report it.", []string{"room"}, s.panicFigures)
+	return nil
+}
+
+func (s *Server) panicFigures(emit telemetry.Emit) {
+	emit(float64(s.panics.Load()), "http")
+	emit(float64(s.rtmp.Stats().Panics), "rtmp")
+	emit(float64(s.pipeline.Stats().Panics), "pipeline")
+	emit(float64(s.api.Stats().Panics), "api")
+	if s.webrtc != nil {
+		emit(float64(s.webrtc.Stats().Panics), "webrtc")
+	}
+}
+
+func (s *Server) streamFigures() []telemetry.StreamFigures {
+	var out []telemetry.StreamFigures
+	for _, st := range s.hub.Streams() {
+		n, _ := s.door.Viewers(st.Name())
+		var in int64
+		if h := s.health.History(st.Name()); len(h) > 0 {
+			in = int64(h[len(h)-1].InBPS)
+		}
+		out = append(out, telemetry.StreamFigures{Name: st.Name(), InBPS: in, Viewers: n})
+	}
+	return out
+}
+
+// metrics answers scrapes from this machine and private networks, and with an API token from anywhere: the figures name streams.
+func (s *Server) metrics() http.Handler {
+	next := s.telemetry.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !near(s.clientOf(r)) {
+			token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+			id, err := s.access.Token(r.Context(), token)
+			if err == nil {
+				err = id.Require(access.ScopeStreamsRead)
+			}
+			if err != nil {
+				problem.Write(w, r, fault.New(fault.Unauthorized, "token_missing", "Metrics are open to private networks only.", "Send an API token: weir token create prints one."))
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func near(a netip.Addr) bool { return a.IsLoopback() || a.IsPrivate() }
+
+// look measures the brightness of a key frame for the health monitor.
+func (s *Server) look(ctx context.Context, t *media.Track, key media.Frame) (health.Picture, error) {
+	raw, err := s.transcode.Picture(ctx, *t, key)
+	if err != nil {
+		return health.Picture{}, err
+	}
+	img, err := jpeg.Decode(bytes.NewReader(raw))
+	if err != nil {
+		return health.Picture{}, err
+	}
+	return brightness(img), nil
+}
+
+// brightness is the mean and the standard deviation of luma.
+func brightness(img image.Image) health.Picture {
+	y, ok := img.(*image.YCbCr)
+	if !ok || len(y.Y) == 0 {
+		return health.Picture{Luma: 255} // grey and exotic pictures are not black
+	}
+	var sum, squares float64
+	for _, v := range y.Y {
+		sum += float64(v)
+		squares += float64(v) * float64(v)
+	}
+	n := float64(len(y.Y))
+	mean := sum / n
+	return health.Picture{Luma: mean, Spread: math.Sqrt(max(0, squares/n-mean*mean))}
+}
