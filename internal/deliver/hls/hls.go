@@ -5,6 +5,7 @@
 package hls
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -109,14 +110,26 @@ func hold(r *http.Request, st *deliver.Stream, v deliver.View, rendition string,
 		return v, false, fault.New(fault.Invalid, "hls_too_far_ahead",
 			"The request names a media sequence number too far ahead of the playlist.", "Reload the playlist without _HLS_msn.")
 	}
-	v, ready, err := st.Wait(r.Context(), v.Patience(), func(v deliver.View) bool {
-		return v.Contains(rendition, ask.msn, ask.part)
-	})
-	// While the publisher is away nothing is wrong with the stream: the viewer gets what there is and asks again.
-	if err == nil && !ready && !v.Away {
+	has := func(v deliver.View) bool { return v.Contains(rendition, ask.msn, ask.part) }
+	started := time.Now()
+	v, ready, err := st.Wait(r.Context(), v.Patience(), func(v deliver.View) bool { return v.Away || has(v) })
+	switch {
+	case err != nil || has(v):
+	case v.Away:
+		v, err = away(r.Context(), st, v, started, has)
+	case !ready:
 		err = fault.New(fault.Unavailable, "hls_reload_timeout", "The stream has not gone on in time.", "Try again.")
 	}
-	return v, ready, err
+	return v, has(v), err
+}
+
+// away holds a request while the publisher is away: nothing is wrong with the stream, so the viewer gets what there is
+// and asks again. It must not wait for long: hls.js gives a blocked request up after 0.8 target durations, and the
+// whole stream after a few of those.
+func away(ctx context.Context, st *deliver.Stream, v deliver.View, started time.Time, has func(deliver.View) bool) (deliver.View, error) {
+	limit := max(v.Segment/2-time.Since(started), v.Segment/8)
+	v, _, err := st.Wait(ctx, limit, has)
+	return v, err
 }
 
 // document gives the media playlist of a version, shared by all viewers unless its addresses carry a key.
