@@ -31,8 +31,8 @@ func configCommand(o *options) *cobra.Command {
 			if err := conf.Validate(); err != nil {
 				return err
 			}
-			c.Println("The configuration is right.")
-			return nil
+			_, err = fmt.Fprintln(c.OutOrStdout(), "The configuration is right.")
+			return err
 		},
 	}, &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of weir.yaml", Args: cobra.NoArgs,
@@ -58,7 +58,7 @@ func initCommand(o *options) *cobra.Command {
 				err = cerr
 			}
 			if err == nil {
-				c.Println("Wrote " + o.file + ".")
+				_, err = fmt.Fprintln(c.OutOrStdout(), "Wrote "+o.file+".")
 			}
 			return err
 		},
@@ -70,21 +70,7 @@ func commented() string {
 	s := defaultSettings()
 	var b strings.Builder
 	b.WriteString("# Weir's configuration. Every key may be left out; these are the defaults.\n# Changes apply while Weir runs, without cutting streams, except listen addresses and data_dir.\n")
-	section := ""
-	for _, f := range fields(&s) {
-		name := f.path
-		indent := ""
-		if head, rest, ok := strings.Cut(f.path, "."); ok {
-			if head != section {
-				fmt.Fprintf(&b, "\n%s:\n", head)
-			}
-			section, name, indent = head, rest, "  "
-		} else {
-			section = ""
-			b.WriteByte('\n')
-		}
-		fmt.Fprintf(&b, "%s# %s\n%s%s: %s\n", indent, f.doc, indent, name, yamlValue(f.value))
-	}
+	writeDefaults(&b, reflect.ValueOf(&s).Elem(), "")
 	b.WriteString(`
 # HTTP callbacks as nginx-rtmp has them, by application.
 # hooks:
@@ -98,6 +84,29 @@ func commented() string {
 #   - {stream: live/show, url: "rtmps://live.example.org:443/app/KEY"}
 `)
 	return b.String()
+}
+
+// writeDefaults writes the scalars of a section, each with its meaning above it. Hooks, pulls and pushes have no defaults.
+func writeDefaults(b *strings.Builder, v reflect.Value, indent string) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, doc := f.Tag.Get("yaml"), f.Tag.Get("doc")
+		if !scalar(f.Type) && f.Type.Kind() != reflect.Struct {
+			continue
+		}
+		if indent == "" {
+			b.WriteByte('\n')
+		}
+		if doc != "" {
+			fmt.Fprintf(b, "%s# %s\n", indent, doc)
+		}
+		if scalar(f.Type) {
+			fmt.Fprintf(b, "%s%s: %s\n", indent, name, yamlValue(v.Field(i)))
+			continue
+		}
+		fmt.Fprintf(b, "%s%s:\n", indent, name)
+		writeDefaults(b, v.Field(i), indent+"  ")
+	}
 }
 
 func yamlValue(v reflect.Value) string {
@@ -152,6 +161,8 @@ func schemaOf(t reflect.Type) map[string]any {
 		return map[string]any{"type": "boolean"}
 	case reflect.String:
 		return map[string]any{"type": "string"}
+	case reflect.Float64:
+		return map[string]any{"type": "number", "minimum": 0}
 	default:
 		return map[string]any{"type": "integer", "minimum": 0}
 	}

@@ -35,17 +35,29 @@ func fields(s *settings) []field {
 			f := v.Type().Field(i)
 			name := prefix + f.Tag.Get("yaml")
 			switch {
+			case scalar(f.Type):
+				out = append(out, field{name, f.Tag.Get("doc"), v.Field(i)})
 			case f.Type.Kind() == reflect.Struct:
 				walk(name+".", v.Field(i))
-			case f.Type.Kind() == reflect.Map, f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct && !textual(f.Type.Elem()):
-				// hooks, pulls and pushes are written in the file only
-			default:
-				out = append(out, field{name, f.Tag.Get("doc"), v.Field(i)})
 			}
 		}
 	}
 	walk("", reflect.ValueOf(s).Elem())
 	return out
+}
+
+// scalar reports whether a setting fits into a flag or a variable. Hooks, pulls and pushes do not; they are written in the file only.
+func scalar(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Struct:
+		return textual(t)
+	case reflect.Map:
+		return false
+	case reflect.Slice:
+		return scalar(t.Elem())
+	default:
+		return true
+	}
 }
 
 func textual(t reflect.Type) bool {
@@ -74,6 +86,10 @@ func setValue(v reflect.Value, text string) error {
 	case bool:
 		b, err := strconv.ParseBool(text)
 		v.SetBool(b)
+		return err
+	case float64:
+		n, err := strconv.ParseFloat(text, 64)
+		v.SetFloat(n)
 		return err
 	case int, int64:
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -120,7 +136,7 @@ func load(file string, named bool, environ []string, flags map[string]string) (s
 	}
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, "WEIR_") {
+		if !strings.HasPrefix(name, "WEIR_") || name == serverVariable || name == tokenVariable {
 			continue
 		}
 		f, ok := byEnv[name]

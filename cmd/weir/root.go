@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"runtime/debug"
 
@@ -50,8 +51,11 @@ func root() *cobra.Command {
 		c.PersistentFlags().StringVar(value, f.path, "", f.doc)
 	}
 	hideSettings(c.PersistentFlags())
-	c.AddCommand(serveCommand(o), initCommand(o), keyCommand(o), tokenCommand(o), userCommand(o), configCommand(o), versionCommand(),
-		publishCommand())
+	key, token := keyCommand(o), tokenCommand(o)
+	keyRemotes(key)
+	tokenRemotes(token)
+	c.AddCommand(serveCommand(o), initCommand(o), key, token, userCommand(o), configCommand(o), versionCommand(),
+		publishCommand(), streamCommand(), sessionCommand(), pullCommand(), pushCommand())
 	return c
 }
 
@@ -74,6 +78,9 @@ func (o *options) settings(c *cobra.Command) (settings, error) {
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Run: func(c *cobra.Command, _ []string) { c.Println("weir " + version + " (" + commit() + ")") },
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(c.OutOrStdout(), "weir "+version+" ("+commit()+")")
+			return err
+		},
 	}
 }

@@ -28,6 +28,7 @@ type settings struct {
 	Play     playSettings            `yaml:"play"`
 	Rules    []string                `yaml:"rules" doc:"Address rules, the first that fits decides: 'deny publish 203.0.113.0/24', 'allow all 10.0.0.0/8'."`
 	Limits   limitSettings           `yaml:"limits"`
+	Rates    rateSettings            `yaml:"rates"`
 	Hooks    map[string]hookSettings `yaml:"hooks" doc:"HTTP callbacks by application (the first segment of a stream's name); '*' fills what an application leaves out."`
 	Outgoing outgoingSettings        `yaml:"outgoing"`
 	Pulls    []relaySettings         `yaml:"pulls" doc:"Streams to fetch from other servers."`
@@ -95,20 +96,40 @@ type limitSettings struct {
 	InBPSPerStream    int64 `yaml:"in_bps_per_stream" doc:"Bits per second of one publisher; 0 = no limit."`
 }
 
+// rateSettings are token buckets, each for one address (IPv6: its /64) but for key.
+type rateSettings struct {
+	Connect rate `yaml:"connect" doc:"RTMP connections from one address."`
+	Publish rate `yaml:"publish" doc:"Attempts to publish from one address."`
+	Play    rate `yaml:"play" doc:"Attempts to play from one address."`
+	Refused rate `yaml:"refused" doc:"Refusals of one address by a hook; who has used them up is refused without asking the hook."`
+	Key     rate `yaml:"key" doc:"Attempts to publish under one key, from anywhere."`
+}
+
+type rate struct {
+	PerSecond float64 `yaml:"per_second" doc:"How fast the bucket fills again."`
+	Burst     int     `yaml:"burst" doc:"How many at once."`
+}
+
+func (r rate) rate() access.Rate { return access.Rate{PerSecond: r.PerSecond, Burst: r.Burst} }
+
+func (s rateSettings) rates() session.Rates {
+	return session.Rates{Connect: s.Connect.rate(), Publish: s.Publish.rate(), Play: s.Play.rate(), Refused: s.Refused.rate(), Key: s.Key.rate()}
+}
+
 type hookSettings struct {
 	OnConnect     string        `yaml:"on_connect" doc:"Asked at an RTMP connect."`
-	OnDisconnect  string        `yaml:"on_disconnect"`
+	OnDisconnect  string        `yaml:"on_disconnect" doc:"Told when an RTMP connection ends."`
 	OnPublish     string        `yaml:"on_publish" doc:"Decides alone who may publish: 2xx allows, 3xx renames or redirects, anything else refuses."`
-	OnPlay        string        `yaml:"on_play"`
-	OnPublishDone string        `yaml:"on_publish_done"`
-	OnPlayDone    string        `yaml:"on_play_done"`
-	OnDone        string        `yaml:"on_done"`
+	OnPlay        string        `yaml:"on_play" doc:"Asked when somebody wants to watch: as on_publish."`
+	OnPublishDone string        `yaml:"on_publish_done" doc:"Told when a publisher has gone."`
+	OnPlayDone    string        `yaml:"on_play_done" doc:"Told when a viewer has gone."`
+	OnDone        string        `yaml:"on_done" doc:"Told when a publisher or a viewer has gone."`
 	OnUpdate      string        `yaml:"on_update" doc:"Called again and again while a session lasts; may end it."`
 	Method        string        `yaml:"method" doc:"post or get."`
 	Format        string        `yaml:"format" doc:"form (as nginx-rtmp) or json."`
-	UpdateEvery   time.Duration `yaml:"update_every"`
+	UpdateEvery   time.Duration `yaml:"update_every" doc:"Pause between two on_update calls of a session."`
 	UpdateStrict  bool          `yaml:"update_strict" doc:"Anything but 2xx ends the session, also no answer."`
-	Timeout       time.Duration `yaml:"timeout"`
+	Timeout       time.Duration `yaml:"timeout" doc:"How long a receiver may take to answer."`
 }
 
 type outgoingSettings struct {
@@ -131,6 +152,9 @@ func defaultSettings() settings {
 		WebRTC:   webrtcSettings{Listen: ":8189"},
 		Streams:  streamSettings{Grace: 20 * time.Second, TakeOver: true, Profile: "live", Window: 5 * time.Second, Max: 10000, PlayWait: 10 * time.Second, Stall: 15 * time.Second},
 		Segments: segmentSettings{Enabled: true, Duration: 2 * time.Second, Part: 200 * time.Millisecond, Window: 60 * time.Second, Playlist: 30 * time.Second, FirstWait: 10 * time.Second},
+		Rates: rateSettings{
+			Connect: rate{20, 100}, Publish: rate{2, 20}, Play: rate{50, 200}, Refused: rate{0.33, 20}, Key: rate{1, 20},
+		},
 	}
 }
 
@@ -155,6 +179,7 @@ func (s settings) config() (server.Config, error) {
 		},
 		Access:   access.Config{Rules: s.Rules, PublishOpen: s.Publish.Open, PlayByKey: s.Play.ByKey, TrustedProxies: s.HTTP.TrustedProxies},
 		Limits:   session.Limits(s.Limits),
+		Rates:    s.Rates.rates(),
 		Hooks:    hook.Config{Apps: map[string]hook.App{}},
 		Outgoing: server.Outgoing{Allow: s.Outgoing.Allow},
 	}
