@@ -62,6 +62,7 @@ type Hub struct {
 	arrivals map[string][]chan *Stream // who waits for a stream of this name
 	closed   bool
 	lastRun  atomic.Uint64
+	past     Stats // totals of the streams that have ended
 
 	supply supplies
 }
@@ -124,12 +125,20 @@ type Stats struct {
 	Repairs, Discontinuities, Skipped   uint64
 }
 
-// Stats sums over all streams.
+func (t *Stats) add(st *StreamStats) {
+	t.Frames += st.Frames
+	t.Bytes += st.Bytes
+	t.Repairs += st.Repairs
+	t.Discontinuities += st.Discontinuities
+	t.Skipped += st.Skipped
+}
+
+// Stats sums over all streams, also those that have ended.
 func (h *Hub) Stats() Stats {
 	h.mu.Lock()
 	streams := slices.Collect(maps.Values(h.streams))
+	t := h.past
 	h.mu.Unlock()
-	var t Stats
 	for _, s := range streams {
 		st := s.Stats()
 		t.Streams++
@@ -138,11 +147,7 @@ func (h *Hub) Stats() Stats {
 		}
 		t.Lanes += st.Lanes
 		t.Subscriptions += st.Subscriptions
-		t.Frames += st.Frames
-		t.Bytes += st.Bytes
-		t.Repairs += st.Repairs
-		t.Discontinuities += st.Discontinuities
-		t.Skipped += st.Skipped
+		t.add(&st)
 	}
 	return t
 }
@@ -211,9 +216,11 @@ func (h *Hub) open(o Offer) (s *Stream, fresh bool, err error) {
 }
 
 func (h *Hub) remove(s *Stream) {
+	st := s.Stats()
 	h.mu.Lock()
 	if h.streams[s.name] == s {
 		delete(h.streams, s.name)
+		h.past.add(&st)
 	}
 	h.mu.Unlock()
 }

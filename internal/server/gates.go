@@ -88,9 +88,12 @@ func (g *gates) port(name string) int {
 	return 0
 }
 
+// off reports whether a listen address switches its gateway off.
+func off(address string) bool { return address == "" || address == "off" }
+
 // open listens and serves in a goroutine of its own. A port that is taken is reported and leaves the other gates alone.
 func (g *gates) open(ctx context.Context, name, address string, conf *tls.Config, serve func(net.Listener) error, stop func()) {
-	if address == "" {
+	if off(address) {
 		g.off(name)
 		return
 	}
@@ -170,7 +173,7 @@ func (s *Server) openGates(ctx context.Context) error {
 	if s.webrtc != nil {
 		udp, tcp := s.webrtc.Ports()
 		s.gates.on("webrtc", &net.UDPAddr{IP: net.IPv6unspecified, Port: max(udp, tcp)})
-	} else if s.cfg.WebRTC.Listen == "" {
+	} else if off(s.cfg.WebRTC.Listen) {
 		s.gates.off("webrtc")
 	}
 	for _, g := range s.gates.all() {
@@ -184,7 +187,7 @@ func (s *Server) openGates(ctx context.Context) error {
 func (s *Server) openRTMP(ctx context.Context, name, address string, conf *tls.Config) {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.gates.open(ctx, name, address, conf, func(ln net.Listener) error { return ignoreCanceled(s.rtmp.Serve(life, ln)) }, stop)
-	if address == "" {
+	if off(address) {
 		stop()
 	}
 }

@@ -51,27 +51,43 @@ type Server struct {
 	loginURL string // one-time link for the first browser; "" when an owner has a password
 }
 
-// rooms are the parts that the server is made of.
+// rooms are the parts that the server is made of, by wing.
 type rooms struct {
-	store     *catalog.Store
-	access    *access.Access
-	guard     *netguard.Guard // for addresses that come over the API
-	local     *netguard.Guard // for addresses of the configuration file
-	door      *session.Door
+	controlRooms
+	mediaRooms
+	gatewayRooms
+	faceRooms
+}
+
+type controlRooms struct {
+	store  *catalog.Store
+	access *access.Access
+	guard  *netguard.Guard // for addresses that come over the API
+	local  *netguard.Guard // for addresses of the configuration file
+	door   *session.Door
+}
+
+type mediaRooms struct {
 	hub       *hub.Hub
 	fan       *fan.Fan
 	timelines *timeline.Store
 	segments  segmenter.Counters
-	deliver   *deliver.Server
-	hls       *hls.Handler
-	dash      *dash.Handler
-	rtmp      *rtmp.Server
-	http      *httpstream.Server
-	webrtc    *webrtc.Gateway // nil when it could not start
 	transcode *transcode.Engine
 	health    *health.Monitor
-	telemetry *telemetry.Registry
 	pipeline  *pipeline.Pipeline
+}
+
+type gatewayRooms struct {
+	rtmp    *rtmp.Server
+	http    *httpstream.Server
+	webrtc  *webrtc.Gateway // nil when it could not start
+	deliver *deliver.Server
+	hls     *hls.Handler
+	dash    *dash.Handler
+}
+
+type faceRooms struct {
+	telemetry *telemetry.Registry
 	sources   *live.Sources
 	streams   *live.Streams
 	api       *api.API
@@ -183,7 +199,7 @@ func (s *Server) buildGateways(context.Context) error {
 	dc.SharedCache = dc.SharedCache || s.cfg.HTTP.SharedCache
 	s.deliver = deliver.New(dc, s.resolve, s.door, s.log.With("room", "deliver"))
 	s.hls, s.dash = hls.New(s.deliver), dash.New(s.deliver)
-	if s.cfg.WebRTC.Listen == "" {
+	if off(s.cfg.WebRTC.Listen) {
 		return nil
 	}
 	gw, err := webrtc.New(webrtc.Config{UDP: s.cfg.WebRTC.Listen, TCP: s.cfg.WebRTC.Listen, Addresses: s.cfg.WebRTC.Addresses, TakeOver: st.TakeOver},

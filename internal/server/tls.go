@@ -24,7 +24,7 @@ import (
 // folder. Without any TLS listener it does nothing.
 func (s *Server) tlsConfig() (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if s.cfg.HTTP.TLSListen == "" && s.cfg.RTMP.TLSListen == "" {
+	if off(s.cfg.HTTP.TLSListen) && off(s.cfg.RTMP.TLSListen) {
 		return conf, nil
 	}
 	c := &certificate{cert: s.cfg.HTTP.Certificate, key: s.cfg.HTTP.Key}
