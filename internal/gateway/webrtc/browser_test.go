@@ -110,8 +110,14 @@ func chromiumWatches(t *testing.T, publish func(*world, context.Context, chan st
 			Late    float64
 		}
 		Stats struct {
-			Video     struct{ FramesDecoded, FramesDropped, FreezeCount, PacketsLost, NackCount, PliCount int }
-			Audio     struct{ PacketsReceived, PacketsLost, ConcealedSamples, TotalSamplesReceived int }
+			Video struct {
+				FramesDecoded, FramesDropped, FreezeCount, PacketsLost, NackCount, PliCount int
+				EstimatedPlayoutTimestamp                                                   float64
+			}
+			Audio struct {
+				PacketsReceived, PacketsLost, ConcealedSamples, TotalSamplesReceived int
+				EstimatedPlayoutTimestamp                                            float64
+			}
 			Peak      float64
 			Transport struct{ SrtpCipher, DtlsCipher string }
 		}
@@ -148,6 +154,8 @@ func chromiumWatches(t *testing.T, publish func(*world, context.Context, chan st
 		t.Fatalf("only %d pictures (%d unread), %+v", len(late), unread, got.Stats)
 	}
 	slices.Sort(late)
+	// Both are on the capture clock that our sender reports tell, so their difference is what the viewer hears too early.
+	t.Logf("sound is %.0f ms ahead of the picture", got.Stats.Audio.EstimatedPlayoutTimestamp-got.Stats.Video.EstimatedPlayoutTimestamp)
 	t.Logf("first picture after %.0f ms; %d pictures, %d not presented, %d unread; latency p50 %.0f ms, p95 %.0f ms; %+v",
 		got.First, len(late), missing, unread, late[len(late)/2], late[len(late)*95/100], got.Stats)
 	if got.Stats.Video.PacketsLost != 0 || got.Stats.Audio.PacketsLost != 0 || got.Stats.Peak < 0.01 || got.Stats.Transport.SrtpCipher != "SRTP_AEAD_AES_128_GCM" {

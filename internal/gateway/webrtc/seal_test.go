@@ -198,7 +198,7 @@ func BenchmarkDeliver(b *testing.B) {
 	b.SetBytes(int64(len(frame)))
 	b.ReportAllocs()
 	for b.Loop() {
-		v.deliver(out, packets)
+		v.deliver(out, packets, false)
 	}
 	b.StopTimer()
 	res.session.Close(nil)

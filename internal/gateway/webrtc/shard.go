@@ -19,7 +19,7 @@ const (
 	// slow lines and a few frames' worth for all others.
 	catchUp    = 14
 	readAhead  = 256
-	reportTick = 500 * time.Millisecond
+	reportTick = 250 * time.Millisecond
 )
 
 // shard sends to a part of the viewers from one goroutine. Viewers that are equally far in a lane form a flock: the
@@ -181,7 +181,7 @@ func (f *flock) step() (more bool) {
 		f.queue = f.queue[len(now):]
 		budget -= len(now)
 		for _, v := range f.viewers {
-			v.deliver(f.shard.batch, now)
+			v.deliver(f.shard.batch, now, f.young)
 		}
 	}
 	if len(f.queue) == 0 && f.ended {

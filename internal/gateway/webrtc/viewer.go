@@ -21,9 +21,10 @@ const (
 )
 
 const (
-	reportEvery = 2 * time.Second
+	reportEvery = time.Second
+	eagerFor    = 5 * time.Second // for so long reports come at every tick: players line sound up with picture by them
 	askEvery    = 500 * time.Millisecond
-	resendShare = 256 // packets that one viewer may ask for again in a second
+	resendShare = 256 // packets that one viewer may ask for again between two reports
 )
 
 // viewer is one WHEP session.
@@ -40,6 +41,7 @@ type viewer struct {
 	to       *sockaddr // nil: over TCP
 	via      path
 	out      [2]outTrack
+	began    time.Time
 	reported time.Time
 	asked    time.Time
 	resent   int // since reported
@@ -87,7 +89,9 @@ func (v *viewer) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	v.sealer = s
+	v.mu.Lock()
+	v.sealer, v.began = s, time.Now()
+	v.mu.Unlock()
 	closed := make(chan struct{})
 	v.transport.wg.Go(func() { v.transport.over(); close(closed) })
 	v.follow()
@@ -107,7 +111,7 @@ func (v *viewer) run(ctx context.Context) (err error) {
 		case now := <-tick.C:
 			// RFC 7675: a browser proves its consent every few seconds by a check.
 			if now.Sub(time.Unix(0, v.transport.heard.Load())) > v.gateway.cfg.Silence {
-				return errSilent()
+				return v.gateway.errSilent()
 			}
 		}
 	}
@@ -143,8 +147,9 @@ func sameProfile(a, b []byte) bool {
 	return len(a) > 2 && len(b) > 2 && a[1] == b[1] && a[2] == b[2]
 }
 
-// deliver seals shared packets for this viewer and sends them.
-func (v *viewer) deliver(b *batch, packets [][]byte) {
+// deliver seals shared packets for this viewer and sends them. One who still catches up gets the picture alone: a
+// player shows old pictures as fast as they come, but plays old sound at its pace and would stay behind by it.
+func (v *viewer) deliver(b *batch, packets [][]byte, catchingUp bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	size := 0
@@ -154,7 +159,7 @@ func (v *viewer) deliver(b *batch, packets [][]byte) {
 			continue
 		}
 		t := &v.out[shared[11]-laneVideo]
-		if !t.on {
+		if !t.on || catchingUp && shared[11] == laneAudio {
 			continue
 		}
 		h := t.header
@@ -196,7 +201,7 @@ func (v *viewer) report(now time.Time) {
 	v.follow()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if now.Sub(v.reported) < reportEvery {
+	if now.Sub(v.reported) < reportEvery && now.Sub(v.began) > eagerFor {
 		return
 	}
 	v.reported, v.resent = now, 0
@@ -301,7 +306,7 @@ func (v *viewer) again(n *rtcp.TransportLayerNack) {
 
 // sendAgain is false when the viewer's share is used up.
 func (v *viewer) sendAgain(t *outTrack, sequence uint16) bool {
-	if v.resent >= resendShare*int(reportEvery/time.Second) {
+	if v.resent >= resendShare {
 		return false
 	}
 	slot := &t.sent[int(sequence)&(len(t.sent)-1)]

@@ -162,7 +162,7 @@ func (p *publisher) negotiate(offer string) (string, error) {
 			p.up = true
 			p.mu.Unlock()
 		case webrtc.PeerConnectionStateFailed:
-			p.end(errSilent())
+			p.end(p.gateway.errSilent())
 		case webrtc.PeerConnectionStateClosed:
 			p.end(errLeft())
 		}
@@ -209,12 +209,27 @@ func preferH264(t *webrtc.RTPTransceiver) {
 	_ = t.SetCodecPreferences(codecs) // what cannot be preferred is still answered
 }
 
-func errSilent() error {
-	return fault.New(fault.Unavailable, "peer_silent", "Nothing was heard from the peer any more.", "Check its network; UDP or TCP port 8189 must be reachable.")
+func (g *Gateway) errSilent() error {
+	return fault.New(fault.Unavailable, "peer_silent", "Nothing was heard from the peer any more.", "Check its network. "+g.firewall())
 }
 
-func errICE() error {
-	return fault.New(fault.Unavailable, "ice_failed", "The media connection did not come up.", "Open UDP or TCP port 8189 in the firewall.")
+func (g *Gateway) errICE() error {
+	return fault.New(fault.Unavailable, "ice_failed", "The media connection did not come up.", g.firewall())
+}
+
+// firewall says which ports peers must reach.
+func (g *Gateway) firewall() string {
+	udp, tcp := g.Ports()
+	switch {
+	case tcp == 0:
+		return fmt.Sprintf("Open UDP port %d in the firewall.", udp)
+	case udp == 0:
+		return fmt.Sprintf("Open TCP port %d in the firewall.", tcp)
+	case udp == tcp:
+		return fmt.Sprintf("Open port %d in the firewall, for UDP or at least TCP.", udp)
+	default:
+		return fmt.Sprintf("Open UDP port %d, or at least TCP port %d, in the firewall.", udp, tcp)
+	}
 }
 
 func errLeft() error {
@@ -251,7 +266,7 @@ func (p *publisher) run(ctx context.Context) error {
 			p.mu.Unlock()
 			switch late := now.Sub(begun); {
 			case !up && late > p.gateway.cfg.Handshake:
-				err = errICE()
+				err = p.gateway.errICE()
 			case late > p.gateway.cfg.Handshake+p.gateway.cfg.Silence && !p.ingest.published():
 				err = errNoMedia()
 			}
