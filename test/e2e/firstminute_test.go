@@ -148,7 +148,7 @@ func startBox(t *testing.T) (*weir, string) {
 	w := &weir{t: t, data: t.TempDir(), logs: &tail{}}
 	box := &tail{}
 	w.cmd = exec.Command(binary, "--data_dir", filepath.Join(w.data, "data"), "--http.listen", ":0", "--rtmp.listen", ":0", "--webrtc.listen", ":0")
-	w.cmd.Dir, w.cmd.Stdout, w.cmd.Stderr = w.data, box, w.logs
+	w.cmd.Dir, w.cmd.Stdout, w.cmd.Stderr, w.cmd.Env = w.data, box, w.logs, environment()
 	w.data = filepath.Join(w.data, "data")
 	if err := w.cmd.Start(); err != nil {
 		t.Fatal(err)

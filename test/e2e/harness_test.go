@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,6 +55,11 @@ func need(t *testing.T, programs ...string) {
 			t.Skipf("%s is not installed", p)
 		}
 	}
+}
+
+// environment is ours without the switches of the tests: weir refuses WEIR_ variables that it does not know.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "WEIR_") })
 }
 
 // weir is a running server.
@@ -106,7 +112,7 @@ func (w *weir) boot(http, rtmp, webrtc string) {
 	args := append([]string{"serve", "--ready", "json", "--data_dir", w.data, "--http.listen", http, "--rtmp.listen", rtmp, "--webrtc.listen", webrtc}, w.args...)
 	w.cmd = exec.Command(binary, args...)
 	w.cmd.Dir = w.data
-	w.cmd.Stderr = w.logs
+	w.cmd.Stderr, w.cmd.Env = w.logs, environment()
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
 		w.t.Fatal(err)
@@ -148,7 +154,9 @@ func (w *weir) stop() {
 	}
 }
 
-func (w *weir) http(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", w.ports["http"], path) }
+func (w *weir) http(path string) string {
+	return fmt.Sprintf("http://127.0.0.1:%d%s", w.ports["http"], path)
+}
 
 // rtmp is the address of a stream, with its publishing key unless key is "".
 func (w *weir) rtmp(name, key string) string {
@@ -163,7 +171,7 @@ func (w *weir) rtmp(name, key string) string {
 func (w *weir) run(args ...string) string {
 	w.t.Helper()
 	cmd := exec.Command(binary, append(args, "--data_dir", w.data)...)
-	cmd.Dir = w.data
+	cmd.Dir, cmd.Env = w.data, environment()
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	out, err := cmd.Output()
@@ -232,7 +240,7 @@ type process struct {
 func spawn(t *testing.T, name string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(name, args...), out: &tail{}, done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = p.out, p.out, environment()
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
