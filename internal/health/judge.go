@@ -26,6 +26,7 @@ type Judge struct {
 	know     bool // facts were given
 	left     time.Time
 	unusable uint64 // frames without a decoder configuration, in the last second
+	refused  int    // ticks in a row in which the hub dropped frames
 	lights   [ruleCount]light
 	past     past
 }
@@ -153,6 +154,11 @@ func (j *Judge) changes(now time.Time, facts Facts) {
 		j.past.event(Event{At: now.UTC(), Code: PublisherReturned, Values: map[string]any{"seconds": round(now.Sub(j.left).Seconds(), 1)}})
 	}
 	j.unusable = delta(j.facts.Unusable, facts.Unusable)
+	if delta(j.facts.Dropped, facts.Dropped) > 0 {
+		j.refused++
+	} else {
+		j.refused = 0
+	}
 	repairs, jumps := delta(j.facts.Repairs, facts.Repairs), delta(j.facts.Discontinuities, facts.Discontinuities)
 	if jumps > 0 && (j.uplink.peak > 3*time.Second || j.pause > 3*time.Second) {
 		j.uplink.hold(now) // the hub caught up with a publisher that came too late: its timestamps were right

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"runtime"
 	"strings"
@@ -118,15 +119,17 @@ func TestEveryRuleHasWords(t *testing.T) {
 }
 
 func BenchmarkObserve(b *testing.B) {
-	video := media.Track{ID: 1, Kind: media.Video, Codec: media.HEVC, TimeScale: 90000, Width: 1280, Height: 720}
+	video := media.Track{ID: 1, Kind: media.Video, Codec: media.H264, TimeScale: 90000, Width: 1280, Height: 720}
 	audio := media.Track{ID: 2, Kind: media.Audio, Codec: media.AAC, TimeScale: 48000, SampleRate: 48000, Channels: 2, Config: []byte{0x11, 0x90}}
 	sound := []byte{0x21, 0x1b, 0x8f, 0x34, 0x12, 0x99, 0x00, 0x00}
 	picture := make([]byte, 8000)
+	binary.BigEndian.PutUint32(picture, 7996)
+	copy(picture[4:], []byte{0x41, 0x9a, 0x24}) // a P slice
 	j, n := NewJudge(), int64(0)
 	b.ReportAllocs()
 	for b.Loop() {
 		at := epoch.Add(time.Duration(n) * 20 * time.Millisecond)
-		f := media.Frame{Track: 1, Key: n%100 == 0, DTS: n * 1800, PTS: n*1800 + 1800*(n%3), Data: picture}
+		f := media.Frame{Track: 1, Key: n%100 == 0, DTS: n * 1800, PTS: n * 1800, Data: picture}
 		t := &video
 		if n%2 == 1 {
 			f = media.Frame{Track: 2, Key: true, DTS: n * 960, PTS: n * 960, Data: sound}

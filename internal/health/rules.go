@@ -140,10 +140,15 @@ func irregular(j *Judge, _ time.Time) sight {
 	return sight{level: warn, a: float64(least), b: float64(most)}
 }
 
+// refusedTicks is longer than it takes for the first key frame to come, with all sane settings.
+const refusedTicks = 12
+
+// withoutSPS looks for key frames that nobody can decode, whoever noticed it: the judge, a gateway that dropped them, or
+// the hub, which goes on dropping frames for want of a first key frame.
 func withoutSPS(j *Judge, _ time.Time) sight {
 	v := j.video()
-	if j.unusable > 0 {
-		return sight{level: bad, a: float64(j.unusable)}
+	if n := max(float64(j.unusable), float64(j.refused)); j.unusable > 0 || j.refused >= refusedTicks {
+		return sight{level: bad, a: n}
 	}
 	if v == nil || !v.noConfig || v.gop.unusable == 0 {
 		return sight{}
