@@ -1,17 +1,15 @@
 package transcode
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
 	"weir/internal/codec"
 	"weir/internal/fault"
 	"weir/internal/format/cmaf"
+	"weir/internal/format/mpegts"
 	"weir/internal/hub"
 	"weir/internal/media"
 )
@@ -75,7 +73,7 @@ type job struct {
 	to      media.Codec
 	pending *hub.Item // the first frame of the next child
 	derived *hub.Derived
-	last    int64 // DTS of the last frame made
+	next    int64 // where the last frame made ends
 }
 
 func (j *job) close() {
@@ -84,8 +82,8 @@ func (j *job) close() {
 	}
 }
 
-// arguments of a child: every frame in and out at once, timestamps kept. One frame a fragment costs bytes on the
-// pipe alone.
+// arguments of a child: every frame in and out at once, timestamps kept. Fragmented MP4 goes in because it carries
+// every codec; a transport stream comes out because FFmpeg's other writers hold each frame back until the next.
 func arguments(to media.Codec) []string {
 	encoder := []string{"-c:a", "libopus", "-application", "lowdelay", "-frame_duration", "20", "-vbr", "on", "-b:a", "128k"}
 	if to == media.AAC {
@@ -93,8 +91,8 @@ func arguments(to media.Codec) []string {
 	}
 	args := []string{"-threads", "1", "-filter_threads", "1", "-fflags", "+nobuffer", "-probesize", "32", "-analyzeduration", "0", "-copyts", "-f", "mp4", "-i", "pipe:0", "-map", "0:a:0"}
 	args = append(args, encoder...)
-	return append(args, "-ar", "48000", "-ac", "2", "-avoid_negative_ts", "disabled", "-use_editlist", "0", "-flush_packets", "1",
-		"-f", "mp4", "-movflags", "+frag_every_frame+empty_moov+default_base_moof+frag_discont", "pipe:1")
+	return append(args, "-ar", "48000", "-ac", "2", "-avoid_negative_ts", "disabled", "-flush_packets", "1",
+		"-f", "mpegts", "-pes_payload_size", "0", "-muxdelay", "0", "-muxpreload", "0", "pipe:1")
 }
 
 // run converts with one child and says how many frames it made.
@@ -177,43 +175,32 @@ func (j *job) feed(ctx context.Context, w io.Writer, origin int64) error {
 	}
 }
 
-// maxBox bounds what a child may make us hold.
-const maxBox = 1 << 20
-
 // collect reads what the child makes and writes it to the derived track.
 func (j *job) collect(r io.Reader, origin int64) (made int, err error) {
-	in := bufio.NewReaderSize(r, 16<<10)
-	var head *cmaf.Header
-	var pair []byte // moof and mdat
+	var track *media.Track
+	d := mpegts.NewDemuxer(mpegts.Handler{
+		Tracks: func(tracks []media.Track) error {
+			track = media.First(tracks, media.Audio)
+			return nil
+		},
+		Frame: func(f media.Frame) error {
+			if track == nil || f.Track != track.ID {
+				return nil
+			}
+			made++
+			return j.write(track, &f, origin)
+		},
+	})
+	buf := make([]byte, 16<<10)
 	for {
-		kind, box, err := readBox(in)
+		n, err := r.Read(buf)
+		if n > 0 {
+			if _, err := d.Write(buf[:n]); err != nil {
+				return made, err
+			}
+		}
 		if err != nil {
 			return made, err
-		}
-		switch kind {
-		case "moov":
-			if head, err = cmaf.ParseInit(box); err != nil {
-				return made, err
-			}
-			if len(head.Tracks) != 1 {
-				return made, fmt.Errorf("transcode: %d tracks came out", len(head.Tracks))
-			}
-		case "moof":
-			pair = box
-		case "mdat":
-			if head == nil {
-				return made, errors.New("transcode: media before its header")
-			}
-			frames, err := head.Frames(nil, append(pair, box...))
-			if err != nil {
-				return made, err
-			}
-			for i := range frames {
-				if err := j.write(&head.Tracks[0], &frames[i], origin); err != nil {
-					return made, err
-				}
-				made++
-			}
 		}
 	}
 }
@@ -239,25 +226,14 @@ func (j *job) write(t *media.Track, f *media.Frame, origin int64) error {
 	}
 	shift := media.Rescale(origin, 1000, t.TimeScale)
 	at := f.DTS + shift
-	if at <= j.last {
+	// The transport stream counts in 1/90000 s: frames that follow each other are put exactly end to end.
+	if off := at - j.next; off >= -int64(t.TimeScale/1000) && off <= int64(t.TimeScale/1000) {
+		at = j.next
+	}
+	if at < j.next {
 		return nil // a new child begins with what the old one had made already
 	}
-	j.last = at
-	return j.derived.Write(media.Frame{Key: true, DTS: at, PTS: at, Duration: f.Duration, Data: f.Data})
-}
-
-// readBox reads one top-level box whole.
-func readBox(r *bufio.Reader) (kind string, box []byte, err error) {
-	head, err := r.Peek(8)
-	if err != nil {
-		return "", nil, err
-	}
-	size := binary.BigEndian.Uint32(head)
-	if size < 8 || size > maxBox {
-		return "", nil, fmt.Errorf("transcode: a box of %d bytes came out", size)
-	}
-	kind = string(head[4:8])
-	box = make([]byte, size)
-	_, err = io.ReadFull(r, box)
-	return kind, box, err
+	duration := int64(codec.SampleDuration(t, f.Data))
+	j.next = at + duration
+	return j.derived.Write(media.Frame{Key: true, DTS: at, PTS: at, Duration: duration, Data: f.Data})
 }
