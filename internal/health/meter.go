@@ -229,15 +229,15 @@ func (m *meter) bFrames() bool {
 
 func (m *meter) figures() TrackFigures {
 	f := TrackFigures{
-		ID: m.track.ID, FPS: m.fps(), BitrateBPS: m.bps(10), NowBPS: m.bps(1),
+		ID: m.track.ID, FPS: round(m.fps(), 2), BitrateBPS: m.bps(10), NowBPS: m.bps(1),
 		BFrames: m.bFrames(), Gaps: m.gaps, Frames: m.frames,
 	}
 	var room [5]float32
 	for i, s := range m.spans(5, room[:0]) {
 		if i == 0 {
-			f.GOPSeconds = float64(s)
+			f.GOPSeconds = round(float64(s), 3)
 		}
-		f.MaxGOPSeconds = max(f.MaxGOPSeconds, float64(s))
+		f.MaxGOPSeconds = max(f.MaxGOPSeconds, round(float64(s), 3))
 	}
 	return f
 }
