@@ -97,7 +97,8 @@ window.start = async ({ engine, url, low }) => {
   watch(video);
   try {
     await engines[engine](video, url, low);
-    await video.play();
+    // dash.js starts by itself; it must see the play event after its own set-up, or it never reloads the manifest.
+    if (engine !== "dash.js") await video.play();
   } catch (e) {
     state.errors.push(String(e.message ?? e));
   }
