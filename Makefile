@@ -1,6 +1,6 @@
 # make run    build and start Weir        make test   install what tests need and run all of them
 # make check  format, vet, floors, docs   make bench  side by side with peers       make fuzz T=10m
-.PHONY: run build test check web-test bench fuzz show clean
+.PHONY: run build test test-peers screenshots check web-test bench fuzz show clean
 SHELL := /bin/bash
 GO := go
 T ?= 10m
@@ -21,6 +21,20 @@ test:
 	@set -o pipefail; $(GO) test -race -timeout 20m -json $$($(GO) list ./... | grep -v /test/e2e) > test/.unit.json; a=$$?; \
 	$(GO) test -timeout 20m -count 1 -json ./test/e2e/... > test/.e2e.json; b=$$?; \
 	$(GO) run ./test/totals test/.unit.json test/.e2e.json; exit $$((a|b))
+
+# The heavy outside programs: OBS.
+test-peers:
+	@sh scripts/need test
+	@sh scripts/test-deps
+	@sh scripts/peer-deps
+	@sh scripts/build
+	@npm ci --prefix test/e2e/judge --no-audit --no-fund --loglevel=error
+	@WEIR_PEERS=1 $(GO) test -count 1 -v -timeout 20m -run 'TestShow_2_4_' ./test/e2e
+
+# The pictures of the READMEs, from the running binary.
+screenshots:
+	@sh scripts/test-deps
+	@sh scripts/screenshots
 
 check:
 	@sh scripts/check

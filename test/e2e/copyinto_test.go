@@ -31,7 +31,7 @@ func TestShow_2_4_CopyIntoPublisher(t *testing.T) {
 	if os.Getenv("WEIR_LONG") != "" {
 		quiet = 30 * time.Second
 	}
-	copyInto(t, quiet, func(t *testing.T, server, key string) *process {
+	copyInto(t, quiet, "Lavf", func(t *testing.T, server, key string) *process {
 		return spawn(t, "ffmpeg", "-hide_banner", "-loglevel", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30",
 			"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-c:v", "libx264", "-preset", "veryfast", "-b:v", "800k", "-g", "60",
 			"-pix_fmt", "yuv420p", "-c:a", "aac", "-f", "flv", server+"/"+key)
@@ -51,12 +51,12 @@ func TestShow_2_4_OBS(t *testing.T) {
 	if os.Getenv("WEIR_PEERS") == "" && os.Getenv("WEIR_LONG") == "" {
 		t.Skip("OBS is started by make test-peers and make show L=2.4")
 	}
-	copyInto(t, 30*time.Second, startOBS)
+	copyInto(t, 30*time.Second, "obs", startOBS)
 }
 
 // copyInto copies server and key from the page, waits a while without an encoder, starts one, stops it, tries a wrong key, and holds
 // the colours of the page against what the API saw.
-func copyInto(t *testing.T, quiet time.Duration, encoder func(t *testing.T, server, key string) *process) {
+func copyInto(t *testing.T, quiet time.Duration, software string, encoder func(t *testing.T, server, key string) *process) {
 	t.Helper()
 	const name = "live/show"
 	w := start(t)
@@ -78,6 +78,11 @@ func copyInto(t *testing.T, quiet time.Duration, encoder func(t *testing.T, serv
 		t.Errorf("green %d ms after the first frame", late)
 	} else {
 		t.Logf("grey for %v, green %d ms after the first frame: %q", quiet, late, green.Text)
+	}
+	var live struct{ Publisher struct{ Software, Remote string } }
+	w.api("GET", "/streams/"+url.PathEscape(name), nil, &live)
+	if !strings.Contains(live.Publisher.Software, software) {
+		t.Errorf("published by %q, want %s", live.Publisher.Software, software)
 	}
 	if !strings.Contains(green.Text, "H.264") || !strings.Contains(green.Text, "640×360") {
 		t.Errorf("the green strip says %q", green.Text)
