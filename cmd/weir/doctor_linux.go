@@ -1,0 +1,29 @@
+package main
+
+import "syscall"
+
+func freeBytes(dir string) (int64, bool) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, false
+	}
+	return int64(st.Bavail) * st.Bsize, true
+}
+
+// clockSynced asks the kernel whether something keeps its clock right (adjtimex(2): STA_UNSYNC).
+func clockSynced() (synced, known bool) {
+	const unsynced = 0x40
+	var tx syscall.Timex
+	if _, err := syscall.Adjtimex(&tx); err != nil {
+		return false, false
+	}
+	return tx.Status&unsynced == 0, true
+}
+
+func descriptorLimit() (uint64, bool) {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return 0, false
+	}
+	return l.Max, true // Go raises the soft limit to the hard one
+}
