@@ -75,12 +75,7 @@ function TopBar({ onSearch }: { onSearch: () => void }) {
       <Link to="/live" className="topbar-logo" aria-label={t("nav.home")}>
         <Logo size={24} />
       </Link>
-      <button
-        type="button"
-        className="searchbox"
-        aria-label={`${t("search.open")} Ctrl K`}
-        onClick={onSearch}
-      >
+      <button type="button" className="searchbox" onClick={onSearch}>
         <IconSearch size={16} aria-hidden />
         <span>{t("search.open")}</span>
         <kbd>Ctrl K</kbd>

@@ -44,7 +44,9 @@ export interface Brain {
 
 const stallNotice = 1500;
 const stallRestart = 7000;
-const startLimit = 12_000;
+/** After an outage: how long an engine that stayed connected may take to go on by itself. */
+const returnLimit = 1500;
+const startLimit = 8000;
 
 export class Director {
   private view: View;
@@ -208,6 +210,8 @@ export class Director {
     let seen = -1;
     let seenAt = began;
     let first = true;
+    let backAt = 0;
+    let away = false;
     while (g === this.generation) {
       await this.rest(this.view.phase === "playing" ? 250 : 120);
       if (g !== this.generation) return;
@@ -221,6 +225,8 @@ export class Director {
         if (seen >= 0 || p > 0) {
           if (this.view.phase !== "playing") this.show({ phase: "playing", error: undefined });
           first = false;
+          away = false;
+          backAt = 0;
         }
         seen = p;
         seenAt = now;
@@ -232,14 +238,18 @@ export class Director {
       if (g !== this.generation || this.brain.progress() !== seen) continue;
       if (answer.kind === "info" && answer.info.state === "away") {
         // The server holds the connection for its grace time; so do we.
+        away = true;
         if (this.view.phase !== "waiting") this.show({ phase: "waiting", info: answer.info });
         seenAt = Math.max(seenAt, now - stallNotice);
       } else if (answer.kind === "info" && answer.info.state === "idle") {
         return;
+      } else if (away) {
+        backAt ||= now;
+        if (now - backAt > returnLimit) return;
       } else if (still > (first ? startLimit : stallRestart)) {
         return;
       }
-      await this.rest(500);
+      await this.rest(away ? 250 : 500);
     }
   }
 
@@ -257,7 +267,7 @@ export class Director {
 function limited<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout>;
   const limit = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new EngineError("start_timeout", "Nothing came within 12 s.")), ms);
+    timer = setTimeout(() => fail(new EngineError("start_timeout", "Nothing came within 8 s.")), ms);
   });
   return Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }

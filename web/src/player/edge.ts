@@ -44,6 +44,7 @@ export class EdgeKeeper {
   private calmSince = 0;
   private landedAt = 0;
   private firstAt = 0;
+  private lostAt = 0;
   private readonly video: HTMLVideoElement;
   private readonly plan: EdgePlan;
   /** Off while the viewer has chosen to be behind. */
@@ -94,7 +95,7 @@ export class EdgeKeeper {
   private tick(now: number): void {
     const { video } = this;
     const ranges = video.buffered;
-    if (ranges.length === 0 || !this.enabled) return;
+    if (ranges.length === 0 || !this.enabled || this.inHole(now)) return;
     const end = ranges.end(ranges.length - 1);
     const from = ranges.start(ranges.length - 1);
     if (this.landedAt === 0) {
@@ -102,11 +103,6 @@ export class EdgeKeeper {
       return;
     }
     if (video.paused || video.seeking) return;
-    // A hole: the publisher was away and the stream goes on after it.
-    if (video.currentTime < from - 0.05 && video.readyState <= 2) {
-      this.goLive();
-      return;
-    }
     const ahead = end - video.currentTime;
     if (ahead > this.plan.jump) {
       this.goLive();
@@ -119,6 +115,27 @@ export class EdgeKeeper {
     if (rate === video.playbackRate) return;
     this.setRate(rate);
     this.changedAt = now;
+  }
+
+  /** Playback that stands between two pieces of data, as after a lost part, is brought to the newer one. */
+  private inHole(now: number): boolean {
+    const { video } = this;
+    const ranges = video.buffered;
+    const at = video.currentTime;
+    let later = false;
+    for (let i = 0; i < ranges.length; i++) {
+      if (at >= ranges.start(i) - 0.05 && at < ranges.end(i)) {
+        this.lostAt = 0;
+        return false;
+      }
+      later ||= ranges.start(i) > at;
+    }
+    if (!later || video.readyState >= 2) return false;
+    this.lostAt ||= now;
+    if (now - this.lostAt < 400) return true;
+    this.lostAt = 0;
+    this.goLive();
+    return true;
   }
 
   /**

@@ -6,7 +6,7 @@ import { bufferedEnd, type Engine, type EngineName, type EngineStats, engineName
 import { type Keys, keyAction } from "./keys";
 import { canDecode, codecsOf, LazyEngine } from "./lazy";
 import { recall, remember } from "./memory";
-import { latencyChoices, qualityChoices, qualityText, reasonText, statRows } from "./menus";
+import { latencyChoices, qualityChoices, qualityText, reasonText, secondsText, statRows } from "./menus";
 import { Sheets } from "./sheets";
 import { nearest, type Translate, translator } from "./strings";
 import { css } from "./style";
@@ -136,7 +136,7 @@ export class WeirPlayer extends HTMLElement {
 
   private progress(): number {
     const v = this.video;
-    if (v.paused || document.hidden) return -1;
+    if ((v.paused && (this.wantPaused || this.blocked === "all")) || document.hidden) return -1;
     const frames = v.getVideoPlaybackQuality?.().totalVideoFrames ?? 0;
     return v.videoWidth > 0 && frames > 0 ? frames : Math.round(v.currentTime * 1000);
   }
@@ -406,7 +406,7 @@ export class WeirPlayer extends HTMLElement {
     const edge = engine?.edge();
     const behind = edge === undefined || !this.offLive ? 0 : edge - video.currentTime;
     const window = range && edge ? { start: range.start(0), end: edge, at: video.currentTime } : undefined;
-    const seconds = latency === undefined ? "" : t("seconds", { n: latency.toFixed(1) });
+    const seconds = latency === undefined ? "" : secondsText(t, latency);
     return {
       paused: video.paused,
       muted: video.muted,

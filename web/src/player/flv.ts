@@ -43,8 +43,9 @@ export class FlvEngine implements Engine {
         autoCleanupSourceBuffer: true,
         autoCleanupMaxBackwardDuration: 60,
         autoCleanupMinBackwardDuration: 30,
-        // An outage stays a hole to jump over, instead of seconds of made-up silence.
-        fixAudioTimestampGap: false,
+        // An outage is filled with silence under the last picture, and EdgeKeeper jumps over it. Without this
+        // the sound alone would close up, and run ahead of the picture by the length of the outage.
+        fixAudioTimestampGap: true,
       },
     );
     this.player = player;

@@ -5,6 +5,11 @@ import { has, type Translate } from "./strings";
 
 /** What the player's menus and its stats sheet say. */
 
+/** Tenths of a second; what is less is not worth a zero. */
+export function secondsText(t: Translate, s: number): string {
+  return t("seconds", { n: s < 0.1 ? "<0.1" : s.toFixed(1) });
+}
+
 export function reasonText(t: Translate, reason: Reason): string {
   const key = `reason.${reason.code}`;
   if (has(key)) return t(key);
@@ -20,7 +25,7 @@ export function latencyChoices(t: Translate, view: View | undefined, engine: Eng
     return {
       id: mode,
       text: t(`mode.${mode}`),
-      hint: now === undefined ? t(`modeHint.${mode}`) : t("seconds", { n: now.toFixed(1) }),
+      hint: now === undefined ? t(`modeHint.${mode}`) : secondsText(t, now),
       why: why ? reasonText(t, why) : undefined,
       chosen,
     };

@@ -64,7 +64,12 @@ const retry = { maxAttempts: 6, baseDelay: 250, backoffFactor: 1.6, fuzzFactor: 
 export function configuration(name: EngineName): object {
   const low = name === "ll-hls";
   return {
-    manifest: { retryParameters: { ...retry, maxAttempts: 12 } },
+    manifest: {
+      retryParameters: { ...retry, maxAttempts: 12 },
+      // Looking for captions inside the video would need a whole first segment; a run that has just begun
+      // has only parts, and loading it would fail.
+      hls: { disableClosedCaptionsDetection: true },
+    },
     streaming: {
       lowLatencyMode: low,
       retryParameters: retry,
@@ -122,7 +127,8 @@ export class ShakaEngine implements Engine {
   private failed(e: ShakaError | undefined): void {
     if (!e || this.stopped || !this.running) return;
     // Severity 1 is recoverable. Network errors of a stream that is merely away are asked again for ever.
-    if (e.severity === 1) return;
+    // An error without a code is a failure inside Shaka, which it repeats for ever: begin anew.
+    if (e.severity === 1 && e.code) return;
     if (e.category === 1 && this.player?.retryStreaming(0.5)) return;
     this.onend?.(shakaError(e));
   }

@@ -98,7 +98,7 @@ function TrackList({ tracks }: { tracks: Track[] }) {
             ? [
                 `${x.width}×${x.height}`,
                 t("track.fps", { n: frameRate(lang, x.measured_frame_rate || x.frame_rate) }),
-                bitrate(lang, x.bitrate_bps),
+                x.bitrate_bps ? bitrate(lang, x.bitrate_bps) : "",
                 x.gop_s ? t("track.gop", { n: decimal(lang, x.gop_s) }) : "",
                 x.b_frames ? t("track.bFrames") : "",
               ]
@@ -107,7 +107,7 @@ function TrackList({ tracks }: { tracks: Track[] }) {
             : [
                 x.sample_rate ? `${decimal(lang, x.sample_rate / 1000)} kHz` : "",
                 x.channels ? t("track.channels", { count: x.channels, n: x.channels }) : "",
-                bitrate(lang, x.bitrate_bps),
+                x.bitrate_bps ? bitrate(lang, x.bitrate_bps) : "",
                 x.derived ? t("track.derived") : "",
               ]
                 .filter(Boolean)

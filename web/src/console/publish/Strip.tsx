@@ -30,7 +30,8 @@ export function colourOf(
 ): Colour {
   if (stream?.state === "live" && receiving(stream)) return "green";
   const refused = last && now - new Date(last.at).getTime() < refusedFor;
-  const older = stream?.state === "live" && stream.since && last && last.at < stream.since;
+  // Whoever got in after being refused has solved it; a later outage is another story.
+  const older = stream?.since && last && new Date(last.at) < new Date(stream.since);
   if (refused && !older) return "red";
   if (stream?.state === "live" || publishing) return "blue";
   return "grey";
