@@ -58,6 +58,10 @@ async function library(name: EngineName): Promise<Shaka> {
   return module.default;
 }
 
+/** Seconds that pass before the newest data can be fetched at all; the server's defaults. */
+const partLength = 0.2;
+const segmentLength = 2;
+
 /** Patient: an outage of the publisher or a restart of the server must not become a fatal error. */
 const retry = { maxAttempts: 6, baseDelay: 250, backoffFactor: 1.6, fuzzFactor: 0.3, timeout: 15_000 };
 
@@ -143,10 +147,13 @@ export class ShakaEngine implements Engine {
 
   latency(): number | undefined {
     if (!this.player || !this.running) return undefined;
+    const end = bufferedEnd(this.cx.video);
+    const inHand = end === undefined ? 0 : Math.max(0, end - this.cx.video.currentTime);
+    if (this.name === "ll-hls") return inHand + partLength;
+    // Shaka compares the stream's clock with this machine's. Where the two disagree, or an outage was cut
+    // out of the timeline, its figure cannot be true: then the data in hand and a segment is nearer.
     const said = this.player.getStats().liveLatency;
-    // That figure compares the stream's clock with this machine's; where they disagree it is worthless.
-    if (said > 0.05 && said < 120) return said;
-    return Math.max(0, this.player.seekRange().end - this.cx.video.currentTime);
+    return said >= inHand && said < inHand + 10 ? said : inHand + segmentLength;
   }
 
   edge(): number | undefined {
