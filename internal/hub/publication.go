@@ -162,6 +162,10 @@ func (p *Publication) Write(f media.Frame) error {
 	return nil
 }
 
+// Lose counts frames that the gateway had to leave out because nothing could decode them: they came without a
+// configuration, or damaged.
+func (p *Publication) Lose(frames int) { p.stream.count.unusable.Add(uint64(frames)) }
+
 // mayPass holds the leading video back until its first key frame: nothing could decode it.
 func (p *Publication) mayPass(f *media.Frame) bool {
 	if p.begun || f.Track != p.stream.leading {

@@ -59,7 +59,7 @@ type readers struct {
 }
 
 type counters struct {
-	frames, bytes, repairs, discontinuities, skipped, dropped atomic.Uint64
+	frames, bytes, repairs, discontinuities, skipped, dropped, unusable atomic.Uint64
 }
 
 var errEnded = errors.New("hub: the stream ended while it was opened")
@@ -137,6 +137,7 @@ type StreamStats struct {
 	Repairs, Discontinuities         uint64
 	Skipped                          uint64 // frames that slow readers lost, summed over readers
 	Dropped                          uint64 // frames refused: before the first key frame, or of no known track
+	Unusable                         uint64 // frames that the gateway could not use, see Publication.Lose
 	HeldFrames, HeldBytes, LaneBytes int
 }
 
@@ -148,6 +149,7 @@ func (s *Stream) Stats() StreamStats {
 		State: s.state, Lanes: len(s.readers.lanes), Subscriptions: len(s.readers.subs),
 		Frames: s.count.frames.Load(), Bytes: s.count.bytes.Load(), Repairs: s.count.repairs.Load(),
 		Discontinuities: s.count.discontinuities.Load(), Skipped: s.count.skipped.Load(), Dropped: s.count.dropped.Load(),
+		Unusable: s.count.unusable.Load(),
 	}
 	for _, l := range s.logs {
 		st.HeldFrames += int(l.next - l.first)

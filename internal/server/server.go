@@ -42,6 +42,7 @@ type Server struct {
 	started time.Time
 	ready   atomic.Bool
 	panics  atomic.Uint64
+	lookDue atomic.Int64 // Unix ns
 	policy  atomic.Pointer[access.Policy]
 
 	rooms

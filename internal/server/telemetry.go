@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"weir/internal/control/access"
 	"weir/internal/control/telemetry"
@@ -90,8 +91,17 @@ func (s *Server) metrics() http.Handler {
 
 func near(a netip.Addr) bool { return a.IsLoopback() || a.IsPrivate() }
 
+// lookEvery bounds what looking for black pictures costs, whatever the number of streams.
+const lookEvery = 2 * time.Second
+
+var errLater = fault.New(fault.Unavailable, "look_later", "Other streams are being looked at.", "")
+
 // look measures the brightness of a key frame for the health monitor.
 func (s *Server) look(ctx context.Context, t *media.Track, key media.Frame) (health.Picture, error) {
+	now := time.Now().UnixNano()
+	if due := s.lookDue.Load(); now < due || !s.lookDue.CompareAndSwap(due, now+int64(lookEvery)) {
+		return health.Picture{}, errLater
+	}
 	raw, err := s.transcode.Picture(ctx, *t, key)
 	if err != nil {
 		return health.Picture{}, err

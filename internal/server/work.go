@@ -44,6 +44,12 @@ func (s *Server) buildPipeline(ctx context.Context) error {
 			_, by := s.door.Viewers(name)
 			return by["whep"]
 		},
+		Unusable: func(name string) uint64 {
+			if st := s.hub.Stream(name); st != nil {
+				return st.Stats().Unusable
+			}
+			return 0
+		},
 		Look: s.look,
 	}, s.hub, s.log.With("room", "health"))
 	recipes := []pipeline.Recipe{{Name: "health", Run: s.health.Run}}

@@ -150,6 +150,16 @@ func (in *ingest) heldFor(tracks []media.Track) int64 {
 	return d
 }
 
+// lost returns how many frames were left out since it was last asked, and tells the stream.
+func (in *ingest) lost() int {
+	n := in.demux.Dropped() - in.damaged
+	in.damaged += n
+	if n > 0 && in.pub != nil {
+		in.pub.Lose(n)
+	}
+	return n
+}
+
 // done is closed when somebody ended the publication; nil before there is one.
 func (in *ingest) done() <-chan struct{} {
 	if in.pub == nil {

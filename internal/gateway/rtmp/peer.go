@@ -157,10 +157,7 @@ func (p *peer) media(m rtmpmsg.Message) error {
 		if err := p.link.conn.SetReadDeadline(now.Add(p.server.cfg.Idle)); err != nil {
 			return err
 		}
-		if d := p.ingest.demux.Dropped(); d > p.ingest.damaged {
-			p.server.count.damaged.Add(uint64(d - p.ingest.damaged))
-			p.ingest.damaged = d
-		}
+		p.server.count.damaged.Add(uint64(p.ingest.lost()))
 	}
 	if err := p.ingest.media(flv.TagType(m.Type), m.Timestamp, m.Payload); err != nil {
 		p.refusePublish(err)
@@ -323,10 +320,10 @@ func (p *peer) refusePublish(err error) {
 // leave ends what the peer publishes or plays; the connection may go on to something else.
 func (p *peer) leave(cause error) {
 	if in := p.ingest; in != nil {
+		p.server.count.damaged.Add(uint64(in.lost()))
 		in.close(cause)
 		p.ingest = nil
 		p.server.count.publishers.Add(-1)
-		p.server.count.damaged.Add(uint64(in.demux.Dropped() - in.damaged))
 	}
 	if p.play != nil {
 		p.play.stop()
