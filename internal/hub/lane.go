@@ -191,6 +191,7 @@ func (l *Lane) relayout(to *layout) {
 		return
 	}
 	first := l.source.layout == nil
+	joinable := !first && l.source.layout.run == to.run && sameVideo(chosen, l.source.tracks)
 	l.source.layout, l.source.tracks = to, chosen
 	l.source.video = media.First(chosen, media.Video) != nil
 	header, inband, err := l.source.enc.Start(chosen, to.run)
@@ -200,20 +201,26 @@ func (l *Lane) relayout(to *layout) {
 	}
 	l.mu.Lock()
 	l.header, l.inband = header, inband
+	l.changed = l.log.next
+	l.mu.Unlock()
 	if first {
-		l.mu.Unlock()
 		return
 	}
-	l.group, l.changed = l.log.next+1, l.log.next // nothing before can be joined any more
-	l.mu.Unlock()
 	if len(inband) > 0 {
 		l.push(inband, time.Now().UnixNano())
-	} else {
+	}
+	if !joinable { // nothing before can be decoded with the new header
 		l.mu.Lock()
 		l.group = l.log.next
 		l.mu.Unlock()
 	}
 	l.notify(true)
+}
+
+// sameVideo reports whether the picture goes on undisturbed while other tracks come or go.
+func sameVideo(a, b []media.Track) bool {
+	x, y := media.First(a, media.Video), media.First(b, media.Video)
+	return x != nil && y != nil && x.ID == y.ID && x.SameFormat(y)
 }
 
 func sameTracks(a, b []media.Track) bool {

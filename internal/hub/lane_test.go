@@ -97,6 +97,30 @@ func TestLaneCarriesNewConfigurationInBand(t *testing.T) {
 	})
 }
 
+// A track that is made here and appears later must not keep newcomers from the picture that is there.
+func TestLaneStaysJoinableWhenATrackJoins(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, h *Hub) {
+		s := publish(t, h, Offer{})
+		s.send(5)
+		all := func(ts []media.Track) (ids []media.TrackID) {
+			for i := range ts {
+				ids = append(ids, ts[i].ID)
+			}
+			return ids
+		}
+		l := s.p.Stream().Lane(wordKey, Want{Tracks: all}, func(*Stream) Encoder { return &wordEncoder{} })
+		defer l.Close()
+		if _, err := s.p.Stream().Derive(media.Track{Kind: media.Audio, Codec: media.Opus, TimeScale: 48000}); err != nil {
+			t.Fatal(err)
+		}
+		s.send(1)
+		_, pos := l.Join()
+		if bufs, _ := l.Read(nil, pos, 1000); !strings.HasPrefix(text(bufs), "v0 a0 ") {
+			t.Errorf("a newcomer starts at %.20q", text(bufs))
+		}
+	})
+}
+
 func TestLaneIsSharedLingersAndEnds(t *testing.T) {
 	bubble(t, Config{Grace: time.Second}, func(t *testing.T, h *Hub) {
 		s := publish(t, h, Offer{})

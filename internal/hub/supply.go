@@ -27,6 +27,19 @@ type Request struct {
 	Codec  media.Codec // a track of this codec is missing
 }
 
+// over reports whether the stream that a codec was made for has ended, which is no failure.
+func (r *Request) over() bool {
+	if r.Stream == nil {
+		return false
+	}
+	select {
+	case <-r.Stream.done:
+		return true
+	default:
+		return false
+	}
+}
+
 type supplyKey struct {
 	name   string
 	stream *Stream
@@ -109,13 +122,15 @@ func (s *supplies) run(ctx context.Context, u *supply, r Request) {
 	if err == nil {
 		err = fault.New(fault.Unavailable, "supply_ended", "The source of the stream ended.", "")
 	}
-	failed := ctx.Err() == nil
+	failed := ctx.Err() == nil && !r.over()
 	s.mu.Lock()
 	u.err = err
 	close(u.done)
 	s.mu.Unlock()
 	if failed {
-		s.hub.log.Warn("supply failed", "stream", r.Name, "codec", r.Codec.String(), "error", err)
+		if fault.Code(err) != CodeNoSource { // viewers of unknown names are everyday life
+			s.hub.log.Warn("supply failed", "stream", r.Name, "codec", r.Codec.String(), "error", err)
+		}
 		select { // the answer stands for a moment
 		case <-time.After(negativeCache):
 		case <-ctx.Done():
