@@ -79,7 +79,9 @@ func copyInto(t *testing.T, quiet time.Duration, software string, encoder func(t
 	} else {
 		t.Logf("grey for %v, green %d ms after the first frame: %q", quiet, late, green.Text)
 	}
-	var live struct{ Publisher struct{ Software, Remote string } }
+	var live struct {
+		Publisher struct{ Software, Remote string }
+	}
 	w.api("GET", "/streams/"+url.PathEscape(name), nil, &live)
 	if !strings.Contains(live.Publisher.Software, software) {
 		t.Errorf("published by %q, want %s", live.Publisher.Software, software)
