@@ -68,7 +68,7 @@ export function statRows(
     ["codecs", s?.codecs],
     ["resolution", video.videoWidth ? `${video.videoWidth}×${video.videoHeight}` : undefined],
     ["bitrate", s?.bitrate ? `${(s.bitrate / 1e6).toFixed(2)} Mbit/s` : undefined],
-    ["latency", s?.latency === undefined ? undefined : t("seconds", { n: s.latency.toFixed(2) })],
+    ["latency", s?.latency === undefined ? undefined : secondsText(t, s.latency)],
     ["buffer", buffer === undefined ? undefined : t("seconds", { n: buffer.toFixed(2) })],
     [
       "frames",

@@ -10,12 +10,11 @@ import { Frame } from "./Frame";
 
 type Public = Pick<Stream, "name" | "state" | "since" | "thumbnail" | "viewers">;
 
-/** Before anybody may see a list, whoever is signed in sees the whole one. */
+/** Whoever is signed in sees all streams, everybody else those that are open. */
 async function publicList(): Promise<Page<Public>> {
-  const open = await maybe(get<Page<Public>>("/watch"));
-  if (open) return open;
   const session = await get<Session>("/session");
-  return session.signed_in ? get<Page<Public>>("/streams?limit=200") : { items: [] };
+  if (session.signed_in) return get<Page<Public>>("/streams?limit=200");
+  return (await maybe(get<Page<Public>>("/watch"))) ?? { items: [] };
 }
 
 /** What anybody may see is live: the portal's first page. */
