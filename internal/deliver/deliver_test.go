@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir/internal/control/session"
+	"weir/internal/problem"
 )
 
 func TestSegmentsAndParts(t *testing.T) {
@@ -157,7 +158,7 @@ func TestMissing(t *testing.T) {
 		r.http.URL + "/live/show/seg-1-v0-100.m4s", r.http.URL + "/live/show/what.txt", r.http.URL + "/live/other/" + Address{Kind: Init, Run: other.ID, Rendition: "v0"}.String(),
 	} {
 		a := r.get(url)
-		var p problem
+		var p problem.Document
 		if err := json.Unmarshal([]byte(a.body), &p); err != nil || a.status != 404 || p.Code == "" || p.Detail == "" {
 			t.Error(url, a.status, a.body, err)
 		}

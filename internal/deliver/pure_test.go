@@ -13,6 +13,7 @@ import (
 
 	"weir/internal/control/session"
 	"weir/internal/fault"
+	"weir/internal/problem"
 )
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
@@ -68,7 +69,7 @@ func FuzzRequest(f *testing.F) {
 func TestStatus(t *testing.T) {
 	for kind, want := range map[fault.Kind]int{fault.Internal: 500, fault.Invalid: 400, fault.Unauthorized: 401, fault.Forbidden: 403, fault.NotFound: 404,
 		fault.Conflict: 409, fault.TooLarge: 413, fault.TooMany: 429, fault.Unsupported: 415, fault.Unavailable: 503} {
-		if got := Status(fault.New(kind, "x", "", "")); got != want {
+		if got := problem.Status(fault.New(kind, "x", "", "")); got != want {
 			t.Errorf("%v: %d", kind, got)
 		}
 	}

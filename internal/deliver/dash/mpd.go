@@ -55,6 +55,7 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 		UTCTiming:            deliver.Address{Kind: deliver.Manifest}.String() + "?" + clockQuery,
 	}
 	var left []media.Codec
+	var ends time.Time
 	for i := range v.Periods {
 		if !v.Periods[i].Settled() {
 			continue // its renditions must appear together: players do not look for new ones in a known Period
@@ -64,6 +65,12 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 		if len(p.Sets) > 0 {
 			m.Periods = append(m.Periods, p)
 		}
+		// Once another Period follows, the outage before it belongs to neither: a player that seeks into it is taken
+		// to the next one, where it would wait for ever for segments of the last one.
+		if n := len(m.Periods); n > 1 && len(p.Sets) > 0 {
+			m.Periods[n-2].End = ends
+		}
+		ends = v.Periods[i].To
 	}
 	if len(m.Periods) == 0 {
 		return m, notCarried(left)
@@ -71,7 +78,7 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 	d := v.Newest().Run.SegmentDuration
 	m.MinBufferTime, m.MinimumUpdatePeriod, m.SuggestedDelay = d, d, 3*d
 	if lowLatency(v.Newest()) {
-		low(&m, v, d)
+		low(&m, d)
 	}
 	if !v.Live {
 		m.MinimumUpdatePeriod, m.Latency, m.LowLatency = 0, nil, false
@@ -82,8 +89,9 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 }
 
 // low sets what low latency needs. A player learns of the next segment from the manifest, half a segment late at
-// most, so a segment and a half is what it can keep up with.
-func low(m *format.MPD, v deliver.View, d time.Duration) {
+// most, so a segment and a half is what it can keep up with. What is further behind than the maximum seeks to the live
+// point; that is also what takes players quickly over an outage.
+func low(m *format.MPD, d time.Duration) {
 	target := d + d/2
 	m.LowLatency = true
 	m.MinBufferTime, m.MinimumUpdatePeriod, m.SuggestedDelay = d/2, d/2, target
