@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"weir/internal/fault"
+	"weir/internal/problem"
 )
 
 // Problem is the body of every error (RFC 9457), with Weir's code and remedy.
@@ -52,37 +53,16 @@ func (p *Problem) GetHeaders() http.Header {
 }
 
 // ContentType is that of RFC 9457.
-func (p *Problem) ContentType(string) string { return "application/problem+json" }
+func (p *Problem) ContentType(string) string { return problem.ContentType }
 
 func statusOf(f *fault.Error) int {
-	switch f.Code {
-	case "method_not_allowed":
-		return http.StatusMethodNotAllowed
-	case "not_offered":
+	switch {
+	case f.Code == "not_offered":
 		return http.StatusNotImplemented
+	case f.Kind == fault.Unsupported && f.Code != "method_not_allowed":
+		return http.StatusUnprocessableEntity // the request's form is right, so it is no matter of media types
 	}
-	switch f.Kind {
-	case fault.Invalid:
-		return http.StatusBadRequest
-	case fault.Unauthorized:
-		return http.StatusUnauthorized
-	case fault.Forbidden:
-		return http.StatusForbidden
-	case fault.NotFound:
-		return http.StatusNotFound
-	case fault.Conflict:
-		return http.StatusConflict
-	case fault.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.TooMany:
-		return http.StatusTooManyRequests
-	case fault.Unsupported:
-		return http.StatusUnprocessableEntity
-	case fault.Unavailable:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
-	}
+	return problem.Status(f)
 }
 
 func problemOf(err error) *Problem {

@@ -68,6 +68,9 @@ func WriteStatus(w http.ResponseWriter, r *http.Request, status int, f *fault.Er
 	h.Set("Content-Type", ContentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="weir"`) // RFC 9110, section 15.5.2 wants one
+	}
 	if f.Kind == fault.Unavailable || f.Kind == fault.TooMany {
 		h.Set("Retry-After", "1")
 	}

@@ -1,7 +1,6 @@
 package webrtc
 
 import (
-	"encoding/json"
 	"io"
 	"mime"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 
 	"weir/internal/control/session"
 	"weir/internal/fault"
+	"weir/internal/problem"
 )
 
 const (
@@ -42,7 +42,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, name string, act
 		g.post(w, r, name, action, protocol)
 	default:
 		w.Header().Set("Allow", "OPTIONS, POST")
-		problem(w, http.StatusMethodNotAllowed, fault.New(fault.Unsupported, "method_not_allowed",
+		problem.WriteStatus(w, r, http.StatusMethodNotAllowed, fault.New(fault.Unsupported, "method_not_allowed",
 			"This address takes POST with an SDP offer.", "Give it to a "+strings.ToUpper(protocol)+" client."))
 	}
 }
@@ -51,12 +51,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, name string, act
 func (g *Gateway) post(w http.ResponseWriter, r *http.Request, name string, action session.Action, protocol string) {
 	offer, err := readOffer(r)
 	if err != nil {
-		g.refuse(w, err)
+		g.refuse(w, r, err)
 		return
 	}
 	res, err := g.admit(r, name, action, protocol)
 	if err != nil {
-		g.refuse(w, err)
+		g.refuse(w, r, err)
 		return
 	}
 	var answer answer
@@ -71,7 +71,7 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, name string, acti
 	if err != nil {
 		res.session.Close(err)
 		g.release(res)
-		g.refuse(w, err)
+		g.refuse(w, r, err)
 		return
 	}
 	h := w.Header()
@@ -134,58 +134,27 @@ func cors(w http.ResponseWriter) {
 	h.Set("Cache-Control", "no-store")
 }
 
-func (g *Gateway) refuse(w http.ResponseWriter, err error) {
+func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	g.count.refused.Add(1)
 	f := fault.Of(err)
-	problem(w, status(f), f)
+	problem.WriteStatus(w, r, status(f), f)
 }
 
+// status: what an endpoint cannot serve is "not acceptable" (RFC 9725 section 4.2), unless it is no SDP at all.
 func status(f *fault.Error) int {
-	switch f.Kind {
-	case fault.Invalid:
-		return http.StatusBadRequest
-	case fault.Unauthorized:
-		return http.StatusUnauthorized
-	case fault.Forbidden:
-		return http.StatusForbidden
-	case fault.NotFound:
-		return http.StatusNotFound
-	case fault.Conflict:
-		return http.StatusConflict
-	case fault.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.TooMany:
-		return http.StatusTooManyRequests
-	case fault.Unsupported:
-		if f.Code == "offer_not_sdp" {
-			return http.StatusUnsupportedMediaType
-		}
+	if f.Kind == fault.Unsupported && f.Code != "offer_not_sdp" {
 		return http.StatusNotAcceptable
-	case fault.Unavailable:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
 	}
+	return problem.Status(f)
 }
 
-// problem answers with an RFC 9457 problem document.
-func problem(w http.ResponseWriter, code int, f *fault.Error) {
-	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	if code == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", `Bearer realm="weir"`)
+// remote is the peer's address, looked at through trusted proxies.
+func (g *Gateway) remote(r *http.Request) netip.AddrPort {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.AddrPort{} // no TCP peer (a test's recorder): no rule can match it
 	}
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"type": "about:blank", "title": http.StatusText(code), "status": code,
-		"detail": f.Message, "code": f.Code, "remedy": f.Remedy,
-	})
-}
-
-// remote is the peer's address as the request has it.
-func remote(r *http.Request) netip.AddrPort {
-	a, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	return g.door.Client(netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), r.Header.Values("X-Forwarded-For"))
 }
 
 func bearer(r *http.Request) string {

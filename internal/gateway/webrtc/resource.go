@@ -10,6 +10,7 @@ import (
 
 	"weir/internal/control/session"
 	"weir/internal/fault"
+	"weir/internal/problem"
 )
 
 // resource is one session as WHIP and WHEP clients see it: the address that POST answers with.
@@ -27,7 +28,7 @@ type resource struct {
 
 // admit asks the door and the limits.
 func (g *Gateway) admit(r *http.Request, name string, action session.Action, protocol string) (*resource, error) {
-	prefix := prefixOf(remote(r).Addr())
+	prefix := prefixOf(g.remote(r).Addr())
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -40,7 +41,7 @@ func (g *Gateway) admit(r *http.Request, name string, action session.Action, pro
 	g.perAddr[prefix]++
 	g.mu.Unlock()
 	s, err := g.door.Open(g.ctx, session.Request{
-		Action: action, Protocol: protocol, Name: name, Remote: remote(r), Secure: r.TLS != nil,
+		Action: action, Protocol: protocol, Name: name, Remote: g.remote(r), Secure: r.TLS != nil,
 		Key: bearer(r), Query: r.URL.Query(), PageURL: r.Header.Get("Referer"), UserAgent: r.UserAgent(),
 	})
 	g.mu.Lock()
@@ -49,7 +50,7 @@ func (g *Gateway) admit(r *http.Request, name string, action session.Action, pro
 		return nil, err
 	}
 	res := &resource{
-		id: rand.Text(), etag: `"` + rand.Text()[:12] + `"`, protocol: protocol, since: time.Now(), remote: remote(r), prefix: prefix, session: s,
+		id: rand.Text(), etag: `"` + rand.Text()[:12] + `"`, protocol: protocol, since: time.Now(), remote: g.remote(r), prefix: prefix, session: s,
 	}
 	g.resources[res.id] = res
 	if action == session.Publish {
@@ -105,7 +106,7 @@ func (g *Gateway) ServeResource(w http.ResponseWriter, r *http.Request, id strin
 	res := g.resources[id]
 	g.mu.Unlock()
 	if res == nil {
-		problem(w, http.StatusNotFound, fault.New(fault.NotFound, "session_unknown", "There is no such session, or it has ended.", "Start a new one."))
+		problem.WriteStatus(w, r, http.StatusNotFound, fault.New(fault.NotFound, "session_unknown", "There is no such session, or it has ended.", "Start a new one."))
 		return
 	}
 	switch r.Method {
@@ -116,7 +117,7 @@ func (g *Gateway) ServeResource(w http.ResponseWriter, r *http.Request, id strin
 		res.patch(w, r)
 	default:
 		w.Header().Set("Allow", "OPTIONS, PATCH, DELETE")
-		problem(w, http.StatusMethodNotAllowed, fault.New(fault.Unsupported, "method_not_allowed",
+		problem.WriteStatus(w, r, http.StatusMethodNotAllowed, fault.New(fault.Unsupported, "method_not_allowed",
 			"A session takes PATCH and DELETE.", ""))
 	}
 }
@@ -126,33 +127,33 @@ func (g *Gateway) ServeResource(w http.ResponseWriter, r *http.Request, id strin
 func (res *resource) patch(w http.ResponseWriter, r *http.Request) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != typeFragment {
 		w.Header().Set("Accept-Patch", typeFragment)
-		problem(w, http.StatusUnsupportedMediaType, fault.New(fault.Unsupported, "patch_not_fragment",
+		problem.WriteStatus(w, r, http.StatusUnsupportedMediaType, fault.New(fault.Unsupported, "patch_not_fragment",
 			"PATCH takes application/trickle-ice-sdpfrag.", ""))
 		return
 	}
 	restart := fault.New(fault.Unsupported, "ice_restart_unsupported", "ICE restarts are not offered.", "Start a new session.")
 	switch match := strings.TrimSpace(r.Header.Get("If-Match")); match {
 	case "":
-		problem(w, http.StatusPreconditionRequired, fault.New(fault.Invalid, "if_match_missing",
+		problem.WriteStatus(w, r, http.StatusPreconditionRequired, fault.New(fault.Invalid, "if_match_missing",
 			"PATCH needs If-Match with the session's ETag.", ""))
 		return
 	case "*":
-		problem(w, http.StatusUnprocessableEntity, restart)
+		problem.WriteStatus(w, r, http.StatusUnprocessableEntity, restart)
 		return
 	case res.etag:
 	default:
-		problem(w, http.StatusPreconditionFailed, fault.New(fault.Conflict, "if_match_wrong",
+		problem.WriteStatus(w, r, http.StatusPreconditionFailed, fault.New(fault.Conflict, "if_match_wrong",
 			"The ETag is not this session's.", "Start a new session."))
 		return
 	}
 	body, err := readLimited(r)
 	if err != nil {
 		f := fault.Of(err)
-		problem(w, status(f), f)
+		problem.WriteStatus(w, r, status(f), f)
 		return
 	}
 	if ufrag := attribute(body, "ice-ufrag"); ufrag != "" && res.ufrag != "" && ufrag != res.ufrag {
-		problem(w, http.StatusUnprocessableEntity, restart)
+		problem.WriteStatus(w, r, http.StatusUnprocessableEntity, restart)
 		return
 	}
 	if res.trickle != nil {
