@@ -81,21 +81,23 @@ type mpd struct {
 		Sets  []struct {
 			Type string `xml:"contentType,attr"`
 			Reps []struct {
-				ID   string `xml:"id,attr"`
-				Tmpl struct {
-					Scale int64  `xml:"timescale,attr"`
-					PTO   int64  `xml:"presentationTimeOffset,attr"`
-					Start int64  `xml:"startNumber,attr"`
-					Media string `xml:"media,attr"`
-					S     []struct {
-						T *int64 `xml:"t,attr"`
-						D int64  `xml:"d,attr"`
-						R int64  `xml:"r,attr"`
-					} `xml:"SegmentTimeline>S"`
-				} `xml:"SegmentTemplate"`
+				ID   string   `xml:"id,attr"`
+				Tmpl template `xml:"SegmentTemplate"`
 			} `xml:"Representation"`
 		} `xml:"AdaptationSet"`
 	} `xml:"Period"`
+}
+
+type template struct {
+	Scale int64  `xml:"timescale,attr"`
+	PTO   int64  `xml:"presentationTimeOffset,attr"`
+	Start int64  `xml:"startNumber,attr"`
+	Media string `xml:"media,attr"`
+	S     []struct {
+		T *int64 `xml:"t,attr"`
+		D int64  `xml:"d,attr"`
+		R int64  `xml:"r,attr"`
+	} `xml:"SegmentTimeline>S"`
 }
 
 func TestGolden(t *testing.T) {
@@ -202,32 +204,36 @@ func TestManifestsAreOneStory(t *testing.T) {
 				starts[p.ID] = p.Start
 				sec, _ := strconv.ParseFloat(isoSeconds.FindStringSubmatch(p.Start)[1], 64)
 				for _, set := range p.Sets {
-					tm := set.Reps[0].Tmpl
-					if off := float64(tm.PTO)/float64(tm.Scale) - sec; off > 0.001 || off < -0.001 {
-						t.Fatalf("presentation time is %v off the wall clock", off)
-					}
-					number, at := tm.Start, int64(0)
-					for i, e := range tm.S {
-						if e.T != nil {
-							if i > 0 && *e.T != at {
-								t.Fatal("a hole in the timeline")
-							}
-							at = *e.T
-						}
-						for range e.R + 1 {
-							name := strings.Replace(tm.Media, "$Number$", strconv.FormatInt(number, 10), 1)
-							if was, known := times[name]; known && was != at {
-								t.Fatalf("%s moved from %d to %d", name, was, at)
-							}
-							times[name] = at
-							at += e.D
-							number++
-						}
-					}
+					followTimeline(t, set.Reps[0].Tmpl, sec, times)
 				}
 			}
 		}
 	})
+}
+
+// followTimeline checks one template against what earlier manifests said of the same segments.
+func followTimeline(t *rapid.T, tm template, start float64, times map[string]int64) {
+	if off := float64(tm.PTO)/float64(tm.Scale) - start; off > 0.001 || off < -0.001 {
+		t.Fatalf("presentation time is %v off the wall clock", off)
+	}
+	number, at := tm.Start, int64(0)
+	for i, e := range tm.S {
+		if e.T != nil {
+			if i > 0 && *e.T != at {
+				t.Fatal("a hole in the timeline")
+			}
+			at = *e.T
+		}
+		for range e.R + 1 {
+			name := strings.Replace(tm.Media, "$Number$", strconv.FormatInt(number, 10), 1)
+			if was, known := times[name]; known && was != at {
+				t.Fatalf("%s moved from %d to %d", name, was, at)
+			}
+			times[name] = at
+			at += e.D
+			number++
+		}
+	}
 }
 
 func (s *site) mpd(file string) (mpd, string) {
