@@ -164,3 +164,14 @@ func (v *whepViewer) awaitPackets(t *testing.T, video, audio int) {
 		return nil
 	})
 }
+
+// span is how much media of a kind has come, by its RTP time stamps.
+func (v *whepViewer) span(kind string, rate int64) time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	list := v.packets[kind]
+	if len(list) == 0 {
+		return 0
+	}
+	return time.Duration(int64(list[len(list)-1].Timestamp-list[0].Timestamp)) * time.Second / time.Duration(rate)
+}
