@@ -150,7 +150,7 @@ func defaultSettings() settings {
 		HTTP:     httpSettings{Listen: ":8080"},
 		RTMP:     rtmpSettings{Listen: ":1935"},
 		WebRTC:   webrtcSettings{Listen: ":8189"},
-		Streams:  streamSettings{Grace: 20 * time.Second, TakeOver: true, Profile: "live", Window: 5 * time.Second, Max: 10000, PlayWait: 10 * time.Second, Stall: 15 * time.Second},
+		Streams:  streamSettings{Grace: 30 * time.Second, TakeOver: true, Profile: "live", Window: 5 * time.Second, Max: 10000, PlayWait: 10 * time.Second, Stall: 15 * time.Second},
 		Segments: segmentSettings{Enabled: true, Duration: 2 * time.Second, Part: 200 * time.Millisecond, Window: 60 * time.Second, Playlist: 30 * time.Second, FirstWait: 10 * time.Second},
 		Rates: rateSettings{
 			Connect: rate{20, 100}, Publish: rate{2, 20}, Play: rate{50, 200}, Refused: rate{0.33, 20}, Key: rate{1, 20},

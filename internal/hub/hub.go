@@ -26,7 +26,7 @@ import (
 type Config struct {
 	Window     time.Duration // how long a frame stays readable; the last group always stays (default 5 s)
 	MaxBytes   int           // payload kept per track (default 64 MiB); over it even the last group is cut
-	Grace      time.Duration // how long a stream is held for its publisher to return (default 20 s)
+	Grace      time.Duration // how long a stream is held for its publisher to return (default 30 s)
 	Silent     time.Duration // a publisher that sent nothing for so long never blocks another one (default 5 s)
 	Linger     time.Duration // how long unused lanes and supplies are kept (default 5 s)
 	MaxStreams int           // default 10000
@@ -39,7 +39,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	def(&c.Window, 5*time.Second)
-	def(&c.Grace, 20*time.Second)
+	def(&c.Grace, 30*time.Second)
 	def(&c.Silent, 5*time.Second)
 	def(&c.Linger, 5*time.Second)
 	if c.MaxBytes == 0 {

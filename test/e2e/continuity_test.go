@@ -203,7 +203,11 @@ func (v *flvViewer) gap(t *testing.T, n int) outage {
 	t.Helper()
 	var o outage
 	eventually(t, 15*time.Second, "pictures of the returned publisher", func() error {
-		v.alive(t)
+		select {
+		case <-v.done:
+			t.Fatalf("the viewer's connection ended: %v", v.err)
+		default:
+		}
 		all := v.all()
 		for i, a := range all[:n] {
 			if a.counter >= 0 {
