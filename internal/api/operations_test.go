@@ -174,6 +174,11 @@ func (c *client) streams(t *testing.T) {
 	if watch.State != "live" || watch.Video.Codec != "H.264" || watch.Audio.Codecs != "mp4a.40.2" || !watch.Outputs["hls"].OK || !watch.IsOwner {
 		t.Errorf("%+v", watch)
 	}
+	var open Page[Public]
+	c.call("list-watch", "", nil).expect(http.StatusOK, "").into(&open)
+	if len(open.Items) != 1 || open.Items[0].Name != "live/test" || open.Items[0].State != "live" {
+		t.Errorf("%+v", open)
+	}
 	c.connections(source)
 	var info SystemInfo
 	c.eventually("history of the server", func() bool {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"weir/internal/app/live"
 	"weir/internal/control/access"
@@ -45,8 +46,42 @@ type (
 	}
 )
 
+// Public is a stream as strangers see it in the list.
+type Public struct {
+	Name      string     `json:"name"`
+	State     string     `json:"state" enum:"live,away"`
+	Since     *time.Time `json:"since,omitempty"`
+	Viewers   int        `json:"viewers"`
+	Thumbnail string     `json:"thumbnail"`
+}
+
 func (a *API) watchRoutes() {
+	add(a, op{id: "list-watch", method: http.MethodGet, path: "/watch", summary: "The streams that anybody may watch", tag: "watch", right: public}, a.listWatch)
 	add(a, op{id: "watch", method: http.MethodGet, path: "/watch/{name}", summary: "What a player must know of a stream", tag: "watch", right: public}, a.watch)
+}
+
+// listWatch lists what needs no key.
+func (a *API) listWatch(ctx context.Context, in *PageInput) (*pageOutput[Public], error) {
+	after, err := in.after()
+	if err != nil {
+		return nil, err
+	}
+	var list []Public
+	for len(list) <= in.Limit {
+		batch := a.deps.Streams.List(after, in.Limit+1, nil)
+		for _, s := range batch {
+			after = s.Name
+			if a.deps.MayWatch == nil || a.deps.MayWatch(ctx, s.Name, "", callerOf(ctx).remote.Addr()) == nil {
+				stream := streamOf(s)
+				list = append(list, Public{Name: s.Name, State: stream.State, Since: stream.Since, Viewers: stream.Viewers, Thumbnail: stream.Thumbnail})
+			}
+		}
+		if len(batch) <= in.Limit {
+			break
+		}
+	}
+	list = list[:min(len(list), in.Limit+1)]
+	return paged(list, in.Limit, func(p Public) string { return p.Name }), nil
 }
 
 func (a *API) watch(ctx context.Context, in *watchInput) (*watchOutput, error) {
