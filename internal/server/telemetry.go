@@ -44,7 +44,21 @@ func (s *Server) buildTelemetry(context.Context) error {
 	r.Func(telemetry.Gauge, "transcode_running", "Conversions that run.", func() float64 { return float64(t().Running) })
 	r.Func(telemetry.Counter, "transcode_restarts_total", "FFmpeg children that died and were replaced.", func() float64 { return float64(t().Restarts) })
 	r.Labelled(telemetry.Counter, "panics_total", "Panics that were caught, by room. Each is a mistake of ours: please report it.", []string{"room"}, s.panicFigures)
+	r.Labelled(telemetry.Counter, "gateway_refused_total", "Publishers and viewers that were refused, by gateway.", []string{"gateway"}, s.refusedFigures)
+	m := s.rtmp.Stats
+	r.Func(telemetry.Counter, "rtmp_broken_total", "RTMP connections ended by bytes that are no RTMP.", func() float64 { return float64(m().Broken) })
+	r.Func(telemetry.Counter, "rtmp_evicted_total", "Half-open RTMP connections that made room for newer ones.", func() float64 { return float64(m().Evicted) })
+	r.Func(telemetry.Counter, "rtmp_damaged_total", "Frames that could not be used.", func() float64 { return float64(m().Damaged) })
+	r.Func(telemetry.Gauge, "rtmp_half_open", "RTMP connections that are neither publishing nor playing yet.", func() float64 { return float64(m().Pending) })
 	return nil
+}
+
+func (s *Server) refusedFigures(emit telemetry.Emit) {
+	emit(float64(s.rtmp.Stats().Refused), "rtmp")
+	emit(float64(s.http.Stats().Refused), "http")
+	if s.webrtc != nil {
+		emit(float64(s.webrtc.Stats().Refused), "webrtc")
+	}
 }
 
 func (s *Server) panicFigures(emit telemetry.Emit) {
