@@ -51,15 +51,17 @@ function Keys() {
       />
       {keys.isSuccess && items.length === 0 && <Text mt="sm">{t("keys.none")}</Text>}
       {items.length > 0 && (
-        <Table.ScrollContainer minWidth={640} tabIndex={0} aria-label={t("keys.title")}>
+        <Table.ScrollContainer minWidth={280} tabIndex={0} aria-label={t("keys.title")}>
           <Table>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>{t("keys.name")}</Table.Th>
                 <Table.Th>{t("keys.pattern")}</Table.Th>
-                <Table.Th>{t("keys.actions")}</Table.Th>
-                <Table.Th>{t("keys.lastUsed")}</Table.Th>
-                <Table.Th ta="right">{t("keys.shown")}</Table.Th>
+                <Table.Th className="wide-only">{t("keys.actions")}</Table.Th>
+                <Table.Th className="wide-only">{t("keys.lastUsed")}</Table.Th>
+                <Table.Th className="wide-only" ta="right">
+                  {t("keys.shown")}
+                </Table.Th>
                 <Table.Th>
                   <span className="visually-hidden">{t("more")}</span>
                 </Table.Th>
@@ -128,11 +130,16 @@ function KeyRow({ item, onShow, onRotate, onDrop }: RowProps) {
       <Table.Td>
         <code className="mono">{item.pattern}</code>
       </Table.Td>
-      <Table.Td>{item.actions.map((a) => t(`action.${a}`, { defaultValue: a })).join(", ")}</Table.Td>
-      <Table.Td className="num" title={item.last_used_at ? moment(lang, item.last_used_at) : undefined}>
+      <Table.Td className="wide-only">
+        {item.actions.map((a) => t(`action.${a}`, { defaultValue: a })).join(", ")}
+      </Table.Td>
+      <Table.Td
+        className="wide-only num"
+        title={item.last_used_at ? moment(lang, item.last_used_at) : undefined}
+      >
         {item.last_used_at ? ago(lang, item.last_used_at) : t("never")}
       </Table.Td>
-      <Table.Td ta="right" className="num">
+      <Table.Td ta="right" className="wide-only num">
         {item.shown_count}
       </Table.Td>
       <Table.Td ta="right">
@@ -212,13 +219,13 @@ function Tokens() {
       />
       {tokens.isSuccess && items.length === 0 && <Text mt="sm">{t("tokens.none")}</Text>}
       {items.length > 0 && (
-        <Table.ScrollContainer minWidth={560} tabIndex={0} aria-label={t("tokens.title")}>
+        <Table.ScrollContainer minWidth={280} tabIndex={0} aria-label={t("tokens.title")}>
           <Table>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>{t("keys.name")}</Table.Th>
                 <Table.Th>{t("tokens.scopes")}</Table.Th>
-                <Table.Th>{t("keys.lastUsed")}</Table.Th>
+                <Table.Th className="wide-only">{t("keys.lastUsed")}</Table.Th>
                 <Table.Th>
                   <span className="visually-hidden">{t("more")}</span>
                 </Table.Th>
@@ -231,7 +238,7 @@ function Tokens() {
                   <Table.Td>
                     <code className="mono">{x.scopes.join(" ")}</code>
                   </Table.Td>
-                  <Table.Td className="num">
+                  <Table.Td className="wide-only num">
                     {x.last_used_at ? ago(lang, x.last_used_at) : t("never")}
                   </Table.Td>
                   <Table.Td ta="right">

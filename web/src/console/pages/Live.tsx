@@ -159,7 +159,10 @@ function Numbers({ streams }: { streams: Stream[] }) {
   ];
   return (
     <Text className="num" c="dimmed">
-      {parts.filter(Boolean).join(" · ")}
+      {parts
+        .filter(Boolean)
+        .map((p) => p.replaceAll(" ", "\u00a0")) // lines break between the figures, not within
+        .join(" · ")}
     </Text>
   );
 }

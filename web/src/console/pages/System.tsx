@@ -132,8 +132,8 @@ function Gateways({ system }: { system: SystemInfo }) {
         {(system.gateways ?? []).map((g) => (
           <li key={`${g.name} ${g.address}`}>
             <span className={`dot ${g.state}`} aria-hidden="true" />
-            <strong>{g.name.toUpperCase()}</strong> <code className="mono">{g.address}</code>{" "}
-            <span className="muted">{t(`gateway.${g.state}`)}</span>
+            <strong>{g.name === "webrtc" ? "WebRTC" : g.name.toUpperCase()}</strong>{" "}
+            <code className="mono">{g.address}</code> <span className="muted">{t(`gateway.${g.state}`)}</span>
             {g.error && <p className="bad-text">{g.error}</p>}
           </li>
         ))}

@@ -112,7 +112,8 @@ function options(
   last: boolean,
   lang: string,
 ): uPlot.Options {
-  const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" });
+  // With seconds: in five minutes several marks fall into one minute.
+  const clock = new Intl.DateTimeFormat(lang, { timeStyle: "medium", hourCycle: "h23" });
   const at = kinds.indexOf(kind);
   const line = paint(`--weir-series-${at + 1}`);
   const muted = paint("--weir-muted");
@@ -124,7 +125,7 @@ function options(
     width,
     height: tall(last),
     legend: { show: false },
-    padding: [8, 8, last ? 0 : 8, 0],
+    padding: [8, 32, last ? 0 : 8, 0], // room for half of the last mark's text
     cursor: { sync: { key: "stream", setSeries: false }, y: false, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (_u, min, max) => range(kind, min, max) } },
     axes: [
