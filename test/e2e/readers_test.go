@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	le "encoding/binary"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -309,128 +307,6 @@ func viaFFmpeg(file string) func(context.Context, cell) (*reading, error) {
 	}
 }
 
-// segments fetches whole segments and has FFmpeg decode them.
-func segments(t *testing.T, file string, list func(*testing.T, cell) [2]renditionList) func(context.Context, cell) (*reading, error) {
-	return func(ctx context.Context, c cell) (*reading, error) {
-		if r, err := asked(c.w.http("/" + c.name + "/" + file)); r != nil || err != nil {
-			return r, err
-		}
-		var have [2][]byte
-		var seen [2][]string
-		for ok := true; ok; {
-			ok = false
-			for i, r := range list(t, c) {
-				for _, uri := range r.segments {
-					if slices.Contains(seen[i], uri) {
-						continue
-					}
-					if have[i] == nil {
-						have[i] = mustGet(t, c.w.beside(c.name, r.init))
-					}
-					have[i] = append(have[i], mustGet(t, c.w.beside(c.name, uri))...)
-					seen[i] = append(seen[i], uri)
-				}
-				ok = ok || len(seen[i]) < 1+int(c.length/(2*time.Second))
-			}
-			if err := wait(ctx, 300*time.Millisecond); err != nil {
-				return nil, err
-			}
-		}
-		return c.decodePair(ctx, have[0], have[1])
-	}
-}
-
-// wait lets a moment pass.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// decodePair decodes a video and an audio file.
-func (c cell) decodePair(ctx context.Context, video, audio []byte) (*reading, error) {
-	v, a := filepath.Join(c.dir, "v.mp4"), filepath.Join(c.dir, "a.mp4")
-	if err := errors.Join(os.WriteFile(v, video, 0o600), os.WriteFile(a, audio, 0o600)); err != nil {
-		return nil, err
-	}
-	defer c.turn()()
-	r, _, err := decode(ctx, c.dir, "-i", v, "-i", a)
-	return r, err
-}
-
-// turn waits until few others decode: what is read live must not be late because of it.
-func (c cell) turn() (release func()) {
-	c.turns <- struct{}{}
-	return func() { <-c.turns }
-}
-
-// renditionList is what a playlist or a manifest lists of a rendition.
-type renditionList struct {
-	init     string
-	segments []string
-}
-
-// hlsLists reads the two media playlists.
-func hlsLists(t *testing.T, c cell) (out [2]renditionList) {
-	video, audio := renditions(t, c.w, c.name)
-	for i, r := range []string{video, audio} {
-		for _, s := range parseMedia(t, mustGet(t, c.w.beside(c.name, r))).segments {
-			if s.uri != "" {
-				out[i].init = s.init
-				out[i].segments = append(out[i].segments, s.uri)
-			}
-		}
-	}
-	return out
-}
-
-// dashLists expands the segment timelines of the manifest (ISO/IEC 23009-1, 5.3.9.6). The last number is of the segment that
-// is being made.
-func dashLists(t *testing.T, c cell) (out [2]renditionList) {
-	var mpd struct {
-		Periods []struct {
-			Sets []struct {
-				Kind     string `xml:"contentType,attr"`
-				Template struct {
-					Init  string `xml:"initialization,attr"`
-					Media string `xml:"media,attr"`
-					First int64  `xml:"startNumber,attr"`
-					Times []struct {
-						Repeat int64 `xml:"r,attr"`
-					} `xml:"SegmentTimeline>S"`
-				} `xml:"Representation>SegmentTemplate"`
-			} `xml:"AdaptationSet"`
-		} `xml:"Period"`
-	}
-	if err := xml.Unmarshal(mustGet(t, c.w.beside(c.name, "index.mpd")), &mpd); err != nil {
-		t.Errorf("manifest: %v", err)
-		return out
-	}
-	for _, set := range mpd.Periods[len(mpd.Periods)-1].Sets {
-		i := 0
-		if set.Kind == "audio" {
-			i = 1
-		}
-		out[i].init = set.Template.Init
-		n := set.Template.First
-		for _, s := range set.Template.Times {
-			for range s.Repeat + 1 {
-				out[i].segments = append(out[i].segments, strings.Replace(set.Template.Media, "$Number$", strconv.FormatInt(n, 10), 1))
-				n++
-			}
-		}
-		if k := len(out[i].segments); k > 0 {
-			out[i].segments = out[i].segments[:k-1]
-		}
-	}
-	return out
-}
-
 // legacyRTMP: FFmpeg 5.1 declares no Enhanced RTMP. The sentence of a refusal is on the wire, its code in the log.
 func legacyRTMP(ctx context.Context, c cell) (*reading, error) {
 	r, complaint, err := decode(ctx, c.dir, "-t", fmt.Sprintf("%.1f", c.length.Seconds()), "-i", c.w.rtmp(c.name, ""))
@@ -463,45 +339,6 @@ func (c cell) logged(text string) string {
 		}
 	}
 	return ""
-}
-
-// lowLatencyHLS fetches parts by blocking reloads, and never a whole segment.
-func lowLatencyHLS(t *testing.T) func(context.Context, cell) (*reading, error) {
-	return func(ctx context.Context, c cell) (*reading, error) {
-		if r, err := asked(c.w.http("/" + c.name + "/index.m3u8")); r != nil || err != nil {
-			return r, err
-		}
-		video, audio := renditions(t, c.w, c.name)
-		var list [2][]byte
-		done := make(chan struct{})
-		go func() { defer close(done); list[1] = c.parts(t, audio) }()
-		list[0] = c.parts(t, video)
-		<-done
-		return c.decodePair(ctx, list[0], list[1])
-	}
-}
-
-// parts fetches the init segment and some seconds of parts of a rendition.
-func (c cell) parts(t *testing.T, rendition string) (b []byte) {
-	var seen []string
-	list := parseMedia(t, mustGet(t, c.w.beside(c.name, rendition)))
-	for len(seen) < int(c.length/(200*time.Millisecond)) {
-		for _, s := range list.segments {
-			for _, p := range s.parts {
-				if slices.Contains(seen, p) {
-					continue
-				}
-				if b == nil {
-					b = mustGet(t, c.w.beside(c.name, s.init))
-				}
-				b = append(b, mustGet(t, c.w.beside(c.name, p))...)
-				seen = append(seen, p)
-			}
-		}
-		msn, part := list.next()
-		list = parseMedia(t, mustGet(t, c.w.beside(c.name, ask(rendition, "_HLS_msn=%d&_HLS_part=%d", msn, part))))
-	}
-	return b
 }
 
 // overWHEP reads RTP with pion, and takes pion's own depacketizers.
