@@ -53,7 +53,7 @@ describe("numbers for people", () => {
     expect([0, 62, 3723, 90_061].map(runningTime)).toEqual(["0:00", "1:02", "1:02:03", "25:01:01"]);
     const now = Date.UTC(2026, 10, 22);
     expect(ago("en", now - 180_000, now)).toBe("3 min. ago");
-    expect(ago("zh-CN", now - 180_000, now)).toBe("3分钟前");
+    expect(ago("zh-CN", now - 180_000, now)).toBe("3 分钟前");
     expect(ago("en", now - 2 * 86_400_000, now)).toBe("2 days ago");
   });
 

@@ -82,10 +82,15 @@ export function ago(lang: string, at: string | number | Date, now = Date.now()):
   ];
   let v = seconds;
   for (const [size, unit] of steps) {
-    if (Math.abs(v) < size) return f.format(Math.trunc(v), unit);
+    if (Math.abs(v) < size) return spaced(f.format(Math.trunc(v), unit));
     v /= size;
   }
   return moment(lang, at);
+}
+
+/** A space between figures and Chinese words: the language's own data has none, our texts have. */
+function spaced(text: string): string {
+  return text.replace(/(\d)(?=\p{Script=Han})/gu, "$1 ");
 }
 
 /** Absolute, with the relative in brackets. */
