@@ -198,8 +198,34 @@ func (c *Cutter) known(at time.Duration) bool {
 	return c.lead.started && (at < c.windowStart(c.lead.n+1) || at < c.done)
 }
 
-// Flush closes all open segments: the run is over.
+// Flush closes all open segments: the run is over. What is shorter than the longest track
+// is held up to its end (see hold).
 func (c *Cutter) Flush() error {
+	if err := c.drain(); err != nil {
+		return err
+	}
+	end := time.Duration(0)
+	for i := range c.lanes {
+		end = max(end, c.lanes[i].end())
+	}
+	for i := range c.lanes {
+		if err := c.lanes[i].hold(end); err != nil {
+			return err
+		}
+	}
+	return c.finish()
+}
+
+// Break closes all open segments at the key frame where the next run goes on without a pause.
+func (c *Cutter) Break() error {
+	if err := c.drain(); err != nil {
+		return err
+	}
+	return c.finish()
+}
+
+// drain places what audio has waited for the leading track.
+func (c *Cutter) drain() error {
 	for i := range c.lanes {
 		l := &c.lanes[i]
 		for k := range l.queue {
@@ -219,7 +245,13 @@ func (c *Cutter) Flush() error {
 				return err
 			}
 		}
-		if err := l.finish(); err != nil {
+	}
+	return nil
+}
+
+func (c *Cutter) finish() error {
+	for i := range c.lanes {
+		if err := c.lanes[i].finish(); err != nil {
 			return err
 		}
 	}
@@ -264,15 +296,8 @@ func (c *Cutter) KeyDistance() time.Duration { return c.keys.gap }
 
 // End is the time up to which a track has been taken, 0 if nothing has come of it.
 func (c *Cutter) End(id media.TrackID) time.Duration {
-	l := c.laneOf(id)
-	switch {
-	case l == nil:
-		return 0
-	case len(l.queue) > 0:
-		f := &l.queue[len(l.queue)-1]
-		return l.track.Duration(f.PTS + l.delta)
-	case l.started:
-		return l.track.Duration(l.last + l.delta)
+	if l := c.laneOf(id); l != nil {
+		return l.end()
 	}
 	return 0
 }

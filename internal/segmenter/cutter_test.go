@@ -194,6 +194,65 @@ func TestAudioEndsWithTheVideo(t *testing.T) {
 	checkFrames(t, audio, col.frames("audio1"))
 }
 
+// A publisher dies: what it sent last of one track ends earlier than the other. No hole may be left of up to a part, no
+// part may be longer than the target, and where the run is only broken by a longer segment duration nothing is stretched.
+func TestTracksEndTogether(t *testing.T) {
+	start := epoch * time.Second
+	for _, c := range []struct {
+		name       string
+		video      []media.Frame
+		audio      int
+		hole       time.Duration // that is left
+		interrupts bool
+	}{
+		{"audio 150 ms short", gop(start, 100, 50, 25, 0), 180, 0, false},
+		{"B-frames", gop(start, 101, 50, 25, 2), 186, 0, false},
+		{"audio 410 ms short", gop(start, 100, 50, 25, 0), 168, 240 * time.Millisecond, false},
+		{"video short", gop(start, 97, 50, 25, 0), 188, 0, false},
+		{"break", gop(start, 100, 50, 25, 0), 180, 160 * time.Millisecond, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+			col := collect(t, run)
+			cut := NewCutter(run, col.sink)
+			all := interleave(c.video, aac(start, c.audio), 0)
+			for i := range all {
+				if err := cut.Add(&all[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			end := cut.Flush
+			if c.interrupts {
+				end = cut.Break
+			}
+			if err := end(); err != nil {
+				t.Fatal(err)
+			}
+			ends := func(name string, scale uint32) time.Duration {
+				last := int64(0)
+				for _, f := range col.frames(name) {
+					last = max(last, f.PTS+f.Duration)
+				}
+				return media.ToDuration(last, scale)
+			}
+			v, a := ends("video0", 90000), ends("audio1", 48000)
+			if hole := (v - a).Abs(); hole > c.hole+time.Millisecond || c.interrupts && hole < 100*time.Millisecond {
+				t.Errorf("video ends %v after audio", v-a)
+			}
+			for name, scale := range map[string]uint32{"video0": 90000, "audio1": 48000} {
+				target := media.FromDuration(run.PartDuration, scale)
+				for _, s := range col.segs[name] {
+					for i, p := range s.parts {
+						if p.Duration > target {
+							t.Errorf("%s: part %d of %d lasts %d ticks, target %d", name, i, s.n, p.Duration, target)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestKeyFramesComeSeldom(t *testing.T) {
 	start := epoch * time.Second
 	video := gop(start, 25*20, 100, 25, 0)

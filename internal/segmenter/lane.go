@@ -29,6 +29,7 @@ type lane struct {
 	index   int   // next part in it
 	count   int64 // frames taken
 	last    int64 // DTS of the last frame
+	shown   int64 // the latest PTS
 	delta   int64 // expected ticks to the next frame
 	pending []media.Frame
 	queue   []media.Frame // audio that waits for the leading track
@@ -81,7 +82,7 @@ func (l *lane) push(f *media.Frame, n int64) error {
 	if n != l.n || !l.started {
 		l.n, l.index, l.started = n, 0, true
 	}
-	l.last = next.DTS
+	l.last, l.shown = next.DTS, max(l.shown, next.PTS)
 	l.count++
 	if next.Duration > 0 {
 		l.delta = next.Duration
@@ -170,6 +171,43 @@ func (l *lane) reach(n int64) error {
 		return err
 	}
 	l.n, l.index = n, 0
+	return nil
+}
+
+// end is the time up to which the track has been taken, 0 if nothing has come of it.
+func (l *lane) end() time.Duration {
+	switch {
+	case len(l.queue) > 0:
+		return l.track.Duration(l.queue[len(l.queue)-1].PTS + l.delta)
+	case l.started:
+		return l.track.Duration(l.shown + l.delta)
+	}
+	return 0
+}
+
+// hold lets the last frame last until the end of the run's longest track, as far as one part
+// can. When a publisher dies, what it sent last of its tracks does not end together, and
+// players that join the next run to this one would stand before a hole in one of them.
+func (l *lane) hold(end time.Duration) error {
+	k := len(l.pending)
+	if k == 0 {
+		return nil
+	}
+	tail := &l.pending[k-1]
+	if tail.Duration <= 0 {
+		tail.Duration = max(l.delta, 1)
+	}
+	wish := min(tail.Duration+l.track.Ticks(end-l.end()), l.part)
+	if wish <= tail.Duration {
+		return nil
+	}
+	if tail.DTS+wish-l.pending[0].DTS > l.part && k > 1 {
+		if err := l.emit(k-1, false); err != nil {
+			return err
+		}
+		tail = &l.pending[0]
+	}
+	tail.Duration = wish
 	return nil
 }
 

