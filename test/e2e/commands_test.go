@@ -233,12 +233,7 @@ func runToBox(t *testing.T, tree, home, path string) (time.Duration, string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "./run", "--http.listen", "127.0.0.1:0", "--rtmp.listen", "127.0.0.1:0", "--webrtc.listen", "127.0.0.1:0")
 	cmd.Dir = tree
-	cmd.Env = []string{"PATH=" + path, "HOME=" + home}
-	for _, kv := range os.Environ() { // how this machine reaches the registries
-		if name, _, _ := strings.Cut(kv, "="); strings.HasSuffix(strings.ToLower(name), "_proxy") || strings.HasPrefix(strings.ToLower(name), "npm_config_registry") || name == "GOPROXY" || name == "GOFLAGS" || name == "GONOSUMDB" || name == "GOSUMDB" || name == "SSL_CERT_FILE" || name == "NODE_EXTRA_CA_CERTS" {
-			cmd.Env = append(cmd.Env, kv)
-		}
-	}
+	cmd.Env = append(registries(t), "PATH="+path, "HOME="+home)
 	become(t, cmd, "user")
 	complaint := &tail{}
 	cmd.Stderr = complaint
@@ -263,4 +258,26 @@ func runToBox(t *testing.T, tree, home, path string) (time.Duration, string) {
 		t.Fatalf("./run: %v\n%s%s", err, &box, complaint)
 	}
 	return took, complaint.String() + box.String()
+}
+
+// registries is how this machine reaches the registries of Go and npm: that is not what a cold run measures.
+func registries(t *testing.T) []string {
+	t.Helper()
+	ask := func(name string, args ...string) string {
+		out, err := exec.CommandContext(t.Context(), name, args...).Output()
+		if err != nil {
+			t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	env := []string{"npm_config_registry=" + ask("npm", "config", "get", "registry")}
+	for _, name := range []string{"GOPROXY", "GOSUMDB", "GONOSUMDB"} {
+		env = append(env, name+"="+ask("go", "env", name))
+	}
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(strings.ToLower(kv), "="); strings.HasSuffix(name, "_proxy") || name == "ssl_cert_file" || name == "node_extra_ca_certs" {
+			env = append(env, kv)
+		}
+	}
+	return env
 }

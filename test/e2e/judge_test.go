@@ -97,16 +97,24 @@ func (s *scene) read(out io.Reader) {
 // await returns the next line, which must be this step, decoded into v (nil: ignored).
 func (s *scene) await(step string, limit time.Duration, v any) {
 	s.t.Helper()
+	if l := s.next(limit, v); string(l["step"]) != `"`+step+`"` {
+		s.t.Fatalf("%s: %s instead of %q", s.name, l["step"], step)
+	}
+}
+
+// next returns the next line, whatever its step, decoded into v (nil: ignored).
+func (s *scene) next(limit time.Duration, v any) map[string]json.RawMessage {
+	s.t.Helper()
 	select {
 	case l, ok := <-s.lines:
 		if !ok {
-			s.t.Fatalf("%s ended before %q: %s", s.name, step, s.log)
+			s.t.Fatalf("%s ended: %s", s.name, s.log)
 		}
-		if got := string(l["step"]); got != `"`+step+`"` {
-			s.t.Fatalf("%s: %s instead of %q: %s\nat %s: %s\n%s", s.name, got, step, l["error"], l["url"], l["text"], s.log)
+		if string(l["step"]) == `"failed"` {
+			s.t.Fatalf("%s: %s\nat %s: %s\n%s", s.name, l["error"], l["url"], l["text"], s.log)
 		}
 		if v == nil {
-			return
+			return l
 		}
 		whole, err := json.Marshal(l)
 		if err == nil {
@@ -115,9 +123,11 @@ func (s *scene) await(step string, limit time.Duration, v any) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
+		return l
 	case <-time.After(limit):
-		s.t.Fatalf("%s: %q did not happen within %v\n%s", s.name, step, limit, s.log)
+		s.t.Fatalf("%s: nothing more was told within %v\n%s", s.name, limit, s.log)
 	}
+	return nil
 }
 
 // say answers the script.
