@@ -289,11 +289,11 @@ func TestSupplierFailureIsAnsweredAtOnceAndRemembered(t *testing.T) {
 		asked := 0
 		h.SetSupplier(fakeSupplier(func(context.Context, Request) error {
 			asked++
-			return fault.New(fault.NotFound, "no_source", "No.", "")
+			return fault.New(fault.Unavailable, "remote_unreachable", "No.", "")
 		}))
 		for range 5 {
 			start := time.Now()
-			if _, err := h.Subscribe(t.Context(), "live/none", Want{Wait: 10 * time.Second}); fault.Code(err) != "no_source" {
+			if _, err := h.Subscribe(t.Context(), "live/none", Want{Wait: 10 * time.Second}); fault.Code(err) != "remote_unreachable" {
 				t.Fatalf("err %v", err)
 			}
 			if d := time.Since(start); d > time.Second {
@@ -303,6 +303,24 @@ func TestSupplierFailureIsAnsweredAtOnceAndRemembered(t *testing.T) {
 		if asked != 1 {
 			t.Errorf("asked %d times", asked)
 		}
+	})
+}
+
+// A publisher that is about to come is waited for by who is patient, although no Supplier knows the stream.
+func TestPatientReaderWaitsForAPublisher(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, h *Hub) {
+		h.SetSupplier(fakeSupplier(func(context.Context, Request) error {
+			return fault.New(fault.NotFound, CodeNoSource, "No.", "")
+		}))
+		if _, err := h.Subscribe(t.Context(), "live/x", Want{Wait: 10 * time.Second}); fault.Code(err) != "stream_unknown" {
+			t.Errorf("err %v", err)
+		}
+		time.AfterFunc(2*time.Second, func() { publish(t, h, Offer{}) })
+		sub, err := h.Subscribe(t.Context(), "live/x", Want{Wait: 10 * time.Second, Patient: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub.Close()
 	})
 }
 

@@ -94,7 +94,7 @@ func (h *Hub) find(ctx context.Context, name string, w Want) (*Stream, *supply, 
 		return s, sup, nil
 	}
 	h.supply.leave(sup)
-	if err != nil {
+	if err != nil && fault.Code(err) != CodeNoSource {
 		return nil, nil, err
 	}
 	return nil, nil, unknown(name)

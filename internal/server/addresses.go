@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sort"
 	"strconv"
@@ -83,6 +84,9 @@ func (s *Server) describe() Ready {
 	r := Ready{Gates: s.gates.all(), Addresses: localAddresses(), DataDir: s.cfg.DataDir}
 	if abs, err := filepath.Abs(s.cfg.DataDir); err == nil {
 		r.DataDir = abs
+	}
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		r.Notices = append(r.Notices, "FFmpeg is missing: thumbnails and the conversion of sound for WebRTC are off (apt-get install ffmpeg)")
 	}
 	if s.loginURL != "" {
 		r.LoginPath = "/login/once?token=" + s.loginURL

@@ -107,8 +107,8 @@ func (s *Server) serveBelow(w http.ResponseWriter, r *http.Request, name, last s
 	case deliver.Nothing:
 		return false
 	case deliver.Playlist:
-		if s.timelines.Get(name) == nil && s.hub.Stream(name+"/"+a.Rendition) != nil {
-			return false // the short form of a stream of that name
+		if s.timelines.Get(name) == nil {
+			return false // there is no such stream, so it is the short form of a longer name
 		}
 		s.hls.ServePlaylist(w, r, name, a, now)
 	case deliver.Master:

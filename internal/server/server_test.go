@@ -1,0 +1,187 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"weir/internal/control/access"
+	"weir/internal/fault"
+	"weir/internal/problem"
+	"weir/internal/streamname"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func newServer(t *testing.T, change func(*Config)) *Server {
+	t.Helper()
+	c := Defaults()
+	c.DataDir = t.TempDir()
+	c.HTTP.Listen, c.RTMP.Listen, c.WebRTC.Listen = "127.0.0.1:0", "127.0.0.1:0", "off"
+	if change != nil {
+		change(&c)
+	}
+	s, err := New(t.Context(), c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *Server) get(t *testing.T, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "http://weir.example"+path, nil)
+	r.RemoteAddr = "127.0.0.1:4242"
+	s.handler.ServeHTTP(w, r)
+	return w
+}
+
+// Every legal name reaches its own page, whatever it looks like, and a name that the grammar refuses says why.
+func TestEveryLegalNameReachesItsOwnPage(t *testing.T) {
+	s := newServer(t, nil)
+	rapid.Check(t, func(rt *rapid.T) {
+		segment := rapid.StringMatching(`[a-z0-9_直播][a-zA-Z0-9_.\-直播é]{0,12}`)
+		name := strings.Join(rapid.SliceOfN(segment, 1, 5).Draw(rt, "segments"), "/")
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.Path = "/" + name
+		r.RemoteAddr = "127.0.0.1:4242"
+		s.handler.ServeHTTP(w, r)
+		page := w.Code == http.StatusOK && strings.HasPrefix(w.Header().Get("Content-Type"), "text/html")
+		if legal := streamname.Check(name) == nil; legal != page {
+			rt.Fatalf("%q: legal %v, answered %d %s", name, legal, w.Code, w.Header().Get("Content-Type"))
+		}
+	})
+}
+
+func TestShortFormsAndUnknownStreams(t *testing.T) {
+	s := newServer(t, nil)
+	for path, want := range map[string]string{
+		"/live/show.m3u8?key=a":  "show/index.m3u8?key=a",
+		"/live/show.mpd":         "show/index.mpd",
+		"/show.m3u8":             "show/index.m3u8",
+		"/live/show/embed/":      "",
+		"/live/show/index.m3u8":  "stream_unknown",
+		"/live/show/index.mpd":   "stream_unknown",
+		"/live/show.flv":         "stream_unknown",
+		"/live/show/stream.flv":  "stream_unknown",
+		"/live/show/poster.jpg":  "stream_unknown",
+		"/live/show/whep":        "webrtc_off",
+		"/api/v1/streams":        "sign_in_needed",
+		"/live/../etc/passwd":    "",
+		"/live/a b":              "name_bad_char",
+		"/a/b/c/d/e":             "name_too_deep",
+		"/live/show/stream.what": "form_unknown",
+	} {
+		w := s.get(t, strings.ReplaceAll(path, " ", "%20"))
+		var p problem.Document
+		_ = json.Unmarshal(w.Body.Bytes(), &p) // pages are no JSON
+		if got := w.Header().Get("Location") + p.Code; want != "" && got != want {
+			t.Errorf("%s: %d %q, want %q", path, w.Code, got, want)
+		}
+	}
+}
+
+func TestOneBusyPortDoesNotStopTheOthers(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s := newServer(t, func(c *Config) { c.RTMP.Listen = taken.Addr().String() })
+	ctx, stop := context.WithCancel(t.Context())
+	ready := make(chan Ready, 1)
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, func(r Ready) { ready <- r }) }()
+	r := <-ready
+	states := map[string]Gate{}
+	for _, g := range r.Gates {
+		states[g.Name] = g
+	}
+	if states["http"].State != "on" || states["rtmp"].State != "failed" || fault.Code(states["rtmp"].Err) != "port_taken" {
+		t.Errorf("gates %+v", r.Gates)
+	}
+	if text := fault.Of(states["rtmp"].Err).Message; !strings.Contains(text, "server.test") {
+		t.Errorf("who holds the port is not named: %s", text)
+	}
+	resp, err := http.Get("http://" + states["http"].Address + "/readyz") //nolint:noctx // a test on loopback
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil || string(body) != "ready\n" {
+		t.Errorf("readyz: %q %v", body, err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReloadChangesRulesAndKeepsWhatIsWrongOut(t *testing.T) {
+	s := newServer(t, nil)
+	next := s.cfg
+	next.Access = access.Config{Rules: []string{"deny play all of them"}}
+	if err := s.Reload(next); fault.Code(err) == "" {
+		t.Error("a rule that makes no sense was taken")
+	}
+	next.Access = access.Config{PlayByKey: []string{"live/*"}}
+	if err := s.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.mayWatch(t.Context(), "live/show", "", netip.IPv6Unspecified()); fault.Code(err) == "" {
+		t.Error("the new rule does not hold")
+	}
+}
+
+func TestMetricsAreForNeighboursAndTokens(t *testing.T) {
+	s := newServer(t, nil)
+	if w := s.get(t, "/metrics"); w.Code != 200 || !strings.Contains(w.Body.String(), "weir_panics_total") {
+		t.Errorf("from loopback: %d", w.Code)
+	}
+	_, secret, err := s.access.CreateToken(t.Context(), "prometheus", []string{access.ScopeStreamsRead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for token, want := range map[string]int{"": 401, "weir_pat_wrong": 401, secret: 200} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		r.RemoteAddr = "203.0.113.9:1"
+		r.Header.Set("Authorization", "Bearer "+token)
+		s.handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("token %.12q from afar: %d, want %d", token, w.Code, want)
+		}
+	}
+}
+
+func TestNothingIsLeftBehind(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	c := Defaults()
+	c.DataDir, c.HTTP.Listen, c.RTMP.Listen, c.WebRTC.Listen = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	s, err := New(t.Context(), c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer stop()
+	if err := s.Run(ctx, nil); err != nil {
+		t.Error(err)
+	}
+	s.Close()
+	http.DefaultClient.CloseIdleConnections()
+}
