@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -281,6 +282,7 @@ func TestGuidesShowWhatExists(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		checkFigures(t, page, string(text))
 		for _, block := range fence.FindAllStringSubmatch(string(text), -1) {
 			if block[2] == "yaml" {
 				s := defaultSettings()
@@ -303,6 +305,30 @@ func TestGuidesShowWhatExists(t *testing.T) {
 			}
 		}
 	}
+}
+
+var figure = regexp.MustCompile("`([a-z_.]+)` ?[(（](\\d+) ?(?:s|秒)[)）]")
+
+// checkFigures holds "`streams.grace` (30 s)" against the defaults.
+func checkFigures(t *testing.T, page, text string) {
+	t.Helper()
+	s := defaultSettings()
+	for _, m := range figure.FindAllStringSubmatch(text, -1) {
+		for _, f := range fields(&s) {
+			if have := fmt.Sprintf("%vs", m[2]); f.path == m[1] && f.value.Interface() != parseDuration(t, have) {
+				t.Errorf("%s: %s is %v, not %s", page, m[1], f.value.Interface(), have)
+			}
+		}
+	}
+}
+
+func parseDuration(t *testing.T, s string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 func checkCommand(t *testing.T, page, line string) {
