@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,8 +55,8 @@ func TestProbeReadsWhatWasPublished(t *testing.T) {
 		}
 	}
 	expect(t, `(?s)^TRACK .*25 fps .*every 1 s +no\n.*A/V offset`, mustWeir(t, "probe", "--duration", "1s", live+"show"))
-	for address, code := range map[string]string{web + "none.flv": "no_source", "show": "usage", "rtmp://127.0.0.1:1/live/show": "remote_unreachable", "http://127.0.0.1:1/a.ts": "remote_unreachable"} {
-		if _, err := weir(t, "probe", address); fault.Code(err) != code {
+	for address, code := range map[string]string{web + "none.flv": "stream_unknown|no_source", "show": "usage", "rtmp://127.0.0.1:1/live/show": "remote_unreachable", "http://127.0.0.1:1/a.ts": "remote_unreachable"} {
+		if _, err := weir(t, "probe", address); !slices.Contains(strings.Split(code, "|"), fault.Code(err)) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
