@@ -33,9 +33,9 @@ type shot struct {
 // drawn in a font that has it, and the counter in the picture where a picture plays.
 func TestShow_2_10_Looks(t *testing.T) {
 	need(t, "ffmpeg")
-	dresses, want := []dress{{"en", false, 1280, true}, {"zh-CN", true, 360, false}}, 5+15
+	dresses, want, scale := []dress{{"en", false, 1280, true}, {"zh-CN", true, 360, false}}, 5+15, 1
 	if os.Getenv("WEIR_LONG") != "" {
-		dresses, want = nil, 8*15
+		dresses, want, scale = nil, 8*15, 2 // as phones draw
 		for _, lang := range []string{"en", "zh-CN"} {
 			for _, dark := range []bool{false, true} {
 				dresses = append(dresses, dress{lang, dark, 1280, false}, dress{lang, dark, 360, false})
@@ -48,7 +48,7 @@ func TestShow_2_10_Looks(t *testing.T) {
 	}
 	w := start(t, "--streams.grace", "30m", "--outgoing.allow", "127.0.0.0/8")
 	needUI(t, w)
-	s := newScene(t, "looks", map[string]any{"link": w.http(w.login), "base": w.http(""), "shots": shots, "dresses": dresses, "failure_shot": filepath.Join(shots, "failed.png")})
+	s := newScene(t, "looks", map[string]any{"link": w.http(w.login), "base": w.http(""), "shots": shots, "dresses": dresses, "phone_scale": scale, "failure_shot": filepath.Join(shots, "failed.png")})
 	n := s.look(t, "empty done")
 	w.furnish()
 	s.say("furnished")

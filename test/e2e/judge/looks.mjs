@@ -67,9 +67,11 @@ const after = [
 
 async function round(browser, cookies, pages) {
   for (const dress of job.dresses) {
-    const context = await person(browser, { ...dress, phone: dress.width < 600, height: dress.width < 600 ? 760 : 800 });
+    const phone = dress.width < 600;
+    const eyes = { ...dress, phone, height: phone ? 760 : 800, scale: phone ? job.phone_scale : 1 };
+    const context = await person(browser, eyes);
     await context.addCookies(cookies);
-    const stranger = await person(browser, { ...dress, phone: dress.width < 600, height: dress.width < 600 ? 760 : 800 });
+    const stranger = await person(browser, eyes);
     for (const { name, at, out, ready } of pages.filter((p) => p.main || !dress.main)) {
       const page = await (out ? stranger : context).newPage();
       await page.goto(job.base + at);
@@ -78,7 +80,7 @@ async function round(browser, cookies, pages) {
       } catch (e) {
         throw new Error(`${name} in ${JSON.stringify(dress)}: ${e}`);
       }
-      await page.waitForTimeout(name.startsWith("stream") || name === "live" ? 2500 : 400); // graphs and level lines want some seconds
+      await page.waitForTimeout(name.startsWith("stream") || name === "live" ? 1500 : 300); // graphs and level lines want some seconds
       await shoot(page, name, dress);
       await page.close();
     }

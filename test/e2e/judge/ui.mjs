@@ -58,10 +58,10 @@ export async function scene(play, args = []) {
 }
 
 /** A browser of its own, as far as cookies and storage go. */
-export async function person(browser, { lang = "en", dark = false, width = 1280, height = 800, phone = false } = {}) {
+export async function person(browser, { lang = "en", dark = false, width = 1280, height = 800, phone = false, scale = 1 } = {}) {
   const context = await browser.newContext({
     locale: lang, colorScheme: dark ? "dark" : "light", viewport: { width, height }, reducedMotion: "reduce",
-    hasTouch: phone, deviceScaleFactor: phone ? 2 : 1,
+    hasTouch: phone, deviceScaleFactor: scale,
   });
   context.setDefaultTimeout(20_000);
   await context.addInitScript(eyes);
