@@ -53,8 +53,14 @@ func TestInitAndCheck(t *testing.T) {
 	if _, err := weir(t, "init"); fault.Code(err) != "config_exists" {
 		t.Errorf("a second init: %v", err)
 	}
-	if _, err := weir(t, "config", "check", "--publish.open", "neighbours"); fault.Code(err) != "config_value_bad" {
-		t.Errorf("a bad value: %v", err)
+	for wrong, code := range map[string]string{
+		"--publish.open=neighbours": "config_value_bad", "--limits.viewers=-1": "config_value_bad", "--streams.grace=-1s": "config_value_bad", "--rates.play.burst=0": "rate_invalid",
+		"--segments.part=3s": "config_value_bad", "--http.key=x.pem": "config_value_bad", "--log.level=loud": "config_value_bad", "--streams.profile=fast": "profile_unknown",
+		"--rules=deny everybody": "config_value_bad", "--outgoing.allow=here": "config_value_bad",
+	} {
+		if _, err := weir(t, "config", "check", wrong); fault.Code(err) != code {
+			t.Errorf("%s: %v", wrong, err)
+		}
 	}
 	if _, err := weir(t, "config", "check", "-c", "other.yaml"); fault.Code(err) != "config_unreadable" {
 		t.Errorf("a missing file: %v", err)

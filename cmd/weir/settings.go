@@ -160,6 +160,9 @@ func defaultSettings() settings {
 
 // config turns the file's words into what the rooms want.
 func (s settings) config() (server.Config, error) {
+	if err := s.validate(); err != nil {
+		return server.Config{}, err
+	}
 	profile, err := fan.ParseProfile(s.Streams.Profile)
 	if err != nil {
 		return server.Config{}, err
