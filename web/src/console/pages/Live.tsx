@@ -11,7 +11,7 @@ import {
   Title,
 } from "@mantine/core";
 import { IconChevronDown, IconCloudDownload, IconPlus, IconTestPipe, IconVideo } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { Fragment, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 import { get, maybe, post, streamPath } from "../../api/client";
@@ -38,6 +38,9 @@ const passes: Record<Filter, (s: Stream) => boolean> = {
   trouble: (s) => s.verdict?.grade === "fair" || s.verdict?.grade === "bad",
 };
 
+/** What is on comes first; within a state the server's order by name stays. */
+const rank: Record<Stream["state"], number> = { live: 0, away: 1, idle: 2 };
+
 type Dialog = "name" | "pull" | null;
 
 export default function Live() {
@@ -51,7 +54,7 @@ export default function Live() {
   useTitle(t("nav.live"));
   const all = streams.data ?? [];
   useSeeds(all);
-  const shown = all.filter(passes[filter]);
+  const shown = all.filter(passes[filter]).toSorted((a, b) => rank[a.state] - rank[b.state]);
   return (
     <Stack gap="md">
       <Group justify="space-between" align="flex-start" gap="sm">
@@ -159,10 +162,14 @@ function Numbers({ streams }: { streams: Stream[] }) {
   ];
   return (
     <Text className="num" c="dimmed">
-      {parts
-        .filter(Boolean)
-        .map((p) => p.replaceAll(" ", "\u00a0")) // lines break between the figures, not within
-        .join(" · ")}
+      {parts.filter(Boolean).map((p, i, all) => (
+        <Fragment key={p}>
+          <span className="whole">
+            {p}
+            {i < all.length - 1 && " ·"}
+          </span>{" "}
+        </Fragment>
+      ))}
     </Text>
   );
 }
