@@ -58,6 +58,11 @@ func (h *Handler) multivariant(w http.ResponseWriter, r *http.Request, name stri
 	if err != nil {
 		return err
 	}
+	if young(v) {
+		for i := range m.Variants {
+			m.Variants[i].NoCaptions = true
+		}
+	}
 	m.Query = visit.Query(true)
 	// With a token in it, it is this viewer's alone, and a shared cache must not count all as one.
 	cache := "private, no-cache"
@@ -67,6 +72,28 @@ func (h *Handler) multivariant(w http.ResponseWriter, r *http.Request, name stri
 	n := deliver.NewDoc(m.Append(nil)).Serve(w, r, format.MIMEType, cache)
 	visit.Session.Out(n)
 	return nil
+}
+
+// probed is how many segments Shaka needs to look for closed captions in some of them, where a playlist says nothing of
+// captions. With fewer it takes the open one, which has no address, and gives the stream up.
+const probed = 4
+
+// young says whether a rendition of a low-latency stream has too few segments to be searched for captions.
+func young(v deliver.View) bool {
+	if !lowLatency(v) {
+		return false
+	}
+	for i := range v.Newest().Run.Run.Renditions {
+		n, name := 0, v.Newest().Run.Run.Renditions[i].Name
+		for j := range v.Periods {
+			segs, _ := v.Periods[j].Segments(name)
+			n += len(segs)
+		}
+		if n < probed {
+			return true
+		}
+	}
+	return false
 }
 
 // reload is what a media playlist request asks for (RFC 8216bis section 6.2.5).

@@ -54,6 +54,21 @@ func TestAnswersAtOnce(t *testing.T) {
 	}
 }
 
+// TestYoungStream: Shaka would search a playlist that is too short for captions, and give up.
+func TestYoungStream(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(2)
+	if _, text, _ := s.get("index.m3u8"); !strings.Contains(text, ",CLOSED-CAPTIONS=NONE\n") {
+		t.Error("three segments, and captions may be searched for:", text)
+	}
+	s.segments(1, "v0", "a0")
+	s.add("v0", 100*time.Millisecond, 10, false)
+	s.add("a0", 100*time.Millisecond, 10, false)
+	if _, text, _ := s.get("index.m3u8"); strings.Contains(text, "CLOSED-CAPTIONS") {
+		t.Error("captions are denied for good:", text)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	s := newSite(t, deliver.Config{FirstWait: 50 * time.Millisecond})
 	s.began(3)

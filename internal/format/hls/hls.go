@@ -37,6 +37,7 @@ type Variant struct {
 	Width, Height    int
 	FrameRate        float64
 	Audio            string // group of the audio renditions; "" = none
+	NoCaptions       bool   // says that there are no closed captions; else nothing is said of them
 }
 
 // Media is a media playlist. Durations are printed to the microsecond.

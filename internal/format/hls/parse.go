@@ -174,7 +174,7 @@ func (p *parser) multiTag(tag, value string) error {
 		}
 		return nil
 	}
-	v := &Variant{Codecs: a["CODECS"], Audio: a["AUDIO"]}
+	v := &Variant{Codecs: a["CODECS"], Audio: a["AUDIO"], NoCaptions: a["CLOSED-CAPTIONS"] == "NONE"}
 	if err := p.count(&v.Bandwidth, a["BANDWIDTH"], "BANDWIDTH"); err != nil {
 		return err
 	}

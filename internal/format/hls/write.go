@@ -69,6 +69,9 @@ func (v *Variant) append(dst []byte, query string) []byte {
 	if v.Audio != "" {
 		dst = appendText(append(dst, ",AUDIO="...), v.Audio)
 	}
+	if v.NoCaptions {
+		dst = append(dst, ",CLOSED-CAPTIONS=NONE"...)
+	}
 	dst = append(dst, '\n')
 	return append(appendAddress(dst, v.URI, query), '\n')
 }
