@@ -1,7 +1,12 @@
 package server
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"weir/internal/fault"
+	"weir/internal/pipeline"
 )
 
 // Validate reports the first part of the configuration that makes no sense.
@@ -14,8 +19,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Reload takes what can change while streams flow: rules, keys' policies, limits, rates and hooks. It ends no session. What cannot
-// change (listeners, the data folder) is named in the log.
+// Reload takes what can change while streams flow: rules, keys' policies, limits, rates, hooks, pulls and pushes. It ends no
+// session but those of relays that were taken out or changed. What cannot change is named in the log.
 func (s *Server) Reload(next Config) error {
 	if err := next.Validate(); err != nil {
 		return err
@@ -28,9 +33,50 @@ func (s *Server) Reload(next Config) error {
 		return err
 	}
 	s.door.SetConfig(door)
-	if next.HTTP != old.HTTP || next.RTMP != old.RTMP || next.DataDir != old.DataDir || next.WebRTC.Listen != old.WebRTC.Listen {
-		s.log.Warn("listen addresses, certificates' paths and the data folder change at the next start")
+	s.changeRelays(old.Relays, next.Relays)
+	s.cfg.Relays = next.Relays
+	if later := atNextStart(&old, &next); len(later) > 0 {
+		s.log.Warn("some changes take effect at the next start", "sections", strings.Join(later, ", "))
 	}
 	s.log.Info("configuration reloaded")
 	return nil
+}
+
+// changeRelays makes the relays of the file those of the new file; unchanged ones are left alone.
+func (s *Server) changeRelays(old, next []Relay) {
+	for i := range max(len(old), len(next)) {
+		if i < len(old) && i < len(next) && old[i] == next[i] {
+			continue
+		}
+		id := fmt.Sprintf("%s%d", fileRelay, i)
+		if i < len(old) {
+			if old[i].Push {
+				s.pipeline.RemovePush(id)
+			} else {
+				s.pipeline.RemovePull(id)
+			}
+		}
+		if i < len(next) {
+			r := next[i]
+			s.addRelay(r.Push, pipeline.Relay{ID: id, Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand})
+		}
+	}
+}
+
+// atNextStart names the sections that changed and cannot change while the server runs.
+func atNextStart(old, next *Config) []string {
+	var out []string
+	for name, same := range map[string]bool{
+		"http": old.HTTP == next.HTTP, "rtmp": old.RTMP == next.RTMP, "data_dir": old.DataDir == next.DataDir,
+		"webrtc":   old.WebRTC.Listen == next.WebRTC.Listen && slices.Equal(old.WebRTC.Addresses, next.WebRTC.Addresses),
+		"streams":  old.Streams == next.Streams,
+		"segments": old.Segments == next.Segments,
+		"outgoing": slices.Equal(old.Outgoing.Allow, next.Outgoing.Allow),
+	} {
+		if !same {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
