@@ -29,6 +29,7 @@ func (s *Server) router() http.Handler {
 		mux.HandleFunc("GET "+p, func(w http.ResponseWriter, r *http.Request) { console.ServePage(w, r, console.Console) })
 	}
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) { console.ServeAsset(w, r, "favicon.svg") })
+	mux.HandleFunc("GET /docs/{name...}", serveDocs)
 	mux.HandleFunc("GET "+clockPath, func(w http.ResponseWriter, r *http.Request) { deliver.ServeClock(w, r, time.Now()) })
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { console.ServePage(w, r, console.Watch) })
 	mux.HandleFunc("/", s.serveStream)

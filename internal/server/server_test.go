@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +96,30 @@ func TestShortFormsAndUnknownStreams(t *testing.T) {
 		if got := w.Header().Get("Location") + p.Code; want != "" && got != want {
 			t.Errorf("%s: %d %q, want %q", path, w.Code, got, want)
 		}
+	}
+}
+
+// Every guide and reference page can be read from the binary, and their links to each other lead somewhere.
+func TestDocsAreServed(t *testing.T) {
+	s := newServer(t, nil)
+	link := regexp.MustCompile(`href="([^"#:]+)(#[^"]*)?"`)
+	for _, page := range []string{"/docs/guide/publish.en", "/docs/guide/publish.zh", "/docs/ref/configuration.zh", "/docs/ARCHITECTURE", "/docs/guide/troubleshoot.en.md"} {
+		w := s.get(t, page)
+		if w.Code != 200 || !strings.Contains(w.Body.String(), "<h1") {
+			t.Fatalf("%s: %d", page, w.Code)
+		}
+		for _, m := range link.FindAllStringSubmatch(w.Body.String(), -1) {
+			to := (&url.URL{Path: page}).ResolveReference(&url.URL{Path: m[1]}).Path
+			if got := s.get(t, to); strings.HasPrefix(to, "/docs/") && got.Code >= 400 {
+				t.Errorf("%s links to %s: %d", page, to, got.Code)
+			}
+		}
+	}
+	if w := s.get(t, "/docs/../../etc/passwd"); w.Code == 200 {
+		t.Error("a path led out of the docs")
+	}
+	if w := s.get(t, "/docs/"); w.Code != http.StatusFound {
+		t.Errorf("/docs/: %d", w.Code)
 	}
 }
 
