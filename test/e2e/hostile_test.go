@@ -99,8 +99,8 @@ func TestShow_2_6_WrongKeysAndNames(t *testing.T) {
 		}
 	}
 	for path, code := range map[string]string{
-		"/live/..%2fx/stream.flv": "name_bad_char", "/api/show/stream.flv": "", "/live/none/stream.flv": "no_source",
-		"/live/none/index.m3u8": "no_source", "/a/b/c/d/e": "name_too_deep", "/live/x/whip": "method_not_allowed",
+		"/live/..%2fx/stream.flv": "name_bad_char", "/api/show/stream.flv": "", "/live/none/stream.flv": "stream_unknown",
+		"/live/none/index.m3u8": "stream_unknown", "/a/b/c/d/e": "name_too_deep", "/live/x/whip": "method_not_allowed",
 	} {
 		w.problem(t, http.MethodGet, path, nil, code)
 	}
