@@ -38,9 +38,7 @@ func Media(v deliver.View, rendition string, delta bool) format.Media {
 		b.period(&v.Periods[i])
 	}
 	if ll {
-		if !v.Away {
-			m.Hint = hint(v, rendition)
-		}
+		m.Hint = hint(v, rendition)
 		m.Reports = reports(v, rendition)
 	}
 	if ll && delta {
@@ -183,19 +181,16 @@ func withoutStump(parts []timeline.PartView, scale uint32) []timeline.PartView {
 	return parts
 }
 
-// hint is the address of the part that comes next; "" while the newest run has nothing of the rendition.
+// hint is the address of the part that comes next in the open segment. It is "" where none will come, and while the
+// newest segment is finished and held (see builder.held): a hint behind its parts would count as one of them.
 func hint(v deliver.View, rendition string) string {
 	p := v.Newest()
 	segs, r := p.Segments(rendition)
-	if r == nil || len(segs) == 0 {
+	if r == nil || len(segs) == 0 || p.Run.Ended || segs[len(segs)-1].Complete {
 		return ""
 	}
 	last := &segs[len(segs)-1]
-	a := deliver.Address{Kind: deliver.Part, Run: p.Run.ID, Rendition: rendition, N: last.N, Index: len(last.Parts)}
-	if last.Complete {
-		a.N, a.Index = last.N+1, 0
-	}
-	return a.String()
+	return deliver.Address{Kind: deliver.Part, Run: p.Run.ID, Rendition: rendition, N: last.N, Index: len(last.Parts)}.String()
 }
 
 // reports tells of the other renditions, so that a player can switch without another round trip.
