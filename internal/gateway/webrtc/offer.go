@@ -2,6 +2,7 @@ package webrtc
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -216,6 +217,11 @@ type chosen struct {
 	section int
 	codec   offeredCodec
 	ssrc    uint32
+}
+
+// wants reports whether the offer has a place for media of a kind.
+func (o *offered) wants(kind string) bool {
+	return slices.ContainsFunc(o.media, func(m offeredMedia) bool { return m.kind == kind && m.usable })
 }
 
 // choose finds the section and payload type for a track; ok is false when the offer has none.

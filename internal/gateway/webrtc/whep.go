@@ -67,12 +67,17 @@ type program struct {
 
 // prepare finds the stream, chooses what can be shown, and waits a little for audio that has to be made.
 func (g *Gateway) prepare(ctx context.Context, name string, o *offered) (program, error) {
-	sub, err := g.hub.Subscribe(ctx, name, hub.Want{Wait: g.cfg.Wait})
+	sub, err := g.hub.Subscribe(ctx, name, hub.Want{Wait: g.cfg.Wait, Patient: true})
 	if err != nil {
 		return program{}, err
 	}
 	defer sub.Close()
 	s := sub.Stream()
+	if video := media.First(s.Tracks(), media.Video); video != nil {
+		if _, ok := o.choose("video", video.Codec, video.Config); !ok && o.wants("video") { // asked first, so that the answer is always the same
+			return program{}, errCodec(video.Codec, 0)
+		}
+	}
 	if err := playable(s, sub); err != nil {
 		return program{}, err
 	}
