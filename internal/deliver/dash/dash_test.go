@@ -133,6 +133,21 @@ func TestGolden(t *testing.T) {
 }
 
 // TestDependent: segments that no player can start at are not called random access points.
+// TestPeriodsDoNotOverlap: the last frame of a run may last beyond the start of the next one.
+func TestPeriodsDoNotOverlap(t *testing.T) {
+	s := newStage(t)
+	defer s.store.Close()
+	s.begin(1000, 2*time.Second, 200*time.Millisecond, "v0")
+	s.segments(1, "v0")
+	s.add("v0", 2150*time.Millisecond, 10, true)
+	s.begin(1002, 2*time.Second, 200*time.Millisecond, "v0")
+	s.segments(1, "v0")
+	m, err := MPD(s.view(window), window)
+	if err != nil || len(m.Periods) != 2 || !m.Periods[0].End.Equal(m.Periods[1].Start) || !m.Periods[1].End.IsZero() {
+		t.Errorf("%v %+v", err, m.Periods)
+	}
+}
+
 func TestDependent(t *testing.T) {
 	s := newStage(t)
 	defer s.store.Close()

@@ -68,7 +68,7 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 		// Once another Period follows, the outage before it belongs to neither: a player that seeks into it is taken
 		// to the next one, where it would wait for ever for segments of the last one.
 		if n := len(m.Periods); n > 1 && len(p.Sets) > 0 {
-			m.Periods[n-2].End = ends
+			m.Periods[n-2].End = earlier(ends, m.Periods[n-1].Start) // Periods do not overlap
 		}
 		ends = v.Periods[i].To
 	}
@@ -86,6 +86,13 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 		m.Periods[len(m.Periods)-1].End = m.End
 	}
 	return m, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // low sets what low latency needs. A player learns of the next segment from the manifest, half a segment late at
