@@ -122,14 +122,30 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, name, rendition 
 	}
 	held := ask.msn >= 0
 	if held {
-		if v, held, err = hold(r, st, v, rendition, ask); err != nil {
-			return err
-		}
+		v, held, err = hold(r, st, v, rendition, ask)
+	} else {
+		v, err = fresh(r.Context(), st, v, rendition)
+	}
+	if err != nil {
+		return err
 	}
 	doc := h.document(st, v, rendition, ask.delta, visit.Keyed(), visit.Query(visit.Keyed()))
 	n := doc.Serve(w, r, format.MIMEType, cacheControl(v, held, visit.Keyed()))
 	visit.Session.Out(n)
 	return nil
+}
+
+// fresh waits for the next part of a low-latency rendition, as long as a part lasts at most. A player begins at a distance
+// from the newest part of its first playlist, however long ago that was made, and hls.js keeps that delay for ever.
+func fresh(ctx context.Context, st *deliver.Stream, v deliver.View, rendition string) (deliver.View, error) {
+	msn, part, ok := v.Edge(rendition)
+	if !ok || !lowLatency(v) || v.Away {
+		return v, nil
+	}
+	v, _, err := st.Wait(ctx, v.Newest().Run.PartDuration, func(v deliver.View) bool {
+		return v.Away || v.Contains(rendition, msn, part+1)
+	})
+	return v, err
 }
 
 // hold waits for what a blocking reload asks for. held tells that the answer has it.

@@ -49,7 +49,25 @@ func TestAnswersAtOnce(t *testing.T) {
 			t.Error(q, code, h.Get("Cache-Control"))
 		}
 	}
-	if n := s.srv.Stats().Blocked; n != 0 {
+	if n := s.srv.Stats().Blocked; n != 2 { // the first ones, see TestFreshStart
+		t.Errorf("%d requests waited", n)
+	}
+}
+
+// TestFreshStart: a player's first request waits for the next part, but not where none will come.
+func TestFreshStart(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(3)
+	got := make(chan string, 1)
+	go func() { _, text, _ := s.get("v0.m3u8"); got <- text }()
+	s.waiting(1)
+	s.add("v0", 100*time.Millisecond, 10, false)
+	if text := <-got; !strings.Contains(text, "-1003-1.m4s\"\n#EXT-X-PRELOAD") {
+		t.Error("not with the next part:", text)
+	}
+	s.tl.EndRun()
+	s.get("v0.m3u8")
+	if n := s.srv.Stats().Blocked; n != 1 {
 		t.Errorf("%d requests waited", n)
 	}
 }
