@@ -14,6 +14,8 @@ export interface EdgePlan {
   jump: number;
   /** The reserve grows up to this when data comes unevenly. */
   ceiling: number;
+  /** Look for pictures that stand still while sound plays on, and grow the reserve up to this against it. */
+  freeze?: number;
 }
 
 const sampleEvery = 50;
@@ -45,6 +47,7 @@ export class EdgeKeeper {
   private landedAt = 0;
   private firstAt = 0;
   private lostAt = 0;
+  private pace = { at: 0, frames: 0, time: 0, most: 0 };
   private readonly video: HTMLVideoElement;
   private readonly plan: EdgePlan;
   /** Off while the viewer has chosen to be behind. */
@@ -104,7 +107,9 @@ export class EdgeKeeper {
     }
     if (video.paused || video.seeking) return;
     const ahead = end - video.currentTime;
-    if (ahead > this.plan.jump) {
+    const frozen = this.frozen(now);
+    if (frozen) this.target += 0.1;
+    if (frozen || ahead > this.plan.jump) {
       this.goLive();
       return;
     }
@@ -136,6 +141,28 @@ export class EdgeKeeper {
     this.lostAt = 0;
     this.goLive();
     return true;
+  }
+
+  /**
+   * Where the decoder has read all there is, Chromium goes on with the next key frame only: sound plays on over a few
+   * pictures a second, and no event tells. A jump back to a larger reserve ends it.
+   */
+  private frozen(now: number): boolean {
+    const { video, pace, plan } = this;
+    if (plan.freeze === undefined || this.target >= plan.freeze || now - pace.at < 1500) return false;
+    const frames = video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0;
+    const seconds = (now - pace.at) / 1000;
+    const rate = (frames - pace.frames) / seconds;
+    const played = !document.hidden && pace.at > 0 && video.currentTime - pace.time > seconds * 0.8;
+    const frozen = played && rate < pace.most / 3;
+    // A stream whose frame rate itself fell is mistaken for this once at most: the new rate is learnt.
+    this.pace = {
+      at: now,
+      frames,
+      time: video.currentTime,
+      most: played && !frozen ? Math.max(pace.most, rate) : frozen ? 0 : pace.most,
+    };
+    return frozen;
   }
 
   /**
