@@ -44,7 +44,9 @@ func ParseProfile(s string) (Profile, error) {
 }
 
 const (
-	tick         = 20 * time.Millisecond  // how often shards look for audio that waits and for relaxed flushes
+	perShard     = 1024                   // viewers of one lane that share a shard, before the next one takes more
+	tick         = 20 * time.Millisecond  // how often a shard looks for audio that waits and for relaxed flushes
+	lazyTick     = 100 * time.Millisecond // the same where video frames flush: audio waits only while the video stalls
 	audioWait    = 40 * time.Millisecond  // the longest that audio waits for a video frame
 	relaxedEvery = 350 * time.Millisecond // SRS merges as much by default
 	phases       = uint32(relaxedEvery / tick)
@@ -63,6 +65,7 @@ type Fan struct {
 	log    *slog.Logger
 	shards []*shard
 	next   atomic.Uint32
+	places places
 	wg     sync.WaitGroup
 	stop   chan struct{}
 	once   sync.Once
@@ -83,7 +86,7 @@ func New(cfg Config, log *slog.Logger) *Fan {
 	if cfg.Stall == 0 {
 		cfg.Stall = 15 * time.Second
 	}
-	f := &Fan{cfg: cfg, log: log, stop: make(chan struct{})}
+	f := &Fan{cfg: cfg, log: log, stop: make(chan struct{}), places: places{lanes: map[*hub.Lane]*place{}}}
 	for range cfg.Shards {
 		s := newShard(f)
 		f.shards = append(f.shards, s)
@@ -134,9 +137,8 @@ func (f *Fan) Attach(conn *net.TCPConn, l *hub.Lane, o Options) (*Viewer, error)
 	if err != nil {
 		return nil, err
 	}
-	n := f.next.Add(1)
-	s := f.shards[n%uint32(len(f.shards))]
-	v := &Viewer{fan: f, conn: conn, raw: raw, opt: o, lane: l, done: make(chan struct{}), phase: n % phases}
+	s := f.shards[f.places.take(l)%len(f.shards)]
+	v := &Viewer{fan: f, conn: conn, raw: raw, opt: o, lane: l, done: make(chan struct{}), phase: f.next.Add(1) % phases}
 	v.try = v.writeTo
 	f.count.viewers.Add(1)
 	header, pos := l.Join()
@@ -155,6 +157,38 @@ func (f *Fan) Attach(conn *net.TCPConn, l *hub.Lane, o Options) (*Viewer, error)
 	}
 	s.join(v)
 	return v, nil
+}
+
+// places says which shard takes the next viewer of a lane. Viewers of one lane stay together, because each shard that has to
+// be woken for a frame costs a wake-up, and those who stand at one position share a vector.
+type places struct {
+	mu    sync.Mutex
+	lanes map[*hub.Lane]*place
+	next  int
+}
+
+type place struct{ base, viewers int }
+
+func (p *places) take(l *hub.Lane) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.lanes[l]
+	if at == nil {
+		at = &place{base: p.next}
+		p.next++
+		p.lanes[l] = at
+	}
+	at.viewers++
+	return at.base + (at.viewers-1)/perShard
+}
+
+func (p *places) leave(l *hub.Lane) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.lanes[l]
+	if at.viewers--; at.viewers == 0 {
+		delete(p.lanes, l)
+	}
 }
 
 // Copy is Attach for viewers that have no bare socket: it writes from the caller's goroutine until ctx ends, write fails

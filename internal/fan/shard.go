@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"weir/internal/hub"
+	"weir/internal/media"
 )
 
 // shard is one goroutine that writes to its share of the viewers.
@@ -17,7 +18,9 @@ type shard struct {
 	groups map[groupKey]*group
 	ready  []*group // groups that have something to write
 
-	round   uint32 // of the relaxed profile
+	ticker  *time.Ticker
+	pace    time.Duration // of the ticker; 0 = stopped
+	round   uint32        // of the relaxed profile
 	cache   cache
 	working []*group
 	viewers []*Viewer
@@ -33,12 +36,37 @@ type group struct {
 	shard   *shard
 	key     groupKey
 	viewers []*Viewer // under shard.mu
+	video   bool      // the lane carries video, whose frames flush
 	queued  atomic.Bool
 	since   atomic.Int64 // Unix ns since when audio waits; 0 = none
 }
 
 func newShard(f *Fan) *shard {
-	return &shard{fan: f, wake: make(chan struct{}, 1), groups: map[groupKey]*group{}}
+	s := &shard{fan: f, wake: make(chan struct{}, 1), groups: map[groupKey]*group{}, ticker: time.NewTicker(time.Hour)}
+	s.ticker.Stop()
+	return s
+}
+
+// setPace ticks as often as the shard's viewers need and no more: a tick wakes a thread. s.mu is held.
+func (s *shard) setPace() {
+	pace := time.Duration(0)
+	for key, g := range s.groups {
+		switch {
+		case key.profile == Relaxed, !g.video:
+			pace = tick
+		case pace == 0:
+			pace = lazyTick
+		}
+	}
+	if pace == s.pace {
+		return
+	}
+	s.pace = pace
+	if pace == 0 {
+		s.ticker.Stop()
+		return
+	}
+	s.ticker.Reset(pace)
 }
 
 // LaneChanged is called by the publisher's goroutine with the stream's lock held.
@@ -67,6 +95,7 @@ func (s *shard) wakeUp(g *group) {
 
 func (s *shard) join(v *Viewer) {
 	key := groupKey{v.lane, v.opt.Profile}
+	video := media.First(v.lane.Tracks(), media.Video) != nil // asked before s.mu: the hub calls LaneChanged with its own lock held
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.over {
@@ -75,8 +104,9 @@ func (s *shard) join(v *Viewer) {
 	s.mu.Lock()
 	g := s.groups[key]
 	if g == nil {
-		g = &group{shard: s, key: key}
+		g = &group{shard: s, key: key, video: video}
 		s.groups[key] = g
+		s.setPace()
 	}
 	fresh := len(g.viewers) == 0
 	v.group = g
@@ -103,6 +133,7 @@ func (s *shard) leave(v *Viewer) {
 	}
 	if last {
 		delete(s.groups, g.key)
+		s.setPace()
 	}
 	s.mu.Unlock()
 	if last {
@@ -111,13 +142,12 @@ func (s *shard) leave(v *Viewer) {
 }
 
 func (s *shard) run() {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
+	defer s.ticker.Stop()
 	for {
 		select {
 		case <-s.wake:
 			s.flushReady()
-		case now := <-ticker.C:
+		case now := <-s.ticker.C:
 			s.flushDue(now.UnixNano())
 		case <-s.fan.stop:
 			s.closeAll()

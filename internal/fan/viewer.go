@@ -117,6 +117,7 @@ func (v *Viewer) finish(err error) {
 	v.over, v.err = true, err
 	close(v.done)
 	v.fan.count.viewers.Add(-1)
+	v.fan.places.leave(v.lane)
 	if v.group != nil {
 		v.group.shard.leave(v)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,16 +250,16 @@ func (f fakeSupplier) Supply(ctx context.Context, r Request) error { return f(ct
 
 func TestSupplierIsAskedOnceAndLingers(t *testing.T) {
 	bubble(t, Config{Grace: time.Second}, func(t *testing.T, h *Hub) {
-		asked, ended := 0, 0
+		var asked, ended atomic.Int32
 		h.SetSupplier(fakeSupplier(func(ctx context.Context, r Request) error {
-			asked++
+			asked.Add(1)
 			p, err := h.Publish(Offer{Name: r.Name, Tracks: avTracks()})
 			if err != nil {
 				return err
 			}
 			defer p.Close(nil)
 			<-ctx.Done()
-			ended++
+			ended.Add(1)
 			return ctx.Err()
 		}))
 		var subs []*Subscription
@@ -273,12 +274,12 @@ func TestSupplierIsAskedOnceAndLingers(t *testing.T) {
 			sub.Close()
 		}
 		time.Sleep(4 * time.Second)
-		if asked != 1 || ended != 0 {
-			t.Fatalf("asked %d, ended %d", asked, ended)
+		if asked.Load() != 1 || ended.Load() != 0 {
+			t.Fatalf("asked %d, ended %d", asked.Load(), ended.Load())
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if ended != 1 {
+		if ended.Load() != 1 {
 			t.Error("the supply did not end after its linger time")
 		}
 	})
@@ -286,9 +287,9 @@ func TestSupplierIsAskedOnceAndLingers(t *testing.T) {
 
 func TestSupplierFailureIsAnsweredAtOnceAndRemembered(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, h *Hub) {
-		asked := 0
+		var asked atomic.Int32
 		h.SetSupplier(fakeSupplier(func(context.Context, Request) error {
-			asked++
+			asked.Add(1)
 			return fault.New(fault.Unavailable, "remote_unreachable", "No.", "")
 		}))
 		for range 5 {
@@ -300,8 +301,8 @@ func TestSupplierFailureIsAnsweredAtOnceAndRemembered(t *testing.T) {
 				t.Errorf("answered after %v", d)
 			}
 		}
-		if asked != 1 {
-			t.Errorf("asked %d times", asked)
+		if asked.Load() != 1 {
+			t.Errorf("asked %d times", asked.Load())
 		}
 	})
 }

@@ -202,7 +202,11 @@ func (s *Stream) append(f media.Frame, scale uint32) {
 	for _, l := range s.readers.lanes {
 		l.feed(log.at(log.next - 1))
 	}
-	s.wake()
+	for sub := range s.readers.subs {
+		if !sub.want.Calm || f.Track == s.leading {
+			sub.notify()
+		}
+	}
 }
 
 // beginsGroup tells where readers may start. Every audio frame is a random access point, so an audio-only

@@ -19,6 +19,7 @@ type Want struct {
 	Wait    time.Duration // how long to wait for a stream that is not there; 0 = not at all
 	Patient bool          // wait even when no Supplier knows the stream: a publisher may be about to come
 	FromNow bool          // start with the next frame instead of the last random access point
+	Calm    bool          // be woken by frames of the leading track only: less to do for who needs nothing at once
 }
 
 func (w *Want) choose(tracks []media.Track) []media.Track {

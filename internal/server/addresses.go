@@ -79,9 +79,19 @@ func kindOf(a netip.Addr) string {
 	return "public"
 }
 
+// addresses are those under which the HTTP listener can be reached: all of the machine's, or the one it is bound to.
+func (s *Server) addresses() []Address {
+	host, _, err := net.SplitHostPort(s.cfg.HTTP.Listen)
+	bound, perr := netip.ParseAddr(host)
+	if err != nil || perr != nil || bound.IsUnspecified() {
+		return localAddresses()
+	}
+	return []Address{{Host: bound.Unmap().String(), Kind: kindOf(bound.Unmap()), Recommended: true}}
+}
+
 // describe is what listens where.
 func (s *Server) describe() Ready {
-	r := Ready{Gates: s.gates.all(), Addresses: localAddresses(), DataDir: s.cfg.DataDir}
+	r := Ready{Gates: s.gates.all(), Addresses: s.addresses(), DataDir: s.cfg.DataDir}
 	if abs, err := filepath.Abs(s.cfg.DataDir); err == nil {
 		r.DataDir = abs
 	}

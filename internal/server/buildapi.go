@@ -54,7 +54,7 @@ func (s *Server) apiPorts() api.Ports {
 
 func (s *Server) apiAddresses() []api.Address {
 	var out []api.Address
-	for _, a := range localAddresses() {
+	for _, a := range s.addresses() {
 		out = append(out, api.Address(a))
 	}
 	return out

@@ -172,7 +172,12 @@ func (s *Server) openGates(ctx context.Context) error {
 	s.openRTMP(ctx, "rtmps", s.cfg.RTMP.TLSListen, rtmpTLS)
 	if s.webrtc != nil {
 		udp, tcp := s.webrtc.Ports()
-		s.gates.on("webrtc", &net.UDPAddr{IP: net.IPv6unspecified, Port: max(udp, tcp)})
+		host, _, _ := net.SplitHostPort(s.cfg.WebRTC.Listen) // it listens, so the address is well formed
+		ip := net.ParseIP(host)
+		if ip == nil {
+			ip = net.IPv6unspecified
+		}
+		s.gates.on("webrtc", &net.UDPAddr{IP: ip, Port: max(udp, tcp)})
 	} else if off(s.cfg.WebRTC.Listen) {
 		s.gates.off("webrtc")
 	}

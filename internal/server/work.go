@@ -71,7 +71,7 @@ func (s *Server) segment(ctx context.Context, st *hub.Stream) error {
 	if err != nil {
 		return err
 	}
-	sub := st.Subscribe(hub.Want{})
+	sub := st.Subscribe(hub.Want{Calm: true})
 	defer sub.Close()
 	err = segmenter.Run(ctx, sub, tl, segmenter.Config{
 		SegmentDuration: s.cfg.Segments.Duration, PartDuration: s.cfg.Segments.Part,
