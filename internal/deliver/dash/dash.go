@@ -5,6 +5,7 @@
 package dash
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -51,6 +52,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, now
 	if err != nil {
 		return err
 	}
+	if v, err = grown(r.Context(), st, v); err != nil {
+		return err
+	}
 	doc, m, err := h.document(st, v, now)
 	if err != nil {
 		return err
@@ -63,6 +67,30 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, now
 	}
 	visit.Session.Out(doc.Serve(w, r, format.MIMEType, cache))
 	return nil
+}
+
+// grown waits for a young stream's second segment. A player that begins with the only one has nothing to play at its end,
+// since it hears of the next one by the next manifest.
+func grown(ctx context.Context, st *deliver.Stream, v deliver.View) (deliver.View, error) {
+	v, _, err := st.Wait(ctx, 2*v.Segment, func(v deliver.View) bool { return len(v.Periods) > 1 || v.Away || finished(v) > 1 })
+	return v, err
+}
+
+// finished counts the finished segments of the rendition that has most.
+func finished(v deliver.View) int {
+	most := 0
+	for i := range v.Periods {
+		for j := range v.Periods[i].Run.Renditions {
+			n := 0
+			for _, s := range v.Periods[i].Run.Renditions[j].Segments {
+				if s.Complete && !s.Gap {
+					n++
+				}
+			}
+			most = max(most, n)
+		}
+	}
+	return most
 }
 
 // location is where a viewer whose token is in its address asks next time.

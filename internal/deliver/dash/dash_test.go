@@ -302,6 +302,24 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestYoungStream: the manifest is not given out before a player has two segments to go on with.
+func TestYoungStream(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.begin(1000, time.Second, 100*time.Millisecond, "v0")
+	s.segments(1, "v0")
+	got := make(chan string, 1)
+	go func() { _, text := s.mpd("index.mpd"); got <- text }()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for s.srv.Stats().Blocked == 0 {
+		<-tick.C
+	}
+	s.segments(1, "v0")
+	if text := <-got; !strings.Contains(text, `d="90000" r="1"`) {
+		t.Error(text)
+	}
+}
+
 // TestSharedDocument: viewers with a cookie get one document, compressed once.
 func TestSharedDocument(t *testing.T) {
 	s := newSite(t, deliver.Config{SharedCache: true})
