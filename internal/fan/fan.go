@@ -50,7 +50,9 @@ const (
 	audioWait    = 40 * time.Millisecond  // the longest that audio waits for a video frame
 	relaxedEvery = 350 * time.Millisecond // SRS merges as much by default
 	phases       = uint32(relaxedEvery / tick)
-	maxBufs      = 1000 // IOV_MAX is 1024
+	maxBufs      = 1000     // IOV_MAX is 1024
+	flatFrom     = 16       // viewers for whom a vector is copied into one buffer
+	flatMost     = 64 << 10 // bytes; copying more costs more than it saves
 )
 
 // Config of a Fan. Zero values get the defaults.

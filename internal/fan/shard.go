@@ -198,6 +198,7 @@ func (s *shard) flush(g *group, phase uint32) {
 	s.viewers = append(s.viewers[:0], g.viewers...)
 	s.mu.Unlock()
 	s.cache.reset()
+	s.cache.viewers = len(s.viewers)
 	for _, v := range s.viewers {
 		if phase == phases && g.key.profile != Relaxed || v.phase == phase {
 			v.flush(&s.cache)
@@ -224,6 +225,7 @@ func (s *shard) closeAll() {
 
 // cache keeps the vectors of one flush: nearly all viewers stand at one or two positions.
 type cache struct {
+	viewers int // who may share what is read
 	used    int
 	entries [4]cached
 }
@@ -256,5 +258,8 @@ func (c *cache) read(l *hub.Lane, pos uint64) (*vector, hub.Batch) {
 	bufs, b := l.Read(e.vec.bufs[:0], pos, maxBufs)
 	e.pos, e.b = pos, b
 	e.vec.set(bufs)
+	if c.viewers >= flatFrom {
+		e.vec.flatten()
+	}
 	return &e.vec, b
 }

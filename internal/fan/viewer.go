@@ -42,6 +42,20 @@ func (v *vector) set(bufs [][]byte) {
 	}
 }
 
+// flatten puts the buffers into one: for many viewers one copy costs less than the kernel's walk along the vector for
+// each of them.
+func (v *vector) flatten() {
+	if len(v.iov) < 2 || v.size > flatMost {
+		return
+	}
+	flat := make([]byte, 0, v.size) // fresh: a helper may still be writing the last one
+	for _, b := range v.bufs {
+		flat = append(flat, b...)
+	}
+	clear(v.bufs)
+	v.set(append(v.bufs[:0], flat))
+}
+
 // rest returns what is left after n bytes, as buffers of the caller's own slice.
 func (v *vector) rest(n int) net.Buffers {
 	var out net.Buffers

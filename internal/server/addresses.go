@@ -86,7 +86,11 @@ func (s *Server) addresses() []Address {
 	if err != nil || perr != nil || bound.IsUnspecified() {
 		return localAddresses()
 	}
-	return []Address{{Host: bound.Unmap().String(), Kind: kindOf(bound.Unmap()), Recommended: true}}
+	kind := kindOf(bound.Unmap())
+	if kind == "" {
+		kind = "loopback" // or link-local: nobody else reaches it
+	}
+	return []Address{{Host: bound.Unmap().String(), Kind: kind, Recommended: true}}
 }
 
 // describe is what listens where.
