@@ -54,7 +54,7 @@ func TestTheViewerLearnsAtOnceThatThePullFails(t *testing.T) {
 	withPuller(t, func(t *testing.T, p *Pipeline, pull *puller) {
 		pull.down.Store(true)
 		add(t, p, Relay{ID: "1", Stream: "live/a", URL: "rtmp://there/live/a", OnDemand: true}, Relay{ID: "2", Stream: "live/b", URL: "rtmp://there/live/b"})
-		for name, code := range map[string]string{"live/a": "remote_refused", "live/b": "remote_refused", "live/c": "no_source"} {
+		for name, code := range map[string]string{"live/a": "remote_refused", "live/b": "remote_refused", "live/c": "stream_unknown"} {
 			begun := time.Now()
 			_, err := pull.hub.Subscribe(t.Context(), name, hub.Want{Wait: patience})
 			if fault.Code(err) != code || time.Since(begun) > 200*time.Millisecond {
