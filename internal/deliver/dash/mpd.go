@@ -194,7 +194,9 @@ func representation(p *presentation.Period, r *timeline.Rendition, view *timelin
 		Segments:    make([]format.Segment, len(segs)),
 	}
 	if ll {
-		rep.Template.AvailabilityOffset = p.Run.SegmentDuration - p.Run.PartDuration
+		// Half of what would be true: Shaka in its low-latency mode plays as near to the announced edge as it can, and
+		// runs dry there. The other players keep the distance of the service description.
+		rep.Template.AvailabilityOffset = (p.Run.SegmentDuration - p.Run.PartDuration) / 2
 	}
 	for i := range segs {
 		rep.Template.Segments[i] = format.Segment{Start: segs[i].Start, Duration: segs[i].Duration}
