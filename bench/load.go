@@ -167,16 +167,6 @@ func (c *crowd) leave() {
 	c.wg.Wait()
 }
 
-func (c *crowd) total() (sum, least int64, gone int) {
-	least = 1 << 62
-	for _, v := range c.viewers {
-		n := v.bytes.Load()
-		sum += n
-		least = min(least, n)
-	}
-	return sum, least, gone
-}
-
 func (c *crowd) snapshot() []int64 {
 	out := make([]int64, len(c.viewers))
 	for i, v := range c.viewers {
@@ -203,7 +193,10 @@ func playRTMP(port int, app, stream string) func(context.Context) (io.ReadCloser
 		}
 		b := append([]byte(nil), answer[1:1537]...)
 		url := fmt.Sprintf("rtmp://127.0.0.1:%d/%s", port, app)
-		b = rtmpmsg.Command{Name: "connect", Transaction: 1, Object: rtmpmsg.Object{{Key: "app", Value: app}, {Key: "tcUrl", Value: url}}}.Append(b, 3, 0, 128)
+		b = rtmpmsg.Command{Name: "connect", Transaction: 1, Object: rtmpmsg.Object{
+			{Key: "app", Value: app}, {Key: "tcUrl", Value: url},
+			{Key: "capsEx", Value: 14.0}, {Key: "fourCcList", Value: []any{"*"}}, // what the probes declare, so that they stand in the crowd's lane
+		}}.Append(b, 3, 0, 128)
 		b = rtmpmsg.Command{Name: "createStream", Transaction: 2}.Append(b, 3, 0, 128)
 		b = rtmpmsg.Command{Name: "play", Transaction: 3, Args: []any{stream, -2000.0}}.Append(b, 8, 1, 128)
 		if _, err = conn.Write(b); err != nil {

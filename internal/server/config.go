@@ -85,14 +85,3 @@ type Relay struct {
 	URL      string
 	OnDemand bool
 }
-
-// Defaults is the configuration of a server that was given none.
-func Defaults() Config {
-	return Config{
-		DataDir: "data",
-		HTTP:    HTTP{Listen: ":8080"},
-		RTMP:    RTMP{Listen: ":1935"},
-		WebRTC:  WebRTC{Listen: ":8189"},
-		Streams: Streams{TakeOver: true},
-	}
-}

@@ -30,8 +30,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 func newServer(t *testing.T, change func(*Config)) *Server {
 	t.Helper()
-	c := Defaults()
-	c.DataDir = t.TempDir()
+	c := Config{DataDir: t.TempDir(), Streams: Streams{TakeOver: true}}
 	c.HTTP.Listen, c.RTMP.Listen, c.WebRTC.Listen = "127.0.0.1:0", "127.0.0.1:0", "off"
 	if change != nil {
 		change(&c)
@@ -219,7 +218,7 @@ func TestMetricsAreForNeighboursAndTokens(t *testing.T) {
 
 func TestNothingIsLeftBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	c := Defaults()
+	var c Config
 	c.DataDir, c.HTTP.Listen, c.RTMP.Listen, c.WebRTC.Listen = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	s, err := New(t.Context(), c, quiet)
 	if err != nil {
