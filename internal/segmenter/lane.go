@@ -137,6 +137,12 @@ func (l *lane) emit(k int, last bool) error {
 	p.Data = cmaf.AppendChunk(nil, &cmaf.Chunk{
 		Sequence: sequence(l.n, l.index), Styp: l.index == 0, Producer: l.index == 0, Frames: frames,
 	})
+	if l.index == 0 && first.Key && l.track.Kind == media.Video {
+		p.Key = int64(len(p.Data))
+		for i := range frames[1:] {
+			p.Key -= int64(len(frames[1+i].Data))
+		}
+	}
 	l.index++
 	rest := copy(l.pending, l.pending[k:])
 	clear(l.pending[rest:])

@@ -197,7 +197,7 @@ func (t *Timeline) openSegmentLocked(r *run, i int, p Part) {
 	t.evictLocked()
 	t.fillLocked(r, i, p.N)
 	rd.views = append(rd.views, SegmentView{N: p.N, MSN: r.MSN(p.N), Start: p.Start, DTS: p.DTS,
-		Independent: p.Independent, Gap: p.Gap})
+		Independent: p.Independent, Gap: p.Gap, Key: p.Key})
 	rd.bodies = append(rd.bodies, &body{gap: p.Gap})
 }
 

@@ -4,7 +4,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +21,14 @@ type Config struct {
 	// section 6.2.2 wants a segment to be available for the length of a playlist after
 	// it left the playlist, so a playlist should list at most half of it.
 	Window time.Duration
+	// Keep says how much footage of a stream stays; nil: the window only.
+	Keep func(name string) Keep
+	// Sync is the longest time between a part's arrival and its being safe from a power cut; 1 s if zero.
+	Sync time.Duration
+	// Total bounds the footage of all streams in bytes, MinFree the space to leave free; 0: no limit.
+	Total, MinFree int64
+	// Alarm is told what the operator has to know. It must not block; may be nil.
+	Alarm func(Alarm)
 }
 
 const (
@@ -43,6 +53,7 @@ type Store struct {
 	fileSeq     atomic.Int64
 	lastRun     atomic.Uint64
 	writeErrors atomic.Int64
+	pins        pinLog
 
 	mu     sync.Mutex
 	byName map[string]*Timeline
@@ -69,7 +80,7 @@ func NewStore(cfg Config, log *slog.Logger) (*Store, error) {
 			}
 		}
 	}
-	return &Store{cfg: cfg, log: log, byName: make(map[string]*Timeline)}, nil
+	return &Store{cfg: cfg, log: log, byName: make(map[string]*Timeline), pins: pinLog{byID: make(map[string]Pin)}}, nil
 }
 
 // Open returns the timeline of a stream, made if missing.
@@ -92,6 +103,20 @@ func (s *Store) Get(name string) *Timeline {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.byName[name]
+}
+
+// names lists the streams of a prefix that come after a name, sorted.
+func (s *Store) names(prefix, after string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for name := range s.byName {
+		if name > after && strings.HasPrefix(name, prefix) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Remove forgets a stream. Readers that are open finish what they have.

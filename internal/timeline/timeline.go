@@ -33,7 +33,17 @@ type Run struct {
 	SegmentDuration  time.Duration
 	PartDuration     time.Duration
 	Renditions       []Rendition
+	EndReason        string // why it ended: one of the End constants; empty while it is open
 }
+
+// Why a run ended.
+const (
+	EndPublisherGone = "publisher_gone"
+	EndConfig        = "config"     // tracks, codec parameters or segment duration have changed
+	EndClockStep     = "clock_step" // the time of the frames jumped
+	EndCrash         = "crash"      // the server was killed or lost power
+	EndStop          = "stop"       // the server was stopped
+)
 
 // MSN is the HLS media sequence number of segment n.
 func (r *Run) MSN(n int64) int64 { return r.MSNBase + n - r.FirstN }
@@ -46,6 +56,7 @@ type Part struct {
 	DTS         int64  // DTS of the first frame, epoch ticks
 	Duration    int64  // ticks
 	Independent bool   // starts with a random access point
+	Key         int64  // bytes of Data up to and with its first frame, when the part begins a segment with a key frame; else, and for audio, 0
 	Data        []byte // the timeline keeps it; it must not change
 	Last        bool   // closes the segment
 	Gap         bool   // the rendition has nothing for this segment: no Data, Index 0 and Last are set
@@ -82,6 +93,7 @@ type SegmentView struct {
 	Gap         bool // nothing to fetch (EXT-X-GAP)
 	Parts       []PartView
 	Size        int64 // bytes so far
+	Key         int64 // bytes from its start that hold its first frame whole (for trick play); 0 if it does not begin with a key frame, and for audio
 }
 
 // PartView describes one part; Offset counts from the segment's first byte.
