@@ -1,0 +1,110 @@
+package index
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+type identity struct {
+	volume     string
+	generation int64
+}
+
+func (d *DB) identity(ctx context.Context) (identity, error) {
+	var i identity
+	var sum int64
+	err := d.get[qMeta].QueryRowContext(ctx).Scan(&i.volume, &i.generation, &sum)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return i, damaged("the index does not say which volume it is of")
+	case err != nil:
+		return i, failed(err)
+	case sum != sumMeta(i):
+		return i, damaged("the volume's name in the index does not match its checksum")
+	}
+	return i, nil
+}
+
+func sumMeta(i identity) int64 {
+	return int64(checksum(inMeta, []int64{i.generation}, []byte(i.volume)))
+}
+
+// releaseStep is how many rows one transaction of a release changes, so that a new file's row waits milliseconds.
+const releaseStep = 1000
+
+// Apply writes a batch: all of it, durably, or nothing. See Batch for the order.
+func (d *DB) Apply(ctx context.Context, b Batch) error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	if len(b.Runs)+len(b.Files)+len(b.Remove)+len(b.Cleaned) > 0 {
+		if err := d.transact(ctx, func(w *writer) error { return w.apply(&b) }); err != nil {
+			return err
+		}
+	}
+	for _, name := range b.Release {
+		if err := d.release(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *DB) release(ctx context.Context, name string) error {
+	var at place
+	for done := false; !done; {
+		err := d.transact(ctx, func(w *writer) (err error) {
+			at, done, err = w.release(name, at)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// transact runs one transaction. What it taught about names and totals holds only if it is committed.
+func (d *DB) transact(ctx context.Context, do func(*writer) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.conn == nil {
+		return errClosed
+	}
+	if err := d.begin(ctx); err != nil {
+		return err
+	}
+	w := &writer{ctx: ctx, db: d, changed: map[string]*change{}, added: map[string]int64{}, next: d.nextID}
+	err := do(w)
+	if err == nil {
+		err = w.settle()
+	}
+	if err == nil {
+		_, err = d.conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		// The context may be over; the rollback must happen all the same. Where SQLite
+		// has rolled back already this fails, and begin would notice one that is left.
+		_, _ = d.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return failed(err)
+	}
+	d.nextID = w.next
+	for name, id := range w.added {
+		d.learn(name, id)
+	}
+	return nil
+}
+
+// begin starts a transaction, after an earlier one that a failed disk left open is given up.
+func (d *DB) begin(ctx context.Context) error {
+	_, err := d.conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+	if err == nil {
+		return nil
+	}
+	if _, undo := d.conn.ExecContext(ctx, "ROLLBACK"); undo != nil {
+		return failed(err)
+	}
+	_, err = d.conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+	return failed(err)
+}

@@ -1,0 +1,255 @@
+package index
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// Check reads the whole index and reports what does not hold: the structure of the database,
+// the checksum of each row, totals that disagree with the rows, runs without files and files
+// without a run, headers whose uses are miscounted. The error is for a check that could not go on.
+func (d *DB) Check(ctx context.Context, report func(what string)) error {
+	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one state of the database
+	if err != nil {
+		return failed(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	c := &checker{ctx: ctx, tx: tx, report: report, names: map[int64]string{}, totals: map[int64]*total{}, runs: map[runKey]*Run{}, used: map[runKey]bool{}, last: map[int64]uint64{}, refs: map[string]int64{}}
+	for _, step := range []func() error{c.integrity, c.meta, c.timelines, c.allRuns, c.files, c.orphans, c.coverage, c.inits, c.garbage} {
+		if err := step(); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			report(cause(failed(err)))
+		}
+	}
+	return nil
+}
+
+type runKey struct {
+	timeline int64
+	id       uint64
+}
+
+type checker struct {
+	ctx    context.Context
+	tx     *sql.Tx
+	report func(string)
+	names  map[int64]string
+	totals map[int64]*total
+	runs   map[runKey]*Run
+	used   map[runKey]bool
+	last   map[int64]uint64 // newest run of a timeline
+	refs   map[string]int64
+}
+
+func (c *checker) found(format string, args ...any) { c.report(fmt.Sprintf(format, args...)) }
+
+// each runs a query and calls row for every line of its answer.
+func (c *checker) each(query string, row func(scan func(...any) error) error) error {
+	rows, err := c.tx.QueryContext(c.ctx, query)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (c *checker) integrity() error {
+	return c.each(`PRAGMA integrity_check`, func(scan func(...any) error) error {
+		var s string
+		if err := scan(&s); err != nil {
+			return err
+		}
+		if s != "ok" {
+			c.found("structure: %s", s)
+		}
+		return nil
+	})
+}
+
+func (c *checker) meta() error {
+	n := 0
+	err := c.each(`SELECT volume, generation, crc FROM meta`, func(scan func(...any) error) error {
+		var i identity
+		var sum int64
+		if err := scan(&i.volume, &i.generation, &sum); err != nil {
+			return err
+		}
+		n++
+		if sum != sumMeta(i) {
+			c.found("the volume's name does not match its checksum")
+		}
+		return nil
+	})
+	if err == nil && n != 1 {
+		c.found("the index names %d volumes", n)
+	}
+	return err
+}
+
+func (c *checker) timelines() error {
+	return c.each(`SELECT id, name, crc FROM timeline`, func(scan func(...any) error) error {
+		var id, sum int64
+		var name string
+		if err := scan(&id, &name, &sum); err != nil {
+			return err
+		}
+		if sum != sumTimeline(id, name) {
+			c.found("the name of timeline %d does not match its checksum", id)
+		}
+		c.names[id] = name
+		return nil
+	})
+}
+
+func (c *checker) allRuns() error {
+	return c.each(`SELECT timeline, id, stop, row FROM run`, func(scan func(...any) error) error {
+		var timeline, id, stop int64
+		var row []byte
+		if err := scan(&timeline, &id, &stop, &row); err != nil {
+			return err
+		}
+		r, err := unpackRun(c.names[timeline], timeline, id, stop, row)
+		if err != nil {
+			c.found("%s", cause(err))
+			return nil
+		}
+		if c.names[timeline] == "" {
+			c.found("run %d is of timeline %d, which has no name", id, timeline)
+		}
+		c.runs[runKey{timeline, r.ID}] = &r
+		c.last[timeline] = max(c.last[timeline], r.ID)
+		for _, t := range r.Renditions {
+			c.refs[string(t.Init)]++
+		}
+		return nil
+	})
+}
+
+func (c *checker) files() error {
+	return c.each(`SELECT timeline, start, id, held, object, row FROM file`, func(scan func(...any) error) error {
+		var at place
+		var held int64
+		var object string
+		var row []byte
+		if err := scan(&at.timeline, &at.start, &at.id, &held, &object, &row); err != nil {
+			return err
+		}
+		f, err := unpackFile(c.names[at.timeline], at, held, object, row, false)
+		if err != nil {
+			c.found("%s", cause(err))
+			return nil
+		}
+		if f.Timeline == "" {
+			c.found("file %q is of timeline %d, which has no name", object, at.timeline)
+		}
+		key := runKey{at.timeline, f.Run}
+		if !c.used[key] && c.runs[key] == nil {
+			c.found("file %q is of run %d of %q, which is not there", object, f.Run, f.Timeline)
+		}
+		c.used[key] = true
+		t := c.totals[at.timeline]
+		if t == nil {
+			t = &total{timeline: at.timeline, Coverage: Coverage{Timeline: f.Timeline, From: f.From, To: f.To}}
+			c.totals[at.timeline] = t
+		}
+		t.count(&f)
+		return nil
+	})
+}
+
+func (t *total) count(f *File) {
+	t.Files++
+	t.Bytes += f.Size
+	if f.Held {
+		t.HeldBytes += f.Size
+	}
+	if f.To.After(t.To) {
+		t.To = f.To
+	}
+}
+
+// orphans looks for ended runs that have lost their files and should be gone: those
+// before the first run that still has any.
+func (c *checker) orphans() error {
+	first := map[int64]uint64{}
+	for key := range c.used {
+		if id, ok := first[key.timeline]; !ok || key.id < id {
+			first[key.timeline] = key.id
+		}
+	}
+	for key, r := range c.runs {
+		last := c.runs[runKey{key.timeline, c.last[key.timeline]}]
+		if id, ok := first[key.timeline]; ok && key.id < id && !c.used[key] && !r.End.IsZero() && !r.End.Add(2*MaxFile).After(last.Start) {
+			c.found("run %d of %q has no file", r.ID, r.Timeline)
+		}
+	}
+	return nil
+}
+
+func (c *checker) coverage() error {
+	err := c.each(`SELECT name, timeline, start, stop, bytes, files, held, crc FROM coverage`, func(scan func(...any) error) error {
+		var t total
+		var start, stop, sum int64
+		if err := scan(&t.Timeline, &t.timeline, &start, &stop, &t.Bytes, &t.Files, &t.HeldBytes, &sum); err != nil {
+			return err
+		}
+		t.From, t.To = instant(start), instant(stop)
+		if sum != t.sum() {
+			c.found("the totals of %q do not match their checksum", t.Timeline)
+		}
+		counted := c.totals[t.timeline]
+		delete(c.totals, t.timeline)
+		if counted == nil || *counted != t {
+			c.found("the totals of %q disagree with its files: %+v instead of %+v", t.Timeline, t.Coverage, counted)
+		}
+		return nil
+	})
+	for _, t := range c.totals {
+		c.found("%q has files but no totals", t.Timeline)
+	}
+	return err
+}
+
+func (c *checker) inits() error {
+	err := c.each(`SELECT hash, refs, data FROM init`, func(scan func(...any) error) error {
+		var hash, data []byte
+		var refs int64
+		if err := scan(&hash, &refs, &data); err != nil {
+			return err
+		}
+		if h := initHash(data); string(h[:]) != string(hash) {
+			c.found("the header %x is not what its name says", hash)
+		}
+		if refs != c.refs[string(hash)] {
+			c.found("the header %x is used %d times, not %d", hash, c.refs[string(hash)], refs)
+		}
+		delete(c.refs, string(hash))
+		return nil
+	})
+	for hash := range c.refs {
+		c.found("the header %x is missing", hash)
+	}
+	return err
+}
+
+func (c *checker) garbage() error {
+	return c.each(`SELECT object, crc FROM garbage`, func(scan func(...any) error) error {
+		var object string
+		var sum int64
+		if err := scan(&object, &sum); err != nil {
+			return err
+		}
+		if sum != sumGarbage(object) {
+			c.found("the garbage row of %q does not match its checksum", object)
+		}
+		return nil
+	})
+}

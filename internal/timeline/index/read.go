@@ -1,0 +1,351 @@
+package index
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"sync"
+	"time"
+)
+
+// names remembers which number a timeline has; numbers are never given twice.
+type names struct {
+	lock   sync.RWMutex
+	byName map[string]int64
+	byID   map[int64]string
+}
+
+func (n *names) learn(name string, id int64) {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	if n.byName == nil {
+		n.byName, n.byID = map[string]int64{}, map[int64]string{}
+	}
+	n.byName[name], n.byID[id] = id, name
+}
+
+func (n *names) known(name string) int64 {
+	n.lock.RLock()
+	defer n.lock.RUnlock()
+	return n.byName[name]
+}
+
+func (n *names) named(id int64) string {
+	n.lock.RLock()
+	defer n.lock.RUnlock()
+	return n.byID[id]
+}
+
+func sumTimeline(id int64, name string) int64 {
+	return int64(checksum(inTimeline, []int64{id}, []byte(name)))
+}
+
+func sumGarbage(object string) int64 { return int64(checksum(inGarbage, nil, []byte(object))) }
+
+// lookup is what finds the name of a timeline: the statements of the reader, or of the
+// writer, whose transaction may yet be undone.
+type lookup struct {
+	by   []*sql.Stmt
+	sure bool
+}
+
+func (d *DB) reading() lookup { return lookup{d.get[:], true} }
+
+func (d *DB) writing() lookup { return lookup{d.put[:], false} }
+
+// idOf returns the number of a timeline, 0 if it has none.
+func (d *DB) idOf(ctx context.Context, with lookup, name string) (int64, error) {
+	if id := d.known(name); id != 0 {
+		return id, nil
+	}
+	id, _, err := d.lookUp(with.by[qTimelineByName].QueryRowContext(ctx, name))
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return id, err
+}
+
+func (d *DB) nameOf(ctx context.Context, with lookup, id int64) (string, error) {
+	if name := d.named(id); name != "" {
+		return name, nil
+	}
+	_, name, err := d.lookUp(with.by[qTimelineByID].QueryRowContext(ctx, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", damaged("timeline %d has no name", id)
+	}
+	return name, err
+}
+
+func (d *DB) lookUp(row *sql.Row) (int64, string, error) {
+	var id, sum int64
+	var name string
+	if err := row.Scan(&id, &name, &sum); errors.Is(err, sql.ErrNoRows) {
+		return 0, "", err
+	} else if err != nil {
+		return 0, "", failed(err)
+	}
+	if sum != sumTimeline(id, name) {
+		return 0, "", damaged("the name of timeline %d does not match its checksum", id)
+	}
+	return id, name, nil
+}
+
+// verdict is what becomes of a row that collect has read.
+type verdict int
+
+const (
+	take verdict = iota
+	skip
+	stop // do not read on; this row is not taken
+)
+
+func all(*File, place) verdict { return take }
+
+// found is a row that waits for its timeline's name: another statement may only run when this one is done,
+// because the writer has one connection.
+type found struct {
+	at     place
+	held   int64
+	object string
+	row    []byte
+}
+
+// collect reads and closes rows of the file table, verifies each and returns those that visit takes.
+func (d *DB) collect(ctx context.Context, with lookup, rows *sql.Rows, groups bool, visit func(*File, place) verdict) ([]File, error) {
+	defer func() { _ = rows.Close() }()
+	var files []File
+	var nameless []int
+	var ids []int64
+	for rows.Next() {
+		var r found
+		if err := rows.Scan(&r.at.timeline, &r.at.start, &r.at.id, &r.held, &r.object, &r.row); err != nil {
+			return nil, failed(err)
+		}
+		name := d.named(r.at.timeline)
+		f, err := unpackFile(name, r.at, r.held, r.object, r.row, groups)
+		if err != nil {
+			return nil, err
+		}
+		v := visit(&f, r.at)
+		if v == stop {
+			break
+		}
+		if v == take {
+			if name == "" {
+				nameless, ids = append(nameless, len(files)), append(ids, r.at.timeline)
+			}
+			files = append(files, f)
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, failed(err)
+	}
+	for i, at := range nameless {
+		name, err := d.nameOf(ctx, with, ids[i])
+		if err != nil {
+			return nil, err
+		}
+		if with.sure {
+			d.learn(name, ids[i])
+		}
+		files[at].Timeline = name
+	}
+	return files, nil
+}
+
+// Files lists the files of a timeline that overlap [from, to), of all renditions, by From. A zero time means no end.
+func (d *DB) Files(ctx context.Context, timeline string, from, to time.Time) ([]File, error) {
+	return d.files(ctx, timeline, from, to, true)
+}
+
+func (d *DB) files(ctx context.Context, timeline string, from, to time.Time, groups bool) ([]File, error) {
+	id, err := d.idOf(ctx, d.reading(), timeline)
+	if err != nil || id == 0 {
+		return nil, err
+	}
+	lo, hi := earliest(from), latest(to)
+	rows, err := d.get[qFiles].QueryContext(ctx, id, lo-int64(MaxFile), hi)
+	if err != nil {
+		return nil, failed(err)
+	}
+	return d.collect(ctx, d.reading(), rows, groups, func(f *File, at place) verdict {
+		if at.start < lo && nanos(f.To) <= lo {
+			return skip
+		}
+		return take
+	})
+}
+
+// File finds the file that holds segment n of a rendition; near is the segment's time, right to MaxFile.
+// If there is none the error is ErrUnknown.
+func (d *DB) File(ctx context.Context, timeline string, run uint64, rendition string, n int64, near time.Time) (*File, error) {
+	id, err := d.idOf(ctx, d.reading(), timeline)
+	if err != nil {
+		return nil, err
+	}
+	at := earliest(near)
+	rows, err := d.get[qFiles].QueryContext(ctx, id, at-2*int64(MaxFile), at+int64(MaxFile))
+	if err != nil {
+		return nil, failed(err)
+	}
+	var last *File
+	_, err = d.collect(ctx, d.reading(), rows, true, func(f *File, _ place) verdict {
+		if f.Run == run && f.Rendition == rendition && f.FirstN <= n && n <= f.LastN {
+			last = f
+			return skip
+		}
+		return skip
+	})
+	if err != nil {
+		return nil, err
+	}
+	if last == nil {
+		return nil, ErrUnknown
+	}
+	last.Timeline = timeline
+	return last, nil
+}
+
+// Oldest lists files that are not held and end at or before the instant before, by From, without Groups;
+// of one timeline, or with an empty name of all. A zero time means all files.
+func (d *DB) Oldest(ctx context.Context, timeline string, before time.Time, limit int) ([]File, error) {
+	return d.OldestFrom(ctx, timeline, time.Time{}, before, limit)
+}
+
+// OldestFrom is Oldest without the files that begin before from: for the one who must step over files that are kept.
+func (d *DB) OldestFrom(ctx context.Context, timeline string, from, before time.Time, limit int) ([]File, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	query, args := qOldest, []any{earliest(from), latest(before)}
+	if timeline != "" {
+		id, err := d.idOf(ctx, d.reading(), timeline)
+		if err != nil || id == 0 {
+			return nil, err
+		}
+		query, args = qOldestOf, append([]any{id}, args...)
+	}
+	rows, err := d.get[query].QueryContext(ctx, args...)
+	if err != nil {
+		return nil, failed(err)
+	}
+	end, n := latest(before), 0
+	return d.collect(ctx, d.reading(), rows, false, func(f *File, _ place) verdict {
+		switch {
+		case n == limit:
+			return stop
+		case nanos(f.To) > end:
+			return skip
+		}
+		n++
+		return take
+	})
+}
+
+// Has reports whether an object has a row.
+func (d *DB) Has(ctx context.Context, object string) (bool, error) {
+	rows, err := d.get[qFileByObject].QueryContext(ctx, object)
+	if err != nil {
+		return false, failed(err)
+	}
+	files, err := d.collect(ctx, d.reading(), rows, false, all)
+	return len(files) > 0, err
+}
+
+// Objects lists the keys of objects that have a row, those after a key, in the order of their bytes.
+func (d *DB) Objects(ctx context.Context, after string, limit int) ([]string, error) {
+	rows, err := d.get[qObjects].QueryContext(ctx, after, limit)
+	if err != nil {
+		return nil, failed(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var keys []string
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, failed(err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, failed(errors.Join(rows.Err(), rows.Close()))
+}
+
+// garbageStep is how many objects Garbage returns at most.
+const garbageStep = 10000
+
+// Garbage lists objects that are still to be deleted, at most ten thousand: ask again when they are cleaned.
+func (d *DB) Garbage(ctx context.Context) ([]string, error) {
+	return d.garbage(ctx, "", garbageStep)
+}
+
+func (d *DB) garbage(ctx context.Context, after string, limit int) ([]string, error) {
+	rows, err := d.get[qGarbage].QueryContext(ctx, after, limit)
+	if err != nil {
+		return nil, failed(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var keys []string
+	for rows.Next() {
+		var key string
+		var sum int64
+		if err := rows.Scan(&key, &sum); err != nil {
+			return nil, failed(err)
+		}
+		if sum != sumGarbage(key) {
+			return nil, damaged("the garbage row of %q does not match its checksum", key)
+		}
+		keys = append(keys, key)
+	}
+	return keys, failed(errors.Join(rows.Err(), rows.Close()))
+}
+
+// total is a row of the table coverage.
+type total struct {
+	Coverage
+	timeline int64
+}
+
+func (t *total) sum() int64 {
+	return int64(checksum(inCoverage, []int64{t.timeline, nanos(t.From), nanos(t.To), t.Bytes, int64(t.Files), t.HeldBytes}, []byte(t.Timeline)))
+}
+
+// coverages reads and closes rows of the table coverage.
+func coverages(rows *sql.Rows) ([]total, error) {
+	defer func() { _ = rows.Close() }()
+	var list []total
+	for rows.Next() {
+		var t total
+		var start, stop, sum int64
+		if err := rows.Scan(&t.Timeline, &t.timeline, &start, &stop, &t.Bytes, &t.Files, &t.HeldBytes, &sum); err != nil {
+			return nil, failed(err)
+		}
+		t.From, t.To = instant(start), instant(stop)
+		if sum != t.sum() {
+			return nil, damaged("the totals of %q do not match their checksum", t.Timeline)
+		}
+		list = append(list, t)
+	}
+	return list, failed(errors.Join(rows.Err(), rows.Close()))
+}
+
+// Timelines lists the timelines that have files, those with a prefix and after a name, by name. A limit of 0 or less means all.
+func (d *DB) Timelines(ctx context.Context, prefix, after string, limit int) ([]Coverage, error) {
+	lo := prefix
+	if after >= lo && after != "" {
+		lo = after + "\x00"
+	}
+	if limit <= 0 {
+		limit = math.MaxInt32
+	}
+	rows, err := d.get[qCoverages].QueryContext(ctx, lo, prefix+"\xff", limit)
+	if err != nil {
+		return nil, failed(err)
+	}
+	list, err := coverages(rows)
+	out := make([]Coverage, len(list))
+	for i := range list {
+		out[i] = list[i].Coverage
+	}
+	return out, err
+}
