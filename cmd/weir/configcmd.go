@@ -72,6 +72,11 @@ func commented() string {
 	b.WriteString("# Weir's configuration. Every key may be left out; these are the defaults.\n# rules, publish, play, limits, rates, hooks and http.trusted_proxies apply at once and cut no stream; the rest at the next start.\n")
 	writeDefaults(&b, reflect.ValueOf(&s).Elem(), "")
 	b.WriteString(`
+# What is kept of which streams, beside the DVR window; the first that fits decides. It goes into the section recording.
+# recording:
+#   keep:
+#     - {streams: "live/*", for: 168h, record: true}
+
 # HTTP callbacks as nginx-rtmp has them, by application.
 # hooks:
 #   live:

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 	"weir/internal/control/hook"
 	"weir/internal/control/session"
@@ -17,22 +18,23 @@ import (
 // settings is weir.yaml. The tag doc is what the reference and the schema say of a key; every scalar can also be set by a flag
 // (--http.listen) and by the environment (WEIR_HTTP_LISTEN).
 type settings struct {
-	DataDir  string                  `yaml:"data_dir" doc:"Folder for keys, the catalog and the live window."`
-	Log      logSettings             `yaml:"log"`
-	HTTP     httpSettings            `yaml:"http"`
-	RTMP     rtmpSettings            `yaml:"rtmp"`
-	WebRTC   webrtcSettings          `yaml:"webrtc"`
-	Streams  streamSettings          `yaml:"streams"`
-	Segments segmentSettings         `yaml:"segments"`
-	Publish  publishSettings         `yaml:"publish"`
-	Play     playSettings            `yaml:"play"`
-	Rules    []string                `yaml:"rules" doc:"Address rules, the first that fits decides: 'deny publish 203.0.113.0/24', 'allow all 10.0.0.0/8'."`
-	Limits   limitSettings           `yaml:"limits"`
-	Rates    rateSettings            `yaml:"rates"`
-	Hooks    map[string]hookSettings `yaml:"hooks" doc:"HTTP callbacks by application (the first segment of a stream's name); '*' fills what an application leaves out."`
-	Outgoing outgoingSettings        `yaml:"outgoing"`
-	Pulls    []relaySettings         `yaml:"pulls" doc:"Streams to fetch from other servers."`
-	Pushes   []relaySettings         `yaml:"pushes" doc:"Streams to send to other servers."`
+	DataDir   string                  `yaml:"data_dir" doc:"Folder for keys, the catalog and the live window."`
+	Log       logSettings             `yaml:"log"`
+	HTTP      httpSettings            `yaml:"http"`
+	RTMP      rtmpSettings            `yaml:"rtmp"`
+	WebRTC    webrtcSettings          `yaml:"webrtc"`
+	Streams   streamSettings          `yaml:"streams"`
+	Segments  segmentSettings         `yaml:"segments"`
+	Recording recordingSettings       `yaml:"recording"`
+	Publish   publishSettings         `yaml:"publish"`
+	Play      playSettings            `yaml:"play"`
+	Rules     []string                `yaml:"rules" doc:"Address rules, the first that fits decides: 'deny publish 203.0.113.0/24', 'allow all 10.0.0.0/8'."`
+	Limits    limitSettings           `yaml:"limits"`
+	Rates     rateSettings            `yaml:"rates"`
+	Hooks     map[string]hookSettings `yaml:"hooks" doc:"HTTP callbacks by application (the first segment of a stream's name); '*' fills what an application leaves out."`
+	Outgoing  outgoingSettings        `yaml:"outgoing"`
+	Pulls     []relaySettings         `yaml:"pulls" doc:"Streams to fetch from other servers."`
+	Pushes    []relaySettings         `yaml:"pushes" doc:"Streams to send to other servers."`
 }
 
 type logSettings struct {
@@ -77,6 +79,22 @@ type segmentSettings struct {
 	Window    time.Duration `yaml:"window" doc:"How much stays fetchable; playlists list half of it at most."`
 	Playlist  time.Duration `yaml:"playlist" doc:"How much a playlist lists."`
 	FirstWait time.Duration `yaml:"first_wait" doc:"How long a viewer waits for the first segment of a new stream."`
+}
+
+type recordingSettings struct {
+	DVR     time.Duration  `yaml:"dvr" doc:"How far back viewers can rewind a stream; 0 keeps the live window only."`
+	Dir     string         `yaml:"dir" doc:"Folder for footage; empty: timeline in the data folder."`
+	Sync    time.Duration  `yaml:"sync" doc:"How much a power cut may cost beside the open part."`
+	Total   int64          `yaml:"total" doc:"Bytes of footage at most, of all streams; 0 = no limit."`
+	MinFree int64          `yaml:"min_free" doc:"Bytes that stay free on the disk: the oldest footage that no recording keeps goes first."`
+	Keep    []keepSettings `yaml:"keep" doc:"What is kept of which streams; the first that fits decides."`
+}
+
+type keepSettings struct {
+	Streams string        `yaml:"streams" doc:"A name, or a pattern such as 'live/*'."`
+	For     time.Duration `yaml:"for" doc:"How long footage stays (168h is a week); left out: for ever."`
+	Bytes   int64         `yaml:"bytes" doc:"How much of a stream stays; 0 = no limit."`
+	Record  bool          `yaml:"record" doc:"Make each broadcast a recording of its own, kept for so long after its end."`
 }
 
 type publishSettings struct {
@@ -145,13 +163,14 @@ type relaySettings struct {
 // defaultSettings is what `weir init` writes and what applies without a file.
 func defaultSettings() settings {
 	return settings{
-		DataDir:  "data",
-		Log:      logSettings{Level: "info", Format: "text"},
-		HTTP:     httpSettings{Listen: ":8080"},
-		RTMP:     rtmpSettings{Listen: ":1935"},
-		WebRTC:   webrtcSettings{Listen: ":8189"},
-		Streams:  streamSettings{Grace: 30 * time.Second, TakeOver: true, Profile: "live", Window: 5 * time.Second, Max: 10000, PlayWait: 10 * time.Second, Stall: 15 * time.Second},
-		Segments: segmentSettings{Enabled: true, Duration: 2 * time.Second, Part: 200 * time.Millisecond, Window: 60 * time.Second, Playlist: 30 * time.Second, FirstWait: 10 * time.Second},
+		DataDir:   "data",
+		Log:       logSettings{Level: "info", Format: "text"},
+		HTTP:      httpSettings{Listen: ":8080"},
+		RTMP:      rtmpSettings{Listen: ":1935"},
+		WebRTC:    webrtcSettings{Listen: ":8189"},
+		Streams:   streamSettings{Grace: 30 * time.Second, TakeOver: true, Profile: "live", Window: 5 * time.Second, Max: 10000, PlayWait: 10 * time.Second, Stall: 15 * time.Second},
+		Segments:  segmentSettings{Enabled: true, Duration: 2 * time.Second, Part: 200 * time.Millisecond, Window: 60 * time.Second, Playlist: 30 * time.Second, FirstWait: 10 * time.Second},
+		Recording: recordingSettings{DVR: 2 * time.Hour, Sync: time.Second, MinFree: 1 << 30},
 		Rates: rateSettings{
 			Connect: rate{20, 100}, Publish: rate{2, 20}, Play: rate{50, 200}, Refused: rate{0.33, 20}, Key: rate{1, 20},
 		},
@@ -180,11 +199,18 @@ func (s settings) config() (server.Config, error) {
 			Off: !s.Segments.Enabled, Duration: s.Segments.Duration, Part: s.Segments.Part, Window: s.Segments.Window,
 			Deliver: deliver.Config{Window: s.Segments.Playlist, FirstWait: s.Segments.FirstWait},
 		},
+		Footage: server.Footage{
+			Dir: s.Recording.Dir, Sync: s.Recording.Sync, Total: s.Recording.Total, MinFree: s.Recording.MinFree,
+			Policy: recordings.Policy{DVR: s.Recording.DVR},
+		},
 		Access:   access.Config{Rules: s.Rules, PublishOpen: s.Publish.Open, PlayByKey: s.Play.ByKey, TrustedProxies: s.HTTP.TrustedProxies},
 		Limits:   session.Limits(s.Limits),
 		Rates:    s.Rates.rates(),
 		Hooks:    hook.Config{Apps: map[string]hook.App{}},
 		Outgoing: server.Outgoing{Allow: s.Outgoing.Allow},
+	}
+	for _, k := range s.Recording.Keep {
+		c.Footage.Policy.Rules = append(c.Footage.Policy.Rules, recordings.Rule(k))
 	}
 	if s.DataDir == "" {
 		return c, fault.New(fault.Invalid, "data_dir_missing", "data_dir is empty.", "Name a folder for Weir's data.")

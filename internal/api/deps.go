@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"weir/internal/app/live"
+	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 	"weir/internal/control/session"
 	"weir/internal/fault"
 	"weir/internal/hub"
 	"weir/internal/netguard"
 	"weir/internal/pipeline"
+	"weir/internal/timeline"
 )
 
 // Deps are the rooms that the API speaks for. Hub, Door, Access, Streams, Sources,
@@ -27,7 +29,12 @@ type Deps struct {
 	Guard   *netguard.Guard    // dials webhooks
 	System  System
 	Limits  Limits
-	Log     *slog.Logger
+
+	// Recordings and Footage are there together; nil: nothing is kept.
+	Recordings *recordings.Recordings
+	Footage    *timeline.Store
+	Kept       *recordings.Events
+	Log        *slog.Logger
 
 	// MayWatch refuses who may not see the facts of a stream that is played by key;
 	// nil: everybody may.
@@ -44,6 +51,8 @@ type System struct {
 	Addresses       func() []Address
 	Gateways        func() []Gateway
 	FFmpeg          func() FFmpeg
+	KeepTotal       int64 // bytes of footage at most; 0: no limit
+	KeepFree        int64 // bytes that footage leaves free
 }
 
 // Ports are the server's ports; 0: off.

@@ -24,11 +24,20 @@ const (
 	sessionOpened  = "session.opened"
 	sessionClosed  = "session.closed"
 	systemTick     = "system.tick"
+
+	recordingStarted  = "recording.started"
+	recordingFinished = "recording.finished"
+	recordingDeleted  = "recording.deleted"
+	storageAlarm      = "storage.alarm"
+	storageOK         = "storage.ok"
 )
 
 // eventTypes are all there are.
 func eventTypes() []string {
-	return []string{streamStarted, streamUpdated, streamAway, streamReturned, streamEnded, publishRefused, sessionOpened, sessionClosed, systemTick}
+	return []string{
+		streamStarted, streamUpdated, streamAway, streamReturned, streamEnded, publishRefused, sessionOpened, sessionClosed, systemTick,
+		recordingStarted, recordingFinished, recordingDeleted, storageAlarm, storageOK,
+	}
 }
 
 // passing reports whether an event tells a figure of the moment, which is not worth

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"weir/internal/app/recordings"
 	"weir/internal/control/session"
 	"weir/internal/fault"
 	"weir/internal/hub"
@@ -15,6 +16,12 @@ func (a *API) feed(ctx context.Context) {
 	defer stopStreams()
 	door, stopDoor := a.deps.Door.Watch()
 	defer stopDoor()
+	var kept <-chan recordings.Event
+	if a.deps.Kept != nil {
+		var stopKept func()
+		kept, stopKept = a.deps.Kept.Watch()
+		defer stopKept()
+	}
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for streams != nil || door != nil {
@@ -33,6 +40,8 @@ func (a *API) feed(ctx context.Context) {
 				continue
 			}
 			a.tellDoor(e)
+		case e := <-kept:
+			a.tellKept(&e)
 		case now := <-ticker.C:
 			a.tick(now)
 		}
@@ -105,6 +114,28 @@ func (a *API) tellDoor(e session.Event) {
 	case session.Closed:
 		a.events.publish(sessionClosed, now, sessionData{Connection: connectionOf(&e.Info), Cause: causeOf(e.Cause)})
 	}
+}
+
+type alarmData struct {
+	Code    string    `json:"code"`
+	Stream  string    `json:"stream,omitempty"`
+	Message string    `json:"message"`
+	Remedy  string    `json:"remedy,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// tellKept tells of recordings and of the disk.
+func (a *API) tellKept(e *recordings.Event) {
+	kinds := map[string]string{
+		recordings.Started: recordingStarted, recordings.Finished: recordingFinished, recordings.Deleted: recordingDeleted,
+		recordings.Alarmed: storageAlarm, recordings.Relieved: storageOK,
+	}
+	kind := kinds[e.Kind]
+	if kind == storageAlarm || kind == storageOK {
+		a.events.publish(kind, time.Now(), alarmData{Code: e.Alarm.Code, Stream: e.Alarm.Timeline, Message: e.Alarm.Message, Remedy: e.Alarm.Remedy, At: e.Alarm.At.UTC()})
+		return
+	}
+	a.events.publish(kind, time.Now(), recordingOf(&e.Record))
 }
 
 type updatedData struct {

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"weir/internal/app/live"
+	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 	"weir/internal/control/catalog"
 	"weir/internal/control/catalog/sqlite"
@@ -24,6 +25,7 @@ import (
 	"weir/internal/hub"
 	"weir/internal/netguard"
 	"weir/internal/pipeline"
+	"weir/internal/timeline"
 )
 
 // world is the real rooms, joined as server joins them, behind a real listener.
@@ -35,7 +37,10 @@ type world struct {
 	access *access.Access
 	server *httptest.Server
 	relays *pipeline.Pipeline
-	admin  string // an API token with the scope admin
+
+	footage *timeline.Store
+	policy  recordings.Policy
+	admin   string // an API token with the scope admin
 }
 
 type setting func(*Deps)
@@ -74,6 +79,12 @@ func newWorld(t testing.TB, settings ...setting) *world {
 	deps := Deps{
 		Hub: h, Door: d, Access: acc, Streams: live.New(h, d, monitor), Sources: sources, Relays: w.relays, Guard: guard, Log: log, System: system(dir),
 	}
+	w.footage, err = timeline.NewStore(timeline.Config{}, log)
+	must(t, err)
+	t.Cleanup(w.footage.Close)
+	deps.Footage, deps.Kept = w.footage, recordings.NewEvents()
+	w.policy = recordings.Policy{DVR: 2 * time.Hour}
+	deps.Recordings = recordings.New(h, w.footage, func() recordings.Policy { return w.policy }, deps.Kept, log)
 	for _, set := range settings {
 		set(&deps)
 	}

@@ -83,7 +83,7 @@ func (c *client) asDescribed(template, method string, a answer) {
 	c.t.Helper()
 	described := c.api.huma.OpenAPI()
 	item := described.Paths[template]
-	o := map[string]*huma.Operation{"get": item.Get, "post": item.Post, "put": item.Put, "delete": item.Delete}[method]
+	o := map[string]*huma.Operation{"get": item.Get, "post": item.Post, "put": item.Put, "patch": item.Patch, "delete": item.Delete}[method]
 	response := o.Responses[strconv.Itoa(a.status)]
 	if response == nil && a.status/100 != 2 {
 		response = o.Responses["default"]
@@ -119,6 +119,7 @@ func TestEveryOperation(t *testing.T) {
 	t.Run("keys", c.keys)
 	t.Run("tokens", c.tokens)
 	t.Run("relays", c.relayed)
+	t.Run("recordings", c.recordings)
 	t.Run("webhooks", c.webhooks)
 	t.Run("events", c.events)
 	t.Run("session", c.session) // last: it sets a password

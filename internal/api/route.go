@@ -65,6 +65,9 @@ func (a *API) build() error {
 	a.tokenRoutes()
 	a.relayRoutes()
 	a.sourceRoutes()
+	a.recordingRoutes()
+	a.timelineRoutes()
+	a.storageRoutes()
 	a.webhookRoutes()
 	a.eventRoutes()
 	for _, r := range a.routes {
@@ -175,7 +178,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 // unknown tells a wrong method from a wrong path.
 func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = method
 		if _, pattern := a.mux.Handler(other); pattern != "" {

@@ -20,6 +20,10 @@ type Watch struct {
 	Audio   *WatchCodec       `json:"audio,omitempty"`
 	Outputs map[string]Output `json:"outputs" doc:"whep, flv, hls, dash: whether this stream can be had that way"`
 	IsOwner bool              `json:"is_owner"`
+
+	DVRS     float64    `json:"dvr_s,omitempty" doc:"How far back one can rewind"`
+	PastFrom *time.Time `json:"past_from,omitempty" doc:"The oldest footage"`
+	PastTo   *time.Time `json:"past_to,omitempty" doc:"The newest footage"`
 }
 
 // WatchCodec names a codec for people and for programs.
@@ -97,12 +101,15 @@ func (a *API) watch(ctx context.Context, in *watchInput) (*watchOutput, error) {
 		}
 	}
 	out := &watchOutput{Origin: "*", Body: Watch{Name: name, State: "idle", Tracks: []Track{}, Outputs: map[string]Output{}, IsOwner: owner}}
+	w := &out.Body
+	if err := a.past(ctx, w); err != nil {
+		return nil, err
+	}
 	s, ok := a.deps.Streams.Get(name)
 	if !ok {
 		return out, nil
 	}
 	stream := streamOf(s)
-	w := &out.Body
 	w.State, w.Tracks = stream.State, stream.Tracks
 	for i := range s.Tracks {
 		named := &WatchCodec{Codec: stream.Tracks[i].Codec, Codecs: stream.Tracks[i].Codecs}
@@ -115,6 +122,20 @@ func (a *API) watch(ctx context.Context, in *watchInput) (*watchOutput, error) {
 	}
 	w.Outputs = outputs(s.Tracks, a.deps.System.FFmpeg().Available, a.deps.System.Ports().WebRTC != 0)
 	return out, nil
+}
+
+// past says how far back a stream can be watched.
+func (a *API) past(ctx context.Context, w *Watch) error {
+	if a.deps.Footage == nil {
+		return nil
+	}
+	rows, err := a.deps.Footage.Coverage(ctx, w.Name, "", 1) // in the order of names, so an exact one comes first
+	if err != nil || len(rows) == 0 || rows[0].Timeline != w.Name {
+		return err
+	}
+	w.DVRS = a.deps.Recordings.Policy().Keep(w.Name).For.Seconds()
+	w.PastFrom, w.PastTo = moment(rows[0].From), moment(rows[0].To)
+	return nil
 }
 
 // outputs says how a stream can be played in browsers, before somebody tries in vain.

@@ -8,6 +8,7 @@ import (
 
 	"weir/internal/api"
 	"weir/internal/app/live"
+	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 )
 
@@ -15,12 +16,15 @@ func (s *Server) buildAPI(context.Context) error {
 	s.streams = live.New(s.hub, s.door, s.health)
 	s.sources = live.NewSources(s.hub, s.door, s.log.With("room", "source"))
 	s.onClose(s.sources.Close)
+	s.recordings = recordings.New(s.hub, s.timelines, func() recordings.Policy { return *s.keep.Load() }, s.kept, s.log.With("room", "recordings"))
 	var err error
 	s.api, err = api.New(api.Deps{
 		Hub: s.hub, Door: s.door, Access: s.access, Streams: s.streams, Sources: s.sources,
+		Recordings: s.recordings, Footage: s.timelines, Kept: s.kept,
 		Relays: s.pipeline, Guard: s.guard, Log: s.log.With("room", "api"), MayWatch: s.mayWatch,
 		System: api.System{
 			Version: s.cfg.Version, Commit: s.cfg.Commit, Started: s.started, DataDir: s.cfg.DataDir,
+			KeepTotal: s.cfg.Footage.Total, KeepFree: s.cfg.Footage.MinFree,
 			Ports: s.apiPorts, Addresses: s.apiAddresses, Gateways: s.apiGateways, FFmpeg: s.apiFFmpeg,
 		},
 	})

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 	"weir/internal/control/hook"
 	"weir/internal/control/session"
@@ -27,6 +28,7 @@ type Config struct {
 
 	Streams  Streams
 	Segments Segments
+	Footage  Footage
 	Access   access.Config
 	Limits   session.Limits
 	Rates    session.Rates
@@ -73,6 +75,15 @@ type Segments struct {
 	Part     time.Duration // 200 ms
 	Window   time.Duration // how much stays fetchable; 60 s
 	Deliver  deliver.Config
+}
+
+// Footage says where and how long what was live is kept.
+type Footage struct {
+	Dir     string        // the data folder's "timeline" if empty
+	Sync    time.Duration // how much a power cut may cost; 1 s
+	Total   int64         // bytes at most; 0: no limit
+	MinFree int64         // bytes that stay free on the disk
+	Policy  recordings.Policy
 }
 
 // Outgoing says which private addresses pulls, pushes and webhooks may reach.

@@ -11,7 +11,7 @@ import (
 
 // Validate reports the first part of the configuration that makes no sense.
 func (c Config) Validate() error {
-	for _, part := range []interface{ Validate() error }{c.Access, c.Hooks} {
+	for _, part := range []interface{ Validate() error }{c.Access, c.Hooks, c.Footage.Policy} {
 		if err := part.Validate(); err != nil {
 			return fault.Wrap(err, fault.Invalid, "config_value_bad", "The configuration has a value that makes no sense.", "The text in brackets names it.")
 		}
@@ -33,6 +33,9 @@ func (s *Server) Reload(next Config) error {
 		return err
 	}
 	s.door.SetConfig(door)
+	policy := next.Footage.Policy
+	s.keep.Store(&policy)
+	s.cfg.Footage.Policy = next.Footage.Policy
 	s.changeRelays(old.Relays, next.Relays)
 	s.cfg.Relays = next.Relays
 	if later := atNextStart(&old, &next); len(later) > 0 {
@@ -71,6 +74,8 @@ func atNextStart(old, next *Config) []string {
 		"webrtc":   old.WebRTC.Listen == next.WebRTC.Listen && slices.Equal(old.WebRTC.Addresses, next.WebRTC.Addresses),
 		"streams":  old.Streams == next.Streams,
 		"segments": old.Segments == next.Segments,
+		"recording": old.Footage.Dir == next.Footage.Dir && old.Footage.Sync == next.Footage.Sync &&
+			old.Footage.Total == next.Footage.Total && old.Footage.MinFree == next.Footage.MinFree,
 		"outgoing": slices.Equal(old.Outgoing.Allow, next.Outgoing.Allow),
 	} {
 		if !same {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"weir/internal/api"
 	"weir/internal/app/live"
+	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 	"weir/internal/control/catalog"
 	"weir/internal/control/catalog/sqlite"
@@ -44,6 +46,7 @@ type Server struct {
 	panics  atomic.Uint64
 	lookDue atomic.Int64 // Unix ns
 	policy  atomic.Pointer[access.Policy]
+	keep    atomic.Pointer[recordings.Policy]
 
 	rooms
 	gates    *gates
@@ -72,6 +75,7 @@ type mediaRooms struct {
 	hub       *hub.Hub
 	fan       *fan.Fan
 	timelines *timeline.Store
+	kept      *recordings.Events
 	segments  segmenter.Counters
 	transcode *transcode.Engine
 	health    *health.Monitor
@@ -88,10 +92,11 @@ type gatewayRooms struct {
 }
 
 type faceRooms struct {
-	telemetry *telemetry.Registry
-	sources   *live.Sources
-	streams   *live.Streams
-	api       *api.API
+	telemetry  *telemetry.Registry
+	sources    *live.Sources
+	streams    *live.Streams
+	recordings *recordings.Recordings
+	api        *api.API
 }
 
 // New builds the house. Nothing listens yet but the WebRTC media port. Close undoes it.
@@ -182,7 +187,14 @@ func (s *Server) buildMedia(context.Context) error {
 	s.fan = fan.New(fan.Config{Stall: s.cfg.Streams.Stall}, s.log.With("room", "fan"))
 	s.onClose(s.fan.Close)
 	var err error
-	s.timelines, err = timeline.NewStore(timeline.Config{Dir: filepath.Join(s.cfg.DataDir, "live"), Window: s.cfg.Segments.Window}, s.log.With("room", "timeline"))
+	s.kept = recordings.NewEvents()
+	policy := s.cfg.Footage.Policy
+	s.keep.Store(&policy)
+	f := s.cfg.Footage
+	s.timelines, err = timeline.NewStore(timeline.Config{
+		Dir: cmp.Or(f.Dir, filepath.Join(s.cfg.DataDir, "timeline")), Window: s.cfg.Segments.Window, Sync: f.Sync, Total: f.Total, MinFree: f.MinFree,
+		Keep: func(name string) timeline.Keep { return s.keep.Load().Keep(name) }, Alarm: s.kept.Alarm,
+	}, s.log.With("room", "timeline"))
 	if err != nil {
 		return err
 	}
