@@ -50,8 +50,9 @@ type verdict struct {
 // compare runs the job's peers in turn, round after round, so that a machine whose speed drifts drifts for all of them.
 func (b *bench) compare(ctx context.Context, j job) (jobTable, error) {
 	t := jobTable{Name: j.name, What: j.what, Runs: map[string][]figures{}, Median: map[string]figures{}, Spread: map[string][2]figures{}}
+	peers := here(j.peers)
 	for round := range b.rounds {
-		for _, name := range j.peers {
+		for _, name := range peers {
 			f, err := b.once(ctx, j, name)
 			if err != nil {
 				return t, fmt.Errorf("%s, round %d: %w", name, round+1, err)

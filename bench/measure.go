@@ -49,6 +49,7 @@ func jobs() []job {
 		}
 		out = append(out, j, f)
 	}
+	out = append(out, recordJobs()...)
 	return append(out,
 		job{name: "latency", what: "RTMP to RTMP, 10 viewers", peers: []string{"weir-realtime", "nginx", "weir"}, measure: fanout(10, false),
 			bars: []bar{{"weir-realtime", "p50_ms", 1, ""}}},

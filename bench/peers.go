@@ -51,7 +51,8 @@ func (b *bench) folder() (string, error) {
 	return dir, os.MkdirAll(filepath.Join(dir, "www"), 0o755)
 }
 
-// start runs the server of that name: weir, weir-relaxed, weir-realtime, weir-plain (no HLS), nginx, nginx-hls or floor.
+// start runs the server of that name: weir, weir-relaxed, weir-realtime, weir-plain (no HLS), nginx, nginx-hls,
+// nginx-record, mediamtx (recording) or floor.
 func (b *bench) start(ctx context.Context, name string) (*peer, error) {
 	dir, err := b.folder()
 	if err != nil {
@@ -63,7 +64,9 @@ func (b *bench) start(ctx context.Context, name string) (*peer, error) {
 	case "weir":
 		return p, b.startWeir(ctx, p, variant)
 	case "nginx":
-		return p, b.startNginx(ctx, p, variant == "hls")
+		return p, b.startNginx(ctx, p, variant)
+	case "mediamtx":
+		return p, b.startMediaMTX(ctx, p)
 	case "floor":
 		return p, b.startReady(p, b.self, "floor")
 	}
@@ -108,7 +111,7 @@ func (b *bench) startReady(p *peer, program string, args ...string) error {
 	return nil
 }
 
-func (b *bench) startNginx(ctx context.Context, p *peer, hls bool) error {
+func (b *bench) startNginx(ctx context.Context, p *peer, variant string) error {
 	var err error
 	if p.rtmp, err = freePort(); err != nil {
 		return err
@@ -129,7 +132,7 @@ func (b *bench) startNginx(ctx context.Context, p *peer, hls bool) error {
 	if err != nil {
 		return err
 	}
-	err = t.Execute(f, map[string]any{"Module": module, "Dir": p.dir, "RTMP": p.rtmp, "HTTP": p.http, "HLS": hls})
+	err = t.Execute(f, map[string]any{"Module": module, "Dir": p.dir, "RTMP": p.rtmp, "HTTP": p.http, "HLS": variant == "hls", "Record": variant == "record"})
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -139,11 +142,11 @@ func (b *bench) startNginx(ctx context.Context, p *peer, hls bool) error {
 	if err := os.Chmod(b.dir, 0o755); err != nil { // its worker is another user
 		return err
 	}
-	if hls {
-		if err := os.MkdirAll(filepath.Join(p.dir, "hls"), 0o777); err != nil {
+	if folder := map[string]string{"hls": "hls", "record": "rec"}[variant]; folder != "" {
+		if err := os.MkdirAll(filepath.Join(p.dir, folder), 0o777); err != nil {
 			return err
 		}
-		if err := os.Chmod(filepath.Join(p.dir, "hls"), 0o777); err != nil {
+		if err := os.Chmod(filepath.Join(p.dir, folder), 0o777); err != nil {
 			return err
 		}
 	}
@@ -154,6 +157,52 @@ func (b *bench) startNginx(ctx context.Context, p *peer, hls bool) error {
 		return err
 	}
 	return waitPort(ctx, p.rtmp)
+}
+
+// startMediaMTX runs MediaMTX with its recorder on.
+func (b *bench) startMediaMTX(ctx context.Context, p *peer) error {
+	var err error
+	if p.rtmp, err = freePort(); err != nil {
+		return err
+	}
+	t, err := template.ParseFS(configs, "peers/mediamtx.yml")
+	if err != nil {
+		return err
+	}
+	conf := filepath.Join(p.dir, "mediamtx.yml")
+	f, err := os.Create(conf)
+	if err != nil {
+		return err
+	}
+	err = t.Execute(f, map[string]any{"Dir": p.dir, "RTMP": p.rtmp})
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	p.cmd = exec.Command("mediamtx", conf)
+	p.cmd.Stderr = os.Stderr
+	p.started = time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	return waitPort(ctx, p.rtmp)
+}
+
+// here leaves out the peers that are not installed; nginx is required, all others are welcome.
+func here(peers []string) []string {
+	var out []string
+	for _, name := range peers {
+		if name == "mediamtx" {
+			if _, err := exec.LookPath(name); err != nil {
+				fmt.Printf("  (%s is not on PATH and is left out)\n", name)
+				continue
+			}
+		}
+		out = append(out, name)
+	}
+	return out
 }
 
 func firstFile(names ...string) (string, error) {
