@@ -24,7 +24,12 @@ func TestClockCases(t *testing.T) {
 		{name: "jitter back is nudged", raw: []int64{0, 40, 30, 80}, want: []int64{0, 40, 40, 80}},
 		{name: "jump back continues", raw: []int64{90000, 90040, 90080, 0, 40}, wall: []time.Duration{0, 40e6, 80e6, 120e6, 160e6}, want: []int64{0, 40, 80, 120, 160}, jumps: 1},
 		{name: "jump forward continues", raw: []int64{0, 40, 3600000, 3600040}, wall: []time.Duration{0, 40e6, 80e6, 120e6}, want: []int64{0, 40, 80, 120}, jumps: 1},
-		{name: "lag is set right", raw: []int64{0, 40, 80}, wall: []time.Duration{0, 40e6, 6e9}, want: []int64{0, 40, 6000}, jumps: 1},
+		{name: "lag that stays is set right", raw: []int64{0, 40, 80, 120, 2000}, wall: []time.Duration{0, 40e6, 6e9, 61e8, 83e8}, want: []int64{0, 40, 80, 120, 7920}, jumps: 1},
+		{name: "long lag is set right at once", raw: []int64{0, 40, 80}, wall: []time.Duration{0, 40e6, 11e9}, want: []int64{0, 40, 11000}, jumps: 1},
+		{name: "what the network held back comes in a burst", raw: []int64{0, 40, 80, 4000, 6960}, wall: []time.Duration{0, 40e6, 7e9, 7e9, 7e9}, want: []int64{0, 40, 80, 4000, 6960}},
+		{name: "a long silence is no jump", raw: []int64{0, 40, 30000}, wall: []time.Duration{0, 40e6, 30e9}, want: []int64{0, 40, 30000}},
+		{name: "33 bits wrap", raw: []int64{95443677, 95443717, 40}, wall: []time.Duration{0, 40e6, 80e6}, want: []int64{0, 40, 81}},
+		{name: "32 bits of milliseconds wrap", raw: []int64{1<<32 - 60, 1<<32 - 20, 20}, wall: []time.Duration{0, 40e6, 80e6}, want: []int64{0, 40, 80}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			clk := newClock(0)
@@ -36,7 +41,7 @@ func TestClockCases(t *testing.T) {
 				}
 				f := media.Frame{DTS: ms(raw), PTS: ms(raw) + ms(80)}
 				v := clk.mapFrame(&f, 90000, wall)
-				if v.jumped {
+				if v.reason != "" {
 					jumps++
 				}
 				got := (media.ToDuration(f.DTS, 90000) - day).Round(time.Millisecond).Milliseconds()

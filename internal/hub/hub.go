@@ -24,12 +24,13 @@ import (
 
 // Config bounds what the hub keeps. Zero values get the defaults.
 type Config struct {
-	Window     time.Duration // how long a frame stays readable; the last group always stays (default 5 s)
-	MaxBytes   int           // payload kept per track (default 64 MiB); over it even the last group is cut
-	Grace      time.Duration // how long a stream is held for its publisher to return (default 30 s)
-	Silent     time.Duration // a publisher that sent nothing for so long never blocks another one (default 5 s)
-	Linger     time.Duration // how long unused lanes and supplies are kept (default 5 s)
-	MaxStreams int           // default 10000
+	Window     time.Duration    // how long a frame stays readable; the last group always stays (default 5 s)
+	MaxBytes   int              // payload kept per track (default 64 MiB); over it even the last group is cut
+	Grace      time.Duration    // how long a stream is held for its publisher to return (default 30 s)
+	Silent     time.Duration    // a publisher that sent nothing for so long never blocks another one (default 5 s)
+	Linger     time.Duration    // how long unused lanes and supplies are kept (default 5 s)
+	MaxStreams int              // default 10000
+	Wall       func() time.Time // the wall clock (default time.Now); time itself is always measured by the monotonic one
 }
 
 func (c Config) withDefaults() Config {
@@ -55,6 +56,7 @@ func (c Config) withDefaults() Config {
 type Hub struct {
 	cfg    Config
 	log    *slog.Logger
+	born   time.Time // zero of the monotonic clock
 	events events
 
 	mu       sync.Mutex
@@ -69,7 +71,7 @@ type Hub struct {
 
 // New returns an empty hub.
 func New(cfg Config, log *slog.Logger) *Hub {
-	h := &Hub{cfg: cfg.withDefaults(), log: log, streams: map[string]*Stream{}, arrivals: map[string][]chan *Stream{}}
+	h := &Hub{cfg: cfg.withDefaults(), log: log, born: time.Now(), streams: map[string]*Stream{}, arrivals: map[string][]chan *Stream{}}
 	h.supply.init(h)
 	return h
 }
@@ -159,6 +161,7 @@ type Offer struct {
 	Origin   Origin
 	TakeOver bool           // replace a publisher that is still there
 	Unlisted bool           // not in Streams()
+	Filler   bool           // shown while there is no publisher: any other takes over with its first key frame
 	Feedback func(Feedback) // readers' wishes; called without locks, must not block; may be nil
 }
 

@@ -17,6 +17,7 @@ type Encoder interface {
 	Start(tracks []media.Track, run *Run) (header, inband [][]byte, err error)
 	// Encode appends the wire form of f to dst. It refers to f.Data instead of copying it where it can, and never
 	// changes a buffer that it has returned. Nothing appended means that the frame has no wire form here.
+	// f's times go on over steps of the wall clock: they are epoch media time as it was when the stream began.
 	Encode(dst [][]byte, f *media.Frame) [][]byte
 }
 
@@ -36,7 +37,7 @@ type Watcher interface {
 type chunk struct {
 	bufs [][]byte
 	size int
-	wall int64 // Unix ns
+	at   time.Duration // when it was written, monotonic
 }
 
 // Lane is a stream in one wire form. Chunks have positions that grow by one and are never reused.
@@ -68,6 +69,20 @@ type laneSource struct {
 	video  bool  // the lane carries video
 	err    error // the encoder refused the current tracks
 	arena  [][]byte
+	frame  media.Frame // the one being encoded, if its times are not those that were logged
+}
+
+// steady gives a frame the time that the readers of a lane live in: epoch media time, but for the steps of the wall
+// clock, which only move what is called now.
+func (l *laneSource) steady(e *entry, scale uint32) *media.Frame {
+	if e.state.stepped == 0 {
+		return &e.Frame
+	}
+	ticks := media.FromDuration(e.state.stepped, scale)
+	l.frame = e.Frame
+	l.frame.DTS -= ticks
+	l.frame.PTS -= ticks
+	return &l.frame
 }
 
 // chunkLog is a ring of encoded frames.
@@ -93,10 +108,10 @@ func (l *chunkLog) push(c chunk) {
 }
 
 // trim drops chunks from the front as trackLog.trim does for frames.
-func (l *chunkLog) trim(wall int64, keep uint64, maxBytes int) {
+func (l *chunkLog) trim(before time.Duration, keep uint64, maxBytes int) {
 	for l.first < l.next {
 		c := l.at(l.first)
-		if l.bytes <= maxBytes && (c.wall >= wall || l.first >= keep) {
+		if l.bytes <= maxBytes && (c.at >= before || l.first >= keep) {
 			return
 		}
 		l.bytes -= c.size
@@ -207,7 +222,7 @@ func (l *Lane) relayout(to *layout) {
 		return
 	}
 	if len(inband) > 0 {
-		l.push(inband, time.Now().UnixNano())
+		l.push(inband, l.stream.hub.now().mono)
 	}
 	if !joinable { // nothing before can be decoded with the new header
 		l.mu.Lock()
@@ -258,7 +273,7 @@ func (l *Lane) feed(e *entry) {
 		return
 	}
 	video := l.encode(e)
-	l.trim(e.Wall)
+	l.trim(e.at)
 	l.notify(video)
 }
 
@@ -268,7 +283,8 @@ func (l *Lane) encode(e *entry) (video bool) {
 		l.source.arena = make([][]byte, 0, 256)
 	}
 	start := len(l.source.arena)
-	out := l.source.enc.Encode(l.source.arena, &e.Frame)
+	t := media.Find(l.source.tracks, e.Track)
+	out := l.source.enc.Encode(l.source.arena, l.source.steady(e, t.TimeScale))
 	if len(out) == start {
 		return false
 	}
@@ -278,12 +294,12 @@ func (l *Lane) encode(e *entry) (video bool) {
 		l.group = l.log.next
 		l.mu.Unlock()
 	}
-	l.push(out[start:len(out):len(out)], e.Wall)
-	return l.source.video && media.Find(l.source.tracks, e.Track).Kind == media.Video
+	l.push(out[start:len(out):len(out)], e.at)
+	return l.source.video && t.Kind == media.Video
 }
 
-func (l *Lane) push(bufs [][]byte, wall int64) {
-	c := chunk{bufs: bufs, wall: wall}
+func (l *Lane) push(bufs [][]byte, at time.Duration) {
+	c := chunk{bufs: bufs, at: at}
 	for _, b := range bufs {
 		c.size += len(b)
 	}
@@ -292,10 +308,10 @@ func (l *Lane) push(bufs [][]byte, wall int64) {
 	l.mu.Unlock()
 }
 
-func (l *Lane) trim(now int64) {
+func (l *Lane) trim(now time.Duration) {
 	cfg := &l.stream.hub.cfg
 	l.mu.Lock()
-	l.log.trim(now-int64(cfg.Window), l.group, cfg.MaxBytes)
+	l.log.trim(now-cfg.Window, l.group, cfg.MaxBytes)
 	l.mu.Unlock()
 }
 
@@ -420,7 +436,7 @@ func (l *Lane) drop() {
 	s.hub.supply.leave(codec)
 }
 
-// Millis converts an epoch media time to the readers' millisecond clock, modulo 2^32.
+// Millis converts a time given to an Encoder to the readers' millisecond clock, modulo 2^32.
 func (s *Stream) Millis(dts int64, scale uint32) uint32 {
 	return uint32(media.Rescale(dts, scale, 1000) - s.origin)
 }

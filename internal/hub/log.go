@@ -1,18 +1,24 @@
 package hub
 
-import "weir/internal/media"
+import (
+	"time"
+
+	"weir/internal/media"
+)
 
 // entry is one frame in a track's log. order is its place among all frames of the stream.
 type entry struct {
 	media.Frame
 	order uint64
+	at    time.Duration // when it was written, monotonic
 	state *layout
 }
 
 // layout is the run and the track list at the moment a frame was written. A new one is made at each change.
 type layout struct {
-	run    *Run
-	tracks []media.Track
+	run     *Run
+	tracks  []media.Track
+	stepped time.Duration // by how much the wall clock has been set since the stream began
 }
 
 // trackLog is a ring of one track's newest frames. Positions are absolute and never reused.
@@ -42,12 +48,12 @@ func (l *trackLog) grow() {
 	l.ring = bigger
 }
 
-// trim drops frames from the front: those captured before wall (Unix ns) and older than the order keep,
+// trim drops frames from the front: those written before the time before and older than the order keep,
 // and whatever is over maxBytes.
-func (l *trackLog) trim(wall int64, keep uint64, maxBytes int) {
+func (l *trackLog) trim(before time.Duration, keep uint64, maxBytes int) {
 	for l.first < l.next {
 		e := l.at(l.first)
-		if l.bytes <= maxBytes && (e.Wall >= wall || e.order >= keep) {
+		if l.bytes <= maxBytes && (e.at >= before || e.order >= keep) {
 			return
 		}
 		l.bytes -= len(e.Data)

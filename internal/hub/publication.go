@@ -15,9 +15,9 @@ type Publication struct {
 	offer  Offer
 	clock  *clock
 	scales map[media.TrackID]uint32
-	begun  bool  // the leading video had its first key frame in this run
-	last   int64 // wall time of the last frame, Unix ns
-	final  bool  // no grace: the publisher said that the stream is over
+	begun  bool          // the leading video had its first key frame in this run
+	last   time.Duration // when the last frame came, monotonic
+	final  bool          // no grace: the publisher said that the stream is over
 
 	once sync.Once
 	done chan struct{}
@@ -27,47 +27,90 @@ type Publication struct {
 // publish makes o's publisher the stream's. s.mu is held and given back. errEnded means that the stream ended
 // meanwhile: open it anew.
 func (s *Stream) publish(o Offer) (*Publication, error) {
+	now := s.hub.now()
 	if s.state == Over {
 		s.mu.Unlock()
 		return nil, errEnded
 	}
-	old := s.pub
-	if old != nil && s.state == Live {
-		silent := time.Since(time.Unix(0, old.last)) > s.hub.cfg.Silent
-		if !o.TakeOver && !silent {
-			s.mu.Unlock()
-			return nil, fault.New(fault.Conflict, "stream_busy", s.name+" already has a publisher ("+old.offer.Origin.Remote+").",
-				"Stop the other encoder, kick it from the stream page, or allow take-over for this stream.")
-		}
-		s.end_ = old.clock.end()
+	if err := s.busy(&o, now); err != nil {
+		s.mu.Unlock()
+		return nil, err
 	}
-	now := time.Now()
-	first := s.pub == nil
-	p := &Publication{
-		stream: s, offer: o, clock: newClock(max(s.end_, time.Duration(now.UnixNano()))),
-		done: make(chan struct{}), last: now.UnixNano(),
+	p := &Publication{stream: s, offer: o, done: make(chan struct{}), last: now.mono}
+	if s.state != Live || !s.pub.offer.Filler || o.Filler {
+		p.enter(now, takenOver(s.name))
+		return p, nil
 	}
-	s.pub, s.state = p, Live
-	if s.grace != nil {
-		s.grace.Stop()
-	}
-	run := p.begin(o.Tracks, now)
+	old := s.next
+	s.next = p
 	s.mu.Unlock()
 	if old != nil {
-		old.finish(fault.New(fault.Conflict, "taken_over", "Another publisher with a valid key took over "+s.name+".", "Only one encoder can publish to a stream at a time."))
+		old.finish(takenOver(s.name))
 	}
-	ev := Event{Type: Returned, Stream: s, Run: run}
-	if first {
-		ev.Type = Started
+	if o.Feedback != nil {
+		o.Feedback(Feedback{KeyFrame: true}) // which the viewers wait for
 	}
-	s.hub.events.emit(ev)
 	return p, nil
 }
 
-// begin starts a run with the given tracks; the stream's mu is held.
-func (p *Publication) begin(tracks []media.Track, now time.Time) *Run {
+// busy is the refusal of an offer, if there is a publisher that does not give way to it; s.mu is held.
+func (s *Stream) busy(o *Offer, now instant) error {
+	holder := s.next
+	if holder == nil && s.state == Live {
+		holder = s.pub
+	}
+	if holder == nil || holder.offer.Filler && !o.Filler {
+		return nil
+	}
+	if silent := now.mono-holder.last > s.hub.cfg.Silent; o.TakeOver || silent && !o.Filler {
+		return nil
+	}
+	return fault.New(fault.Conflict, "stream_busy", s.name+" already has a publisher ("+holder.offer.Origin.Remote+").",
+		"Stop the other encoder, kick it from the stream page, or allow take-over for this stream.")
+}
+
+func takenOver(name string) error {
+	return fault.New(fault.Conflict, "taken_over", "Another publisher with a valid key took over "+name+".", "Only one encoder can publish to a stream at a time.")
+}
+
+// enter makes p the publication of its stream, in the place of the one before, which learns the cause. The stream's mu
+// is held and given back.
+func (p *Publication) enter(now instant, cause error) {
 	s := p.stream
-	run := &Run{ID: s.hub.nextRun(now), Start: now, Tracks: slices.Clone(tracks)}
+	s.look(now)
+	old, next := s.pub, s.next
+	reason, ev := ReasonReturn, Event{Type: Returned, Stream: s}
+	switch {
+	case old == nil:
+		reason, ev.Type = ReasonStart, Started
+	case s.state == Live:
+		s.end_ = old.clock.end()
+	}
+	if p.offer.Filler {
+		reason = ReasonFiller
+		if old != nil {
+			ev.Type = NewRun // the publisher is as far away as before
+		}
+	}
+	p.clock = newClock(max(s.end_, s.unstepped(now)))
+	s.pub, s.state, s.next = p, Live, nil
+	if s.grace != nil {
+		s.grace.Stop()
+	}
+	ev.Run = p.begin(p.offer.Tracks, now, reason)
+	s.mu.Unlock()
+	for _, out := range []*Publication{old, next} {
+		if out != nil && out != p {
+			out.finish(cause)
+		}
+	}
+	s.hub.events.emit(ev)
+}
+
+// begin starts a run with the given tracks; the stream's mu is held.
+func (p *Publication) begin(tracks []media.Track, now instant, reason string) *Run {
+	s := p.stream
+	run := &Run{ID: s.hub.nextRun(now.time()), Start: now.time(), Tracks: slices.Clone(tracks), Reason: reason, Clock: p.clock.source()}
 	p.scales = make(map[media.TrackID]uint32, len(tracks))
 	for i := range tracks {
 		p.scales[tracks[i].ID] = tracks[i].TimeScale
@@ -123,43 +166,77 @@ func (p *Publication) closed() error {
 // on the publisher's clock, f.Wall may be zero for now. It fails only when the publication is over.
 func (p *Publication) Write(f media.Frame) error {
 	s := p.stream
-	now := time.Now().UnixNano()
+	now := s.hub.now()
 	if f.Wall == 0 {
-		f.Wall = now
+		f.Wall = int64(now.wall)
 	}
 	s.mu.Lock()
+	if s.next == p {
+		p.last = now.mono
+		if f.Track != leading(p.offer.Tracks) || !f.Key {
+			s.count.dropped.Add(1)
+			s.mu.Unlock()
+			return nil
+		}
+		p.enter(now, takenOver(s.name))
+		s.mu.Lock()
+	}
 	if s.pub != p || s.state != Live {
 		s.mu.Unlock()
 		<-p.done // whoever replaced or ended the publication is about to say why
 		return p.closed()
 	}
-	p.last = now
-	scale, known := p.scales[f.Track]
-	if !known || !p.mayPass(&f) {
-		s.count.dropped.Add(1)
-		s.mu.Unlock()
-		return nil
-	}
-	v := p.clock.mapFrame(&f, scale, time.Duration(now))
-	if v.repaired {
-		s.count.repairs.Add(1)
-	}
-	var run *Run
-	if v.jumped {
-		s.count.discontinuities.Add(1)
-		run = p.begin(s.layout.run.Tracks, time.Unix(0, now))
-		if !p.mayPass(&f) { // the jump fell between key frames; decoders of the old run can go on
-			p.begun = true
-		}
-	}
-	s.count.frames.Add(1)
-	s.count.bytes.Add(uint64(len(f.Data)))
-	s.append(f, scale)
+	run := p.write(&f, now)
 	s.mu.Unlock()
 	if run != nil {
 		s.hub.events.emit(Event{Type: NewRun, Stream: s, Run: run})
 	}
 	return nil
+}
+
+// write maps a frame's times and appends it. It returns the run that had to begin with it, if one had. The stream's mu
+// is held.
+func (p *Publication) write(f *media.Frame, now instant) (run *Run) {
+	s := p.stream
+	p.last = now.mono
+	reason := ""
+	if s.look(now) {
+		reason = ReasonClockStep
+	}
+	scale, known := p.scales[f.Track]
+	if !known || !p.mayPass(f) {
+		s.count.dropped.Add(1)
+		if reason != "" { // the step must not be forgotten with the frame
+			return p.anew(now, reason, p.begun)
+		}
+		return nil
+	}
+	v := p.clock.mapFrame(f, scale, s.unstepped(now))
+	if v.repaired {
+		s.count.repairs.Add(1)
+	}
+	if v.reason != "" {
+		reason = v.reason
+	}
+	if reason != "" {
+		s.count.discontinuities.Add(1)
+		run = p.anew(now, reason, true)
+	}
+	ticks := media.FromDuration(s.steps.sum, scale)
+	f.DTS += ticks
+	f.PTS += ticks
+	s.count.frames.Add(1)
+	s.count.bytes.Add(uint64(len(f.Data)))
+	s.append(*f, scale, now.mono)
+	return run
+}
+
+// anew begins a run in which the publisher's frames go on: decoders of the old run can go on, too, wherever between
+// two key frames it begins.
+func (p *Publication) anew(now instant, reason string, begun bool) *Run {
+	run := p.begin(p.stream.layout.run.Tracks, now, reason)
+	p.begun = begun
+	return run
 }
 
 // Lose counts frames that the gateway had to leave out because nothing could decode them: they came without a
@@ -182,12 +259,19 @@ func (p *Publication) Update(tracks []media.Track) error {
 	}
 	s := p.stream
 	s.mu.Lock()
+	if s.next == p {
+		p.offer.Tracks = slices.Clone(tracks)
+		s.mu.Unlock()
+		return nil
+	}
 	if s.pub != p || s.state != Live {
 		s.mu.Unlock()
 		<-p.done
 		return p.closed()
 	}
-	run := p.begin(tracks, time.Now())
+	now := s.hub.now()
+	s.look(now)
+	run := p.begin(tracks, now, ReasonConfig)
 	s.mu.Unlock()
 	s.hub.events.emit(Event{Type: NewRun, Stream: s, Run: run})
 	return nil
@@ -230,10 +314,12 @@ func (d *Derived) Write(f media.Frame) error {
 		return fault.New(fault.NotFound, "track_gone", "The derived track is gone.", "")
 	}
 	f.Track = d.track.ID
+	now := s.hub.now()
 	if f.Wall == 0 {
-		f.Wall = time.Now().UnixNano()
+		f.Wall = int64(now.wall)
 	}
-	s.append(f, d.track.TimeScale)
+	s.settle(&f, d.track.TimeScale, now)
+	s.append(f, d.track.TimeScale, now.mono)
 	return nil
 }
 

@@ -26,24 +26,45 @@ type Run struct {
 	ID     uint64 // grows, also over restarts of the server
 	Start  time.Time
 	Tracks []media.Track // as published, without derived ones
+	Reason string        // why it began
+	Clock  string        // where its times come from
 }
+
+// Why a run began.
+const (
+	ReasonStart       = "start"        // the stream began
+	ReasonReturn      = "return"       // a publisher came (back)
+	ReasonConfig      = "config"       // the tracks changed
+	ReasonTimestamps  = "timestamps"   // the publisher's timestamps jumped, or lay far behind
+	ReasonClockSource = "clock_source" // the publisher's timestamps proved useless: they are not used any more
+	ReasonClockStep   = "clock_step"   // the wall clock was set
+	ReasonFiller      = "filler"       // something is shown instead of the publisher
+)
+
+// Where a run's times come from.
+const (
+	ClockPublisher = "publisher" // its timestamps, moved to epoch media time and slewed
+	ClockArrival   = "arrival"   // the arrival of its frames
+)
 
 // Stream is a named broadcast. It outlives its publishers by the grace time.
 type Stream struct {
 	hub      *Hub
 	name     string
-	origin   int64 // Unix ms of creation: zero of the millisecond clock of RTMP and FLV readers
+	origin   int64 // Unix ms of creation: zero of the millisecond clock of lanes
 	unlisted bool
 
 	mu      sync.Mutex
 	state   State
 	pub     *Publication
+	next    *Publication // takes over from a filler with its first key frame
 	layout  *layout
 	order   uint64 // of the next frame
 	group   uint64 // order of the newest random access point of the leading track
 	groupAt int64  // its DTS
 	leading media.TrackID
-	end_    time.Duration // epoch time where the last publication ended
+	end_    time.Duration // where the last publication ended, without steps
+	steps   steps
 	logs    map[media.TrackID]*trackLog
 	readers readers
 	grace   *time.Timer
@@ -65,8 +86,9 @@ type counters struct {
 var errEnded = errors.New("hub: the stream ended while it was opened")
 
 func newStream(h *Hub, o Offer) *Stream {
+	now := h.now()
 	return &Stream{
-		hub: h, name: o.Name, origin: time.Now().UnixMilli(), unlisted: o.Unlisted, state: Away,
+		hub: h, name: o.Name, origin: now.wall.Milliseconds(), steps: steps{lead: now.wall - now.mono}, unlisted: o.Unlisted, state: Away,
 		logs:    map[media.TrackID]*trackLog{},
 		readers: readers{subs: map[*Subscription]struct{}{}, lanes: map[LaneKey]*Lane{}},
 		done:    make(chan struct{}),
@@ -86,6 +108,14 @@ func (s *Stream) Done() <-chan struct{} { return s.done }
 func (s *Stream) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.shown()
+}
+
+// shown is the state that people are told: a filler is no publisher; s.mu is held.
+func (s *Stream) shown() State {
+	if s.state == Live && s.pub.offer.Filler {
+		return Away
+	}
 	return s.state
 }
 
@@ -123,6 +153,9 @@ func (s *Stream) Publisher() Origin {
 func (s *Stream) Kick(cause error) {
 	s.mu.Lock()
 	p := s.pub
+	if s.next != nil {
+		p = s.next
+	}
 	s.mu.Unlock()
 	if p != nil {
 		p.Close(cause)
@@ -146,7 +179,7 @@ func (s *Stream) Stats() StreamStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := StreamStats{
-		State: s.state, Lanes: len(s.readers.lanes), Subscriptions: len(s.readers.subs),
+		State: s.shown(), Lanes: len(s.readers.lanes), Subscriptions: len(s.readers.subs),
 		Frames: s.count.frames.Load(), Bytes: s.count.bytes.Load(), Repairs: s.count.repairs.Load(),
 		Discontinuities: s.count.discontinuities.Load(), Skipped: s.count.skipped.Load(), Dropped: s.count.dropped.Load(),
 		Unusable: s.count.unusable.Load(),
@@ -163,19 +196,22 @@ func (s *Stream) Stats() StreamStats {
 
 // setLayout installs a new run and/or track list; s.mu is held.
 func (s *Stream) setLayout(run *Run, tracks []media.Track) {
-	s.layout = &layout{run: run, tracks: tracks}
-	lead := media.First(run.Tracks, media.Video)
-	if lead == nil {
-		lead = media.First(run.Tracks, media.Audio)
-	}
-	if lead == nil {
-		lead = &run.Tracks[0]
-	}
-	s.leading = lead.ID
+	s.layout = &layout{run: run, tracks: tracks, stepped: s.steps.sum}
+	s.leading = leading(run.Tracks)
 	for _, l := range s.readers.lanes {
 		l.relayout(s.layout)
 	}
 	s.wake()
+}
+
+// leading is the track that decides where readers may start.
+func leading(tracks []media.Track) media.TrackID {
+	for _, kind := range [...]media.Kind{media.Video, media.Audio} {
+		if t := media.First(tracks, kind); t != nil {
+			return t.ID
+		}
+	}
+	return tracks[0].ID
 }
 
 // wake tells the frame readers that something changed; s.mu is held.
@@ -186,7 +222,7 @@ func (s *Stream) wake() {
 }
 
 // append logs a mapped frame and feeds the lanes; s.mu is held.
-func (s *Stream) append(f media.Frame, scale uint32) {
+func (s *Stream) append(f media.Frame, scale uint32, now time.Duration) {
 	log := s.logs[f.Track]
 	if log == nil {
 		log = &trackLog{}
@@ -197,8 +233,8 @@ func (s *Stream) append(f media.Frame, scale uint32) {
 	if f.Track == s.leading && f.Key && s.beginsGroup(&f, scale) {
 		s.group, s.groupAt = order, f.DTS
 	}
-	log.push(entry{Frame: f, order: order, state: s.layout})
-	s.trim(f.Wall)
+	log.push(entry{Frame: f, order: order, at: now, state: s.layout})
+	s.trim(now)
 	for _, l := range s.readers.lanes {
 		l.feed(log.at(log.next - 1))
 	}
@@ -216,8 +252,8 @@ func (s *Stream) beginsGroup(f *media.Frame, scale uint32) bool {
 	return t == nil || t.Kind == media.Video || f.DTS-s.groupAt >= int64(scale)
 }
 
-func (s *Stream) trim(now int64) {
-	before := now - int64(s.hub.cfg.Window)
+func (s *Stream) trim(now time.Duration) {
+	before := now - s.hub.cfg.Window
 	for _, l := range s.logs {
 		l.trim(before, s.group, s.hub.cfg.MaxBytes)
 	}
@@ -226,8 +262,15 @@ func (s *Stream) trim(now int64) {
 // leave is called when the publication p closed: the grace time begins.
 func (s *Stream) leave(p *Publication, cause error) {
 	s.mu.Lock()
+	if s.next == p {
+		s.next = nil
+	}
 	if s.pub != p || s.state != Live {
 		s.mu.Unlock()
+		return
+	}
+	if next := s.next; next != nil {
+		next.enter(s.hub.now(), nil) // there is nobody left to take over from
 		return
 	}
 	s.state = Away
@@ -244,7 +287,9 @@ func (s *Stream) leave(p *Publication, cause error) {
 		l.flush()
 	}
 	s.mu.Unlock()
-	s.hub.events.emit(Event{Type: WentAway, Stream: s, Run: run, Cause: cause})
+	if !p.offer.Filler { // of which nobody was told that it came
+		s.hub.events.emit(Event{Type: WentAway, Stream: s, Run: run, Cause: cause})
+	}
 }
 
 func (s *Stream) endIfAway(p *Publication, cause error) {
@@ -267,7 +312,7 @@ func (s *Stream) end(cause error) {
 	if s.grace != nil {
 		s.grace.Stop()
 	}
-	p := s.pub
+	p, next := s.pub, s.next
 	s.wake()
 	for _, l := range s.readers.lanes {
 		l.end()
@@ -275,8 +320,10 @@ func (s *Stream) end(cause error) {
 	close(s.done)
 	s.mu.Unlock()
 	s.hub.remove(s)
-	if p != nil {
-		p.finish(cause)
+	for _, p := range []*Publication{p, next} {
+		if p != nil {
+			p.finish(cause)
+		}
 	}
 	s.hub.events.emit(Event{Type: Ended, Stream: s, Cause: cause})
 }
