@@ -24,13 +24,12 @@ import (
 
 // Config bounds what the hub keeps. Zero values get the defaults.
 type Config struct {
-	Window     time.Duration    // how long a frame stays readable; the last group always stays (default 5 s)
-	MaxBytes   int              // payload kept per track (default 64 MiB); over it even the last group is cut
-	Grace      time.Duration    // how long a stream is held for its publisher to return (default 30 s)
-	Silent     time.Duration    // a publisher that sent nothing for so long never blocks another one (default 5 s)
-	Linger     time.Duration    // how long unused lanes and supplies are kept (default 5 s)
-	MaxStreams int              // default 10000
-	Wall       func() time.Time // the wall clock (default time.Now); time itself is always measured by the monotonic one
+	Window     time.Duration // how long a frame stays readable; the last group always stays (default 5 s)
+	MaxBytes   int           // payload kept per track (default 64 MiB); over it even the last group is cut
+	Grace      time.Duration // how long a stream is held for its publisher to return (default 30 s)
+	Silent     time.Duration // a publisher that sent nothing for so long never blocks another one (default 5 s)
+	Linger     time.Duration // how long unused lanes and supplies are kept (default 5 s)
+	MaxStreams int           // default 10000
 }
 
 func (c Config) withDefaults() Config {
@@ -56,7 +55,8 @@ func (c Config) withDefaults() Config {
 type Hub struct {
 	cfg    Config
 	log    *slog.Logger
-	born   time.Time // zero of the monotonic clock
+	born   time.Time        // zero of the monotonic clock
+	wall   func() time.Time // nil: time.Now
 	events events
 
 	mu       sync.Mutex
@@ -78,6 +78,10 @@ func New(cfg Config, log *slog.Logger) *Hub {
 
 // SetSupplier names who is asked for streams and codecs that are missing. Call it before the first Subscribe.
 func (h *Hub) SetSupplier(s Supplier) { h.supply.supplier = s }
+
+// SetWall names the wall clock, by which media time goes; time.Now if it is not called. Call it before the first Publish.
+// How long things last is measured by the monotonic clock, whatever the wall clock says.
+func (h *Hub) SetWall(wall func() time.Time) { h.wall = wall }
 
 // Close ends every stream and waits for running supplies.
 func (h *Hub) Close() {

@@ -23,8 +23,8 @@ type instant struct {
 func (h *Hub) now() instant {
 	t := time.Now()
 	mono := t.Sub(h.born)
-	if h.cfg.Wall != nil {
-		t = h.cfg.Wall()
+	if h.wall != nil {
+		t = h.wall()
 	}
 	return instant{wall: time.Duration(t.UnixNano()), mono: mono}
 }
