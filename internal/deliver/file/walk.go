@@ -1,0 +1,290 @@
+package file
+
+import (
+	"context"
+	"time"
+
+	"weir/internal/format/mp4"
+	"weir/internal/media"
+	"weir/internal/presentation"
+	"weir/internal/timeline"
+)
+
+const (
+	maxSound = 8
+	// lead is how long before a range footage is looked at to find the key frame that its first picture needs.
+	lead = 30 * time.Second
+	// Runs that follow each other so closely are one piece of time: nothing is closed up between them.
+	seamless    = 250 * time.Millisecond
+	mostOverlap = 2 * time.Second
+)
+
+// placed is a sample on the clip's clock, which is 0 at the key frame that the clip begins with.
+type placed struct {
+	scanned
+	dts, pts int64 // ticks of the lane's header
+}
+
+// portion is what a clip takes of one segment.
+type portion struct {
+	lane    *lane
+	run     uint64
+	n       int64
+	samples []placed
+}
+
+// lane is one rendition of the run that is being walked.
+type lane struct {
+	name  string
+	track media.Track
+	head  *mp4.Header
+	init  []byte
+
+	zero    int64 // the piece's key frame, epoch ticks of this lane
+	shift   int64 // what to add to times counted from zero: where the piece stands on the clip's clock
+	started bool
+	floor   int64 // sound: nothing is taken that begins before, clip's clock
+}
+
+// walk goes over the footage of a range in the order in which a file holds it, and gives each segment's portion to take.
+// It may be called again with a newer snapshot and goes on where it was.
+type walk struct {
+	footage Footage
+	name    string
+	want    timeline.Range
+	key     bool // begin at the key frame, not at the instant
+	growing bool
+	take    func(ctx context.Context, p *portion) error
+	fits    func(run *timeline.RunView, chosen choice) bool // whether a further run can go into the same file; nil: every one
+
+	scan    scanner
+	out     []placed
+	runID   uint64
+	lastN   int64
+	lanes   []*lane
+	any     bool             // something was taken
+	stopped bool             // a run did not fit
+	reached bool             // the end of the range
+	begin   time.Time        // the instant of the clip's clock 0: its first key frame
+	zero    time.Time        // the present piece's key frame
+	at      int64            // where the present piece stands on the clip's clock, MovieScale
+	end     int64            // where what was taken ends, on the clip's clock, MovieScale
+	ends    map[string]int64 // the same for each rendition
+}
+
+// advance takes what the snapshot has and has not been taken.
+func (w *walk) advance(ctx context.Context, snap *timeline.Snapshot) error {
+	for i := range snap.Runs {
+		run := &snap.Runs[i]
+		if run.ID < w.runID || w.stopped {
+			continue
+		}
+		chosen := choose(run)
+		after := int64(-1)
+		if run.ID == w.runID {
+			after = w.lastN
+		}
+		all := rows(run, chosen, after, w.growing)
+		for len(all) > 0 && !w.stopped {
+			var some []row
+			some, all = stretch(all)
+			if err := w.stretch(ctx, run, chosen, some); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// stretch takes rows without a hole between them.
+func (w *walk) stretch(ctx context.Context, run *timeline.RunView, chosen choice, all []row) error {
+	from, to := span(run, chosen, all)
+	if !w.want.From.IsZero() && !to.After(w.want.From) {
+		return nil
+	}
+	if !w.want.To.IsZero() && !from.Before(w.want.To) {
+		w.reached = true
+		return nil
+	}
+	if run.ID != w.runID || w.lanes == nil || all[0].n != w.lastN+1 {
+		if w.any && w.fits != nil && !w.fits(run, chosen) {
+			w.stopped = true
+			return nil
+		}
+		var err error
+		if all, err = w.beginPiece(ctx, run, chosen, all); err != nil || all == nil {
+			return err
+		}
+	}
+	for _, r := range all {
+		if err := w.row(ctx, run.ID, r); err != nil {
+			return err
+		}
+		w.lastN = r.n
+	}
+	return nil
+}
+
+func (w *walk) row(ctx context.Context, run uint64, r row) error {
+	past := true
+	for i, s := range r.segs {
+		l := w.lanes[i]
+		if s == nil {
+			l.started = false // what follows a hole begins with a key frame
+			continue
+		}
+		if !w.want.To.IsZero() && !presentation.At(s.Start, l.head.Scale).Before(w.want.To) {
+			continue
+		}
+		past = false
+		samples, err := w.samples(ctx, run, l, s.N)
+		if err != nil {
+			return err
+		}
+		w.place(l, samples)
+		if len(w.out) == 0 {
+			continue
+		}
+		w.any = true
+		if err := w.take(ctx, &portion{lane: l, run: run, n: s.N, samples: w.out}); err != nil {
+			return err
+		}
+	}
+	w.reached = w.reached || past
+	return nil
+}
+
+func (w *walk) samples(ctx context.Context, run uint64, l *lane, n int64) ([]scanned, error) {
+	rd, err := w.footage.OpenSegment(ctx, w.name, run, l.name, n)
+	if err != nil {
+		return nil, err
+	}
+	defer rd.Close()
+	return w.scan.scan(ctx, rd, l.head)
+}
+
+// beginPiece finds the key frame that a stretch begins with and sets the clock. It returns the rows from there on, nil if
+// there is nothing to begin with.
+func (w *walk) beginPiece(ctx context.Context, run *timeline.RunView, chosen choice, all []row) ([]row, error) {
+	lanes := make([]*lane, len(chosen))
+	for i, k := range chosen {
+		rd := &run.Run.Renditions[k]
+		head, err := mp4.ParseHeader(rd.Init)
+		if err != nil {
+			return nil, err
+		}
+		lanes[i] = &lane{name: rd.Name, track: rd.Track, head: head, init: rd.Init}
+	}
+	for i, l := range lanes {
+		at := start(all, i, l.head.Scale, w.want.From)
+		if at < 0 {
+			continue
+		}
+		key, ok, err := w.firstKey(ctx, run.ID, l, all[at].segs[i].N)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			w.open(run.ID, lanes, presentation.At(key, l.head.Scale))
+			return all[max(at-1, 0):], nil // sound of the row before may reach over its end
+		}
+	}
+	return nil, nil
+}
+
+// start is the row with the last segment that begins with a key frame and not after from, else the first one with a key frame.
+func start(all []row, i int, scale uint32, from time.Time) int {
+	first := -1
+	for k := range all {
+		s := all[k].segs[i]
+		if s == nil || !s.Independent {
+			continue
+		}
+		if first < 0 || !presentation.At(s.Start, scale).After(from) {
+			first = k
+		}
+	}
+	return first
+}
+
+// firstKey is the presentation time of the last key frame in the segment that is not after the beginning of the range,
+// else of its first.
+func (w *walk) firstKey(ctx context.Context, run uint64, l *lane, n int64) (key int64, found bool, err error) {
+	samples, err := w.samples(ctx, run, l, n)
+	if err != nil {
+		return 0, false, err
+	}
+	for i := range samples {
+		s := &samples[i]
+		pts := s.DTS + int64(s.CTS)
+		if s.Key && (!found || !presentation.At(pts, l.head.Scale).After(w.want.From)) {
+			key, found = pts, true
+		}
+	}
+	return key, found, nil
+}
+
+// open begins a piece whose key frame is shown at zero. A run that follows the one before closely keeps its distance in
+// time; any other begins where the footage before ended.
+func (w *walk) open(run uint64, lanes []*lane, zero time.Time) {
+	joined := false
+	switch gap := zero.Sub(w.zero) - media.ToDuration(w.end-w.at, mp4.MovieScale); {
+	case !w.any:
+		w.begin, w.ends = zero, make(map[string]int64)
+	case gap > -mostOverlap && gap < seamless:
+		w.at += media.FromDuration(zero.Sub(w.zero), mp4.MovieScale)
+		joined = true
+	default:
+		w.at = w.end
+	}
+	for _, l := range lanes {
+		half := time.Second / time.Duration(2*l.head.Scale) // so that the time is rounded to the nearest tick
+		l.zero = media.FromDuration(time.Duration(zero.UnixNano())+half, l.head.Scale)
+		l.shift = media.Rescale(w.at, mp4.MovieScale, l.head.Scale)
+		l.floor = l.shift
+		if end, ok := w.ends[l.name]; ok && joined {
+			l.floor = media.Rescale(end, mp4.MovieScale, l.head.Scale)
+		}
+	}
+	w.runID, w.lanes, w.zero = run, lanes, zero
+}
+
+// place puts the samples that belong into the clip onto its clock, in w.out.
+func (w *walk) place(l *lane, samples []scanned) {
+	w.out = w.out[:0]
+	last := len(samples)
+	if !w.want.To.IsZero() {
+		// What decodes behind the last picture before the end is not needed; what decodes before it may be.
+		to := media.FromDuration(time.Duration(w.want.To.UnixNano()), l.head.Scale)
+		for last > 0 && samples[last-1].DTS+int64(samples[last-1].CTS) >= to {
+			last--
+		}
+	}
+	for i := range samples[:last] {
+		s := &samples[i]
+		p := placed{scanned: *s, dts: s.DTS - l.zero + l.shift}
+		p.pts = p.dts + int64(s.CTS)
+		if !l.wants(&p, w.key) {
+			continue
+		}
+		l.started = true
+		w.out = append(w.out, p)
+		end := media.Rescale(p.pts+int64(s.Duration), l.head.Scale, mp4.MovieScale)
+		w.end = max(w.end, end)
+		w.ends[l.name] = max(w.ends[l.name], end)
+	}
+}
+
+// wants says whether a sample belongs into the piece. Video begins with a key frame, without the pictures shown
+// before it, whose references are missing. Of the sound, the frame that sounds at the key frame is the first: whole where an edit list trims
+// it, else the nearest.
+func (l *lane) wants(p *placed, nearest bool) bool {
+	if l.head.Kind == "vide" {
+		return p.pts >= l.shift && (l.started || p.Key)
+	}
+	reach := int64(p.Duration)
+	if nearest || l.floor > 0 {
+		reach /= 2
+	}
+	return p.pts+reach > l.floor || l.started
+}
