@@ -35,6 +35,8 @@ type Config struct {
 	Hooks    hook.Config
 	Outgoing Outgoing
 	Relays   []Relay
+
+	Wall func() time.Time // the clock that media time goes by; time.Now if nil
 }
 
 // HTTP is the listener of console, API and playback.

@@ -183,6 +183,7 @@ func (s *Server) doorConfig() (session.Config, error) {
 
 func (s *Server) buildMedia(context.Context) error {
 	s.hub = hub.New(s.cfg.Streams.Hub, s.log.With("room", "hub"))
+	s.hub.SetWall(s.cfg.Wall)
 	s.onClose(s.hub.Close)
 	s.fan = fan.New(fan.Config{Stall: s.cfg.Streams.Stall}, s.log.With("room", "fan"))
 	s.onClose(s.fan.Close)
