@@ -75,7 +75,7 @@ func (d *DB) transact(ctx context.Context, do func(*writer) error) error {
 	if err := d.begin(ctx); err != nil {
 		return err
 	}
-	w := &writer{ctx: ctx, db: d, changed: map[string]*change{}, added: map[string]int64{}, next: d.nextID}
+	w := newWriter(ctx, d)
 	err := do(w)
 	if err == nil {
 		err = w.settle()
@@ -89,10 +89,7 @@ func (d *DB) transact(ctx context.Context, do func(*writer) error) error {
 		_, _ = d.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		return failed(err)
 	}
-	d.nextID = w.next
-	for name, id := range w.added {
-		d.learn(name, id)
-	}
+	w.publish()
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (c *checker) integrity() error {
 
 func (c *checker) meta() error {
 	n := 0
-	err := c.each(`SELECT volume, generation, crc FROM meta`, func(scan func(...any) error) error {
+	err := c.each(`SELECT text, number, crc FROM meta WHERE key = 1`, func(scan func(...any) error) error {
 		var i identity
 		var sum int64
 		if err := scan(&i.volume, &i.generation, &sum); err != nil {
@@ -89,9 +89,21 @@ func (c *checker) meta() error {
 		return nil
 	})
 	if err == nil && n != 1 {
-		c.found("the index names %d volumes", n)
+		c.found("the index does not say which volume it is of")
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return c.each(text[qMoves], func(scan func(...any) error) error {
+		var moves, sum int64
+		if err := scan(&moves, &sum); err != nil {
+			return err
+		}
+		if sum != sumMoves(moves) {
+			c.found("the number of moves does not match its checksum")
+		}
+		return nil
+	})
 }
 
 func (c *checker) timelines() error {
@@ -133,47 +145,60 @@ func (c *checker) allRuns() error {
 	})
 }
 
+// files reads the rows in their places, then those that wait.
 func (c *checker) files() error {
+	waiting := map[string]bool{}
+	err := c.each(`SELECT timeline, start, id, held, object, row FROM recent`, func(scan func(...any) error) error {
+		f, _, err := c.file(scan)
+		if f != nil {
+			waiting[f.Object] = true
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	return c.each(`SELECT timeline, start, id, held, object, row FROM file`, func(scan func(...any) error) error {
-		var at place
-		var held int64
-		var object string
-		var row []byte
-		if err := scan(&at.timeline, &at.start, &at.id, &held, &object, &row); err != nil {
+		f, at, err := c.file(scan)
+		if f == nil {
 			return err
 		}
-		f, err := unpackFile(c.names[at.timeline], at, held, object, row, false)
-		if err != nil {
-			c.found("%s", cause(err))
-			return nil
+		if waiting[f.Object] {
+			c.found("file %q has two rows", f.Object)
 		}
-		if f.Timeline == "" {
-			c.found("file %q is of timeline %d, which has no name", object, at.timeline)
-		}
-		key := runKey{at.timeline, f.Run}
-		if !c.used[key] && c.runs[key] == nil {
-			c.found("file %q is of run %d of %q, which is not there", object, f.Run, f.Timeline)
-		}
-		c.used[key] = true
 		t := c.totals[at.timeline]
 		if t == nil {
-			t = &total{timeline: at.timeline, Coverage: Coverage{Timeline: f.Timeline, From: f.From, To: f.To}}
+			t = &total{timeline: at.timeline, Coverage: Coverage{Timeline: f.Timeline}}
 			c.totals[at.timeline] = t
 		}
-		t.count(&f)
+		t.count(f)
 		return nil
 	})
 }
 
-func (t *total) count(f *File) {
-	t.Files++
-	t.Bytes += f.Size
-	if f.Held {
-		t.HeldBytes += f.Size
+// file reads one row; nil if it is not whole.
+func (c *checker) file(scan func(...any) error) (*File, place, error) {
+	var at place
+	var held int64
+	var object string
+	var row []byte
+	if err := scan(&at.timeline, &at.start, &at.id, &held, &object, &row); err != nil {
+		return nil, at, err
 	}
-	if f.To.After(t.To) {
-		t.To = f.To
+	f, err := unpackFile(c.names[at.timeline], at, held, object, row, false)
+	if err != nil {
+		c.found("%s", cause(err))
+		return nil, at, nil
 	}
+	if f.Timeline == "" {
+		c.found("file %q is of timeline %d, which has no name", object, at.timeline)
+	}
+	key := runKey{at.timeline, f.Run}
+	if !c.used[key] && c.runs[key] == nil {
+		c.found("file %q is of run %d of %q, which is not there", object, f.Run, f.Timeline)
+	}
+	c.used[key] = true
+	return &f, at, nil
 }
 
 // orphans looks for ended runs that have lost their files and should be gone: those

@@ -163,11 +163,14 @@ func TestPlansSearch(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("%d %s\n\t%s", q, s, strings.Join(plan, "\n\t"))
-		if len(plan) == 0 && !strings.HasPrefix(s, "INSERT") {
+		if len(plan) == 0 && !strings.HasPrefix(s, "INSERT") && query(q) != xEmpty {
 			t.Errorf("no plan for %s", s)
 		}
 		for _, line := range plan {
-			if !strings.HasPrefix(line, "SEARCH ") {
+			if query(q) == xMove || query(q) == xEmpty || query(q) == qRecent {
+				continue // these are for the whole of a table that holds at most moveAt rows
+			}
+			if !strings.HasPrefix(line, "SEARCH ") && !strings.HasPrefix(line, "SCALAR SUBQUERY") {
 				t.Errorf("%s: %s", s, line)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -41,13 +42,18 @@ type DB struct {
 	read *sql.DB
 	get  [reads]*sql.Stmt
 	names
+	recent atomic.Pointer[recent]
 
-	mu     sync.Mutex // held by the one who writes
-	write  *sql.DB
-	conn   *sql.Conn
-	put    [statements]*sql.Stmt
-	nextID int64 // of a timeline
-	closed bool
+	moveAt, direct int // the constants of these names, less in tests
+
+	mu       sync.Mutex // held by the one who writes
+	write    *sql.DB
+	conn     *sql.Conn
+	put      [statements]*sql.Stmt
+	nextID   int64               // of a timeline
+	nextSeq  int64               // of a row in the table recent
+	arrivals map[string]*arrival // by object
+	closed   bool
 }
 
 // Open opens, and creates if missing, the index in the folder dir. volume is the
@@ -85,7 +91,7 @@ func existing(ctx context.Context, path, volume string, generation int64, found 
 	if info.Size() == 0 {
 		return nil, nil // created, and no further
 	}
-	d := &DB{path: path}
+	d := &DB{path: path, moveAt: moveAt, direct: direct}
 	was, err := d.adopt(ctx, volume, generation)
 	switch {
 	case err == nil && was.volume == volume:
@@ -132,9 +138,9 @@ func create(ctx context.Context, path, volume string, generation int64) (*DB, er
 	if err := f.Close(); err != nil {
 		return nil, failed(err)
 	}
-	d := &DB{path: path}
+	d := &DB{path: path, moveAt: moveAt, direct: direct}
 	err = d.attach(ctx, true, func(c *sql.Conn) error {
-		if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE;"+strings.Join(schema[:], ";")+";COMMIT"); err != nil {
+		if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE;"+strings.Join(schema[:], ";")+fmt.Sprintf(";INSERT INTO meta VALUES (2, '', 0, %d);COMMIT", sumMoves(0))); err != nil {
 			return failed(err)
 		}
 		return nil
@@ -158,7 +164,7 @@ func Inspect(ctx context.Context, dir string) (*DB, error) {
 	if err := checkHeader(path); err != nil {
 		return nil, err
 	}
-	d := &DB{path: path}
+	d := &DB{path: path, moveAt: moveAt, direct: direct}
 	if err := d.attach(ctx, false, nil); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -194,8 +200,8 @@ func (d *DB) attach(ctx context.Context, writing bool, make func(*sql.Conn) erro
 			return failed(err)
 		}
 	}
-	if !writing {
-		return nil
+	if err := d.loadRecent(ctx); err != nil || !writing {
+		return err
 	}
 	for q := range statements {
 		if d.put[q], err = d.conn.PrepareContext(ctx, text[q]); err != nil {
@@ -269,15 +275,16 @@ func (d *DB) Close() error {
 // source is the address of a connection.
 func source(path string, writing bool) string {
 	q := url.Values{}
-	// busy_timeout comes first: changing the journal mode needs the lock already, and the
-	// page size must be known before the first page is written. FULL, because a row that
-	// was acknowledged must be there after a power cut.
+	// The driver runs busy_timeout first and the other pragmas by name; journal_mode has a parameter
+	// of its own because it must come after page_size, which holds only until the first page is written.
+	// FULL, because a row that was acknowledged must be there after a power cut.
 	pragmas := []string{"busy_timeout(10000)", "cell_size_check(1)", "query_only(1)", "cache_size(-8192)"}
 	if writing {
 		pragmas = []string{
-			"busy_timeout(10000)", fmt.Sprintf("page_size(%d)", pageSize), "journal_mode(WAL)", "synchronous(FULL)", "cell_size_check(1)",
+			"busy_timeout(10000)", fmt.Sprintf("page_size(%d)", pageSize), "synchronous(FULL)", "cell_size_check(1)",
 			fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages), "cache_size(-8192)",
 		}
+		q.Set("_journal_mode", "WAL")
 	} else {
 		q.Set("mode", "ro")
 	}
@@ -302,6 +309,8 @@ func failed(err error) error {
 	case errors.As(err, &s):
 		switch s.Code() & 0xff {
 		case 11, 26: // SQLITE_CORRUPT, SQLITE_NOTADB
+			return damaged("%w", err)
+		case 19: // SQLITE_CONSTRAINT: a row is where an index said there was none
 			return damaged("%w", err)
 		case 13: // SQLITE_FULL
 			return fault.Wrap(err, fault.Unavailable, "index_full", "The disk of the recordings' index is full.", "Free some space or add a disk.")

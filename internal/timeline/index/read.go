@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -165,16 +166,29 @@ func (d *DB) files(ctx context.Context, timeline string, from, to time.Time, gro
 		return nil, err
 	}
 	lo, hi := earliest(from), latest(to)
-	rows, err := d.get[qFiles].QueryContext(ctx, id, lo-int64(MaxFile), hi)
-	if err != nil {
-		return nil, failed(err)
-	}
-	return d.collect(ctx, d.reading(), rows, groups, func(f *File, at place) verdict {
+	overlaps := func(f *File, at place) verdict {
 		if at.start < lo && nanos(f.To) <= lo {
 			return skip
 		}
 		return take
-	})
+	}
+	return d.between(ctx, id, lo-int64(MaxFile), hi, groups, overlaps)
+}
+
+// between lists files of a timeline that begin in [lo, hi): memory first, so that a row which moves meanwhile is seen twice rather than never.
+func (d *DB) between(ctx context.Context, timeline, lo, hi int64, groups bool, visit func(*File, place) verdict) ([]File, error) {
+	var arrivals []File
+	for _, a := range d.recent.Load().of(timeline, lo, hi) {
+		if visit(&a.File, a.at) == take {
+			arrivals = append(arrivals, a.file(groups))
+		}
+	}
+	rows, err := d.get[qFiles].QueryContext(ctx, timeline, lo, hi)
+	if err != nil {
+		return nil, failed(err)
+	}
+	stored, err := d.collect(ctx, d.reading(), rows, groups, visit)
+	return join(stored, arrivals), err
 }
 
 // File finds the file that holds segment n of a rendition; near is the segment's time, right to MaxFile.
@@ -185,26 +199,19 @@ func (d *DB) File(ctx context.Context, timeline string, run uint64, rendition st
 		return nil, err
 	}
 	at := earliest(near)
-	rows, err := d.get[qFiles].QueryContext(ctx, id, at-2*int64(MaxFile), at+int64(MaxFile))
-	if err != nil {
-		return nil, failed(err)
-	}
-	var last *File
-	_, err = d.collect(ctx, d.reading(), rows, true, func(f *File, _ place) verdict {
+	files, err := d.between(ctx, id, at-2*int64(MaxFile), at+int64(MaxFile), true, func(f *File, _ place) verdict {
 		if f.Run == run && f.Rendition == rendition && f.FirstN <= n && n <= f.LastN {
-			last = f
-			return skip
+			return take
 		}
 		return skip
 	})
 	if err != nil {
 		return nil, err
 	}
-	if last == nil {
+	if len(files) == 0 {
 		return nil, ErrUnknown
 	}
-	last.Timeline = timeline
-	return last, nil
+	return &files[len(files)-1], nil
 }
 
 // Oldest lists files that are not held and end at or before the instant before, by From, without Groups;
@@ -218,33 +225,54 @@ func (d *DB) OldestFrom(ctx context.Context, timeline string, from, before time.
 	if limit <= 0 {
 		return nil, nil
 	}
-	query, args := qOldest, []any{earliest(from), latest(before)}
+	lo, hi := earliest(from), latest(before)
+	seen := d.recent.Load()
+	arrivals := seen.rows
+	query, args := qOldest, []any{lo, hi}
 	if timeline != "" {
 		id, err := d.idOf(ctx, d.reading(), timeline)
 		if err != nil || id == 0 {
 			return nil, err
 		}
-		query, args = qOldestOf, append([]any{id}, args...)
+		query, args = qOldestOf, []any{id, lo, hi}
+		arrivals = seen.of(id, lo, math.MaxInt64)
 	}
 	rows, err := d.get[query].QueryContext(ctx, args...)
 	if err != nil {
 		return nil, failed(err)
 	}
-	end, n := latest(before), 0
-	return d.collect(ctx, d.reading(), rows, false, func(f *File, _ place) verdict {
+	n := 0
+	stored, err := d.collect(ctx, d.reading(), rows, false, func(f *File, _ place) verdict {
 		switch {
 		case n == limit:
 			return stop
-		case nanos(f.To) > end:
+		case nanos(f.To) > hi:
 			return skip
 		}
 		n++
 		return take
 	})
+	if err != nil {
+		return nil, err
+	}
+	var fit []File
+	for _, a := range arrivals {
+		late := n == limit && a.From.After(stored[n-1].From)
+		if !a.Held && a.at.start >= lo && a.at.start <= hi && nanos(a.To) <= hi && !late {
+			fit = append(fit, a.file(false))
+		}
+	}
+	stored = join(stored, fit)
+	return stored[:min(len(stored), limit)], nil
 }
 
 // Has reports whether an object has a row.
 func (d *DB) Has(ctx context.Context, object string) (bool, error) {
+	for _, a := range d.recent.Load().rows {
+		if a.Object == object {
+			return true, nil
+		}
+	}
 	rows, err := d.get[qFileByObject].QueryContext(ctx, object)
 	if err != nil {
 		return false, failed(err)
@@ -255,12 +283,17 @@ func (d *DB) Has(ctx context.Context, object string) (bool, error) {
 
 // Objects lists the keys of objects that have a row, those after a key, in the order of their bytes.
 func (d *DB) Objects(ctx context.Context, after string, limit int) ([]string, error) {
+	var keys []string
+	for _, a := range d.recent.Load().rows {
+		if a.Object > after {
+			keys = append(keys, a.Object)
+		}
+	}
 	rows, err := d.get[qObjects].QueryContext(ctx, after, limit)
 	if err != nil {
 		return nil, failed(err)
 	}
 	defer func() { _ = rows.Close() }()
-	var keys []string
 	for rows.Next() {
 		var key string
 		if err := rows.Scan(&key); err != nil {
@@ -268,7 +301,9 @@ func (d *DB) Objects(ctx context.Context, after string, limit int) ([]string, er
 		}
 		keys = append(keys, key)
 	}
-	return keys, failed(errors.Join(rows.Err(), rows.Close()))
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	return keys[:min(len(keys), max(limit, 0))], failed(errors.Join(rows.Err(), rows.Close()))
 }
 
 // garbageStep is how many objects Garbage returns at most.
@@ -298,54 +333,4 @@ func (d *DB) garbage(ctx context.Context, after string, limit int) ([]string, er
 		keys = append(keys, key)
 	}
 	return keys, failed(errors.Join(rows.Err(), rows.Close()))
-}
-
-// total is a row of the table coverage.
-type total struct {
-	Coverage
-	timeline int64
-}
-
-func (t *total) sum() int64 {
-	return int64(checksum(inCoverage, []int64{t.timeline, nanos(t.From), nanos(t.To), t.Bytes, int64(t.Files), t.HeldBytes}, []byte(t.Timeline)))
-}
-
-// coverages reads and closes rows of the table coverage.
-func coverages(rows *sql.Rows) ([]total, error) {
-	defer func() { _ = rows.Close() }()
-	var list []total
-	for rows.Next() {
-		var t total
-		var start, stop, sum int64
-		if err := rows.Scan(&t.Timeline, &t.timeline, &start, &stop, &t.Bytes, &t.Files, &t.HeldBytes, &sum); err != nil {
-			return nil, failed(err)
-		}
-		t.From, t.To = instant(start), instant(stop)
-		if sum != t.sum() {
-			return nil, damaged("the totals of %q do not match their checksum", t.Timeline)
-		}
-		list = append(list, t)
-	}
-	return list, failed(errors.Join(rows.Err(), rows.Close()))
-}
-
-// Timelines lists the timelines that have files, those with a prefix and after a name, by name. A limit of 0 or less means all.
-func (d *DB) Timelines(ctx context.Context, prefix, after string, limit int) ([]Coverage, error) {
-	lo := prefix
-	if after >= lo && after != "" {
-		lo = after + "\x00"
-	}
-	if limit <= 0 {
-		limit = math.MaxInt32
-	}
-	rows, err := d.get[qCoverages].QueryContext(ctx, lo, prefix+"\xff", limit)
-	if err != nil {
-		return nil, failed(err)
-	}
-	list, err := coverages(rows)
-	out := make([]Coverage, len(list))
-	for i := range list {
-		out[i] = list[i].Coverage
-	}
-	return out, err
 }

@@ -17,6 +17,7 @@ const (
 	inCoverage = 'c'
 	inGarbage  = 'g'
 	inMeta     = 'm'
+	inMoves    = 'n'
 )
 
 const hashSize = 16 // of the SHA-256 of a CMAF header

@@ -6,23 +6,62 @@ import (
 	"time"
 )
 
-// writer is one transaction.
+// writer is one transaction. What it learns becomes the DB's when it is committed.
 type writer struct {
 	ctx     context.Context
 	db      *DB
 	changed map[string]*change // totals, by timeline
 	added   map[string]int64   // timelines that are new
 	next    int64
+
+	arrived map[string]*arrival // rows that are new in recent, by object
+	left    map[string]*arrival // rows that are gone from there
+	moved   bool                // what was in recent before has moved
+	seq     int64
+	moves   int64
+	direct  bool // new files go to their places at once
 }
 
-// change is what a transaction does to the totals of a timeline.
+func newWriter(ctx context.Context, d *DB) *writer {
+	w := &writer{
+		ctx: ctx, db: d, changed: map[string]*change{}, added: map[string]int64{}, next: d.nextID,
+		arrived: map[string]*arrival{}, left: map[string]*arrival{}, seq: d.nextSeq,
+	}
+	if r := d.recent.Load(); r != nil {
+		w.moves = r.moves
+	}
+	return w
+}
+
+// publish shows readers what was committed.
+func (w *writer) publish() {
+	d := w.db
+	d.nextID, d.nextSeq = w.next, w.seq
+	for name, id := range w.added {
+		d.learn(name, id)
+	}
+	if !w.moved && len(w.arrived) == 0 && len(w.left) == 0 {
+		return
+	}
+	d.recent.Store(d.recent.Load().with(w.arrived, w.left, w.moves))
+	if w.moved {
+		clear(d.arrivals)
+	}
+	for object := range w.left {
+		delete(d.arrivals, object)
+	}
+	for object, a := range w.arrived {
+		d.arrivals[object] = a
+	}
+}
+
+// change is what a transaction does to the totals of a timeline, which count the rows of the table file.
 type change struct {
-	timeline           int64
-	bytes, held        int64
-	files              int
-	from, to           time.Time // of the files that were added
-	lostFrom, lostTo   time.Time // of the files that were removed
-	removed, collected bool
+	Coverage         // of the files that were added, less those that were removed
+	timeline         int64
+	taken            bool      // rows of file were removed
+	lostFrom, lostTo time.Time // of those
+	removed          bool      // rows of file or recent were removed
 }
 
 func (w *writer) exec(q query, args ...any) error {
@@ -35,6 +74,7 @@ func (w *writer) identify(volume string, generation int64) error {
 }
 
 func (w *writer) apply(b *Batch) error {
+	w.direct = len(b.Files) >= w.db.direct
 	for i := range b.Runs {
 		if err := w.putRun(&b.Runs[i]); err != nil {
 			return err
@@ -94,6 +134,9 @@ func (w *writer) putFile(f *File) error {
 		return err
 	}
 	at := place{id, nanos(f.From), fileID(f.Object)}
+	if !w.direct {
+		return w.arrive(f, at)
+	}
 	if err := w.exec(xFile, at.timeline, at.start, at.id, flag(f.Held), f.Object, packFile(f, at)); err != nil {
 		return err
 	}
@@ -101,22 +144,13 @@ func (w *writer) putFile(f *File) error {
 	return nil
 }
 
-func (c *change) add(f *File) {
-	c.files++
-	c.bytes += f.Size
-	if f.Held {
-		c.held += f.Size
-	}
-	if c.from.IsZero() || f.From.Before(c.from) {
-		c.from = f.From
-	}
-	if f.To.After(c.to) {
-		c.to = f.To
-	}
-}
+func (c *change) add(f *File) { c.count(f) }
 
 // drop takes the row of an object out, if there is one.
 func (w *writer) drop(object string) (bool, error) {
+	if a := w.arrival(object); a != nil {
+		return true, w.leave(a)
+	}
 	rows, err := w.db.put[qFileByObject].QueryContext(w.ctx, object)
 	if err != nil {
 		return false, failed(err)
@@ -133,20 +167,23 @@ func (w *writer) drop(object string) (bool, error) {
 	if err := w.exec(xNoFile, id, nanos(f.From), fileID(object)); err != nil {
 		return false, err
 	}
-	c := w.change(f.Timeline, id)
-	c.files--
-	c.bytes -= f.Size
+	w.change(f.Timeline, id).take(f)
+	return true, nil
+}
+
+func (c *change) take(f *File) {
+	c.Files--
+	c.Bytes -= f.Size
 	if f.Held {
-		c.held -= f.Size
+		c.HeldBytes -= f.Size
 	}
-	if !c.removed || f.From.Before(c.lostFrom) {
+	if !c.taken || f.From.Before(c.lostFrom) {
 		c.lostFrom = f.From
 	}
-	if !c.removed || f.To.After(c.lostTo) {
+	if !c.taken || f.To.After(c.lostTo) {
 		c.lostTo = f.To
 	}
-	c.removed = true
-	return true, nil
+	c.taken, c.removed = true, true
 }
 
 func (w *writer) remove(object string) error {
@@ -159,6 +196,17 @@ func (w *writer) remove(object string) error {
 
 // release frees held files of one timeline, or of all, a step at a time: those after the given place.
 func (w *writer) release(name string, after place) (next place, done bool, err error) {
+	if after == (place{}) {
+		for _, a := range w.db.recent.Load().rows {
+			if a.Held && (name == "" || a.Timeline == name) {
+				f := a.File
+				f.Held = false
+				if err := w.putFile(&f); err != nil {
+					return after, false, err
+				}
+			}
+		}
+	}
 	rows, err := w.db.put[qHeld].QueryContext(w.ctx, after.start, after.timeline, after.id, releaseStep)
 	if err != nil {
 		return after, false, failed(err)
@@ -175,6 +223,7 @@ func (w *writer) release(name string, after place) (next place, done bool, err e
 	if err != nil {
 		return after, false, err
 	}
+	w.direct = true // back to where they were
 	for i := range held {
 		held[i].Held = false
 		if err := w.putFile(&held[i]); err != nil {
@@ -186,10 +235,20 @@ func (w *writer) release(name string, after place) (next place, done bool, err e
 
 // settle brings the totals to what the transaction made of them.
 func (w *writer) settle() error {
+	if len(w.db.arrivals)+len(w.arrived) >= w.db.moveAt && !w.moved {
+		if err := w.move(); err != nil {
+			return err
+		}
+	}
 	for name, c := range w.changed {
+		if c.Files == 0 && c.From.IsZero() && !c.taken {
+			continue
+		}
 		if err := w.total(name, c); err != nil {
 			return err
 		}
+	}
+	for name, c := range w.changed {
 		if c.removed {
 			if err := w.forget(name, c.timeline); err != nil {
 				return err
@@ -213,29 +272,26 @@ func (w *writer) total(name string, c *change) error {
 	if len(old) > 0 {
 		t = old[0]
 	}
-	t.Files += c.files
-	t.Bytes += c.bytes
-	t.HeldBytes += c.held
+	t.Files += c.Files
+	t.Bytes += c.Bytes
+	t.HeldBytes += c.HeldBytes
 	if t.Files == 0 {
 		return w.exec(xNoCoverage, name)
 	}
 	if t.Files < 0 || t.Bytes < 0 || t.HeldBytes < 0 {
 		return damaged("the totals of %q fall below zero", name)
 	}
-	if !c.from.IsZero() && (t.From.IsZero() || c.from.Before(t.From)) {
-		t.From = c.from
+	if !c.From.IsZero() {
+		t.stretch(c.From, c.To)
 	}
-	if c.to.After(t.To) {
-		t.To = c.to
-	}
-	if c.removed && !c.lostFrom.After(t.From) {
+	if c.taken && !c.lostFrom.After(t.From) {
 		var start int64
 		if err := w.db.put[qFirstFile].QueryRowContext(w.ctx, c.timeline).Scan(&start); err != nil {
 			return failed(err)
 		}
 		t.From = instant(start)
 	}
-	if c.removed && !c.lostTo.Before(t.To) {
+	if c.taken && !c.lostTo.Before(t.To) {
 		if t.To, err = w.lastInstant(c.timeline); err != nil {
 			return err
 		}
@@ -352,6 +408,13 @@ func (w *writer) forget(name string, timeline int64) error {
 // used reports whether a run still has a file. Files of a run lie between its begin and its
 // end; as it is the oldest run, the first file there is most often one of its own.
 func (w *writer) used(timeline int64, r *Run) (bool, error) {
+	for _, rows := range []map[string]*arrival{w.db.arrivals, w.arrived} {
+		for _, a := range rows {
+			if a.at.timeline == timeline && a.Run == r.ID && w.left[a.Object] != a {
+				return true, nil
+			}
+		}
+	}
 	rows, err := w.db.put[qFiles].QueryContext(w.ctx, timeline, nanos(r.Start)-int64(MaxFile), nanos(r.End)+int64(MaxFile))
 	if err != nil {
 		return false, failed(err)
