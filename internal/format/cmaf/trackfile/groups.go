@@ -16,8 +16,12 @@ const (
 	groupKey
 )
 
-// limit keeps sums of what was read far from overflow; epoch times in nanoseconds fit.
-const limit = 1 << 61
+// Times are at most farthest (epoch times in nanoseconds fit), and what is written of them, their
+// differences, at most limit, so that no sum overflows.
+const (
+	farthest = 1 << 60
+	limit    = 1 << 61
+)
 
 // expected is what s is when it simply follows prev, as segments mostly do.
 func expected(prev *Segment, first bool) Segment {

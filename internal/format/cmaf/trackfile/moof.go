@@ -20,6 +20,9 @@ const (
 	trunFlags       = 0x000400
 	trunCTS         = 0x000800
 	nonSync         = 0x010000
+
+	maxSamples  = 1 << 16 // of a run
+	maxDuration = 1 << 50 // of a fragment or a segment, ticks
 )
 
 // fragment is what a moof says of the mdat behind it.
@@ -147,18 +150,22 @@ func (f *fragment) trun(n *numbers) bool {
 			perSample += 4
 		}
 	}
-	if n.short || int64(len(n.b)) != int64(perSample)*int64(count) || count > 1<<20 {
+	if n.short || count == 0 || count > maxSamples || int64(len(n.b)) != int64(perSample)*int64(count) {
 		return false
 	}
-	for i := range count {
-		f.sample(n, flags, firstFlags, i == 0 && f.samples == 0, offset)
-		firstFlags = f.defFlags
+	if perSample == 0 { // costs as little to read as it takes to claim
+		f.sample(n, flags, firstFlags, offset, int64(count))
+	} else {
+		for range count {
+			f.sample(n, flags, firstFlags, offset, 1)
+			firstFlags = f.defFlags
+		}
 	}
-	return true
+	return f.duration <= maxDuration
 }
 
-// sample reads one entry of a run.
-func (f *fragment) sample(n *numbers, runFlags, flags uint32, first bool, offset int64) {
+// sample reads one entry of a run, which stands for times samples.
+func (f *fragment) sample(n *numbers, runFlags, flags uint32, offset, times int64) {
 	duration, size := f.defDuration, f.defSize
 	if runFlags&trunDuration != 0 {
 		duration = n.u32()
@@ -172,10 +179,10 @@ func (f *fragment) sample(n *numbers, runFlags, flags uint32, first bool, offset
 	if runFlags&trunCTS != 0 {
 		n.u32()
 	}
-	if first {
+	if f.samples == 0 {
 		f.first, f.offset, f.key = int64(size), offset, flags&nonSync == 0
 	}
-	f.samples++
-	f.duration += int64(duration)
-	f.bytes += int64(size)
+	f.samples += times
+	f.duration += int64(duration) * times
+	f.bytes += int64(size) * times
 }

@@ -13,8 +13,7 @@ const tailGuess = 4 << 10
 
 // Read reads a sealed file by its head and its index; the segments' bytes are not looked at.
 func Read(r io.ReaderAt, size int64) (*File, error) {
-	w := newWindow(r, size)
-	w.room = w.room[:min(len(w.room), tailGuess)]
+	w := newWindow(r, size, tailGuess)
 	f, err := w.head()
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ type scanner struct {
 }
 
 func scan(r io.ReaderAt, size int64, found func(at int64, what string)) (*File, error) {
-	w := newWindow(r, size)
+	w := newWindow(r, size, windowSize)
 	f, err := w.head()
 	if err != nil {
 		return nil, err
@@ -141,7 +141,9 @@ func (s *scanner) mark(at int64, m *Segment) int64 {
 	}
 	m.Offset = at + markSize
 	s.seg = m
-	if m.Gap {
+	if !m.Gap {
+		m.Duration = 0 // the chunks tell
+	} else {
 		s.whole = m.Offset
 		s.close()
 	}
@@ -212,13 +214,15 @@ func isChunkBox(kind string) bool {
 // take adds a chunk to the open segment, unless what follows shows that it is torn.
 func (s *scanner) take(from, end int64, frag *fragment, moof int64) (int64, error) {
 	ok, err := s.follows(end)
-	if err != nil || !ok || !s.real(end) {
+	if err != nil || !ok || !s.real(end) || s.seg.Duration+frag.duration > maxDuration {
 		return from, err
 	}
 	seg := s.seg
-	if seg.CRC, err = s.w.sum(seg.CRC, from, end-from); err != nil {
+	sum, ok, err := s.sum(seg.CRC, from, end)
+	if err != nil || !ok {
 		return from, err
 	}
+	seg.CRC = sum
 	if seg.Size == 0 && s.f.Track.Kind == media.Video && frag.key {
 		seg.Key = moof + frag.offset + frag.first - seg.Offset
 	}
@@ -226,6 +230,32 @@ func (s *scanner) take(from, end int64, frag *fragment, moof int64) (int64, erro
 	seg.Duration += frag.duration
 	s.whole = end
 	return end, nil
+}
+
+// sum continues a checksum from from to end; ok is false if there is a mark in between, which
+// shows that a box reaches into what was written after it and ends well by accident.
+func (s *scanner) sum(sum uint32, from, end int64) (_ uint32, ok bool, err error) {
+	for from < end {
+		b, err := s.w.peek(from, int(min(end-from, windowSize)))
+		if err != nil || len(b) == 0 {
+			return 0, false, err
+		}
+		for k := 0; ; k++ {
+			i := bytes.Index(b[k:], []byte(markKind))
+			if i < 0 {
+				break
+			}
+			k += i
+			if m, ok := parseMark(b[max(k-8, 0):]); ok && m.N > s.seg.N {
+				return 0, false, nil
+			}
+		}
+		if from+int64(len(b)) < end {
+			b = b[:max(len(b)-markSize+1, 1)] // the next mark may be cut by the window
+		}
+		sum, from = Add(sum, b), from+int64(len(b))
+	}
+	return sum, true, nil
 }
 
 // follows says whether at at something may begin: a box that was torn claims to reach into

@@ -12,7 +12,7 @@ import (
 // the checksum and the boxes of each segment, the index, and what belongs to nothing. Of a file
 // that is not sealed it can tell all but damage inside of frames. An error is one of reading.
 func Verify(r io.ReaderAt, size int64, found func(at int64, what string)) error {
-	w := newWindow(r, size)
+	w := newWindow(r, size, windowSize)
 	f, err := w.head()
 	if err != nil {
 		return asFinding(err, 0, found)

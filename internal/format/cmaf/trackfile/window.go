@@ -17,8 +17,8 @@ type window struct {
 	room []byte
 }
 
-func newWindow(r io.ReaderAt, size int64) *window {
-	return &window{r: r, size: size, room: make([]byte, min(max(size, 0), windowSize))}
+func newWindow(r io.ReaderAt, size, room int64) *window {
+	return &window{r: r, size: size, room: make([]byte, min(max(size, 0), room))}
 }
 
 // peek returns up to n bytes at off, fewer at the end of the file. They are valid until the

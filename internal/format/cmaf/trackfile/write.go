@@ -88,7 +88,7 @@ func flagsOf(s *Segment) uint32 {
 	return flags
 }
 
-// parseMark reads a mark; ok is false if b does not begin with a whole one.
+// parseMark reads a mark; ok is false if b does not begin with a whole one, of times that can be.
 func parseMark(b []byte) (s Segment, ok bool) {
 	if len(b) < markSize || binary.BigEndian.Uint32(b) != markSize || string(b[4:8]) != "uuid" || string(b[8:uuidSize]) != markKind {
 		return s, false
@@ -102,7 +102,13 @@ func parseMark(b []byte) (s Segment, ok bool) {
 	s.Start = int64(binary.BigEndian.Uint64(b[36:]))
 	s.DTS = int64(binary.BigEndian.Uint64(b[44:]))
 	s.Duration = int64(binary.BigEndian.Uint64(b[52:]))
-	return s, true
+	for _, v := range [...]int64{s.N, s.Start, s.DTS, s.Duration} {
+		ok = v > -farthest && v < farthest
+		if !ok {
+			return s, false
+		}
+	}
+	return s, s.Duration >= 0
 }
 
 // AppendIndex appends the box that seals a file. at is where in the file it will lie, since
