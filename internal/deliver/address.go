@@ -10,13 +10,16 @@ type Kind uint8
 
 // The kinds of address.
 const (
-	Nothing  Kind = iota
-	Master        // index.m3u8
-	Manifest      // index.mpd
-	Playlist      // <rendition>.m3u8
-	Init          // init-<run>-<rendition>.mp4
-	Segment       // seg-<run>-<rendition>-<N>.m4s
-	Part          // part-<run>-<rendition>-<N>-<index>.m4s
+	Nothing    Kind = iota
+	Master          // index.m3u8
+	Manifest        // index.mpd
+	Playlist        // <rendition>.m3u8
+	Init            // init-<run>-<rendition>.mp4
+	Segment         // seg-<run>-<rendition>-<N>.m4s
+	Part            // part-<run>-<rendition>-<N>-<index>.m4s
+	IFrames         // <rendition>.iframes.m3u8
+	TSPlaylist      // ts.m3u8
+	TSSegment       // seg-<run>-<N>.ts
 )
 
 // Address is the last path segment of a playback address.
@@ -31,6 +34,8 @@ type Address struct {
 const (
 	masterName   = "index.m3u8"
 	manifestName = "index.mpd"
+	tsName       = "ts.m3u8"
+	iframesEnd   = ".iframes.m3u8"
 )
 
 // ParseAddress reads the last path segment; Kind is Nothing for any other name. Each
@@ -41,6 +46,8 @@ func ParseAddress(file string) Address {
 		return Address{Kind: Master}
 	case manifestName:
 		return Address{Kind: Manifest}
+	case tsName:
+		return Address{Kind: TSPlaylist}
 	}
 	a := parseAddress(file)
 	if a.Kind != Nothing && a.String() != file {
@@ -50,6 +57,9 @@ func ParseAddress(file string) Address {
 }
 
 func parseAddress(file string) Address {
+	if name, ok := strings.CutSuffix(file, iframesEnd); ok {
+		return Address{Kind: IFrames, Rendition: name}.check()
+	}
 	if name, ok := strings.CutSuffix(file, ".m3u8"); ok {
 		return Address{Kind: Playlist, Rendition: name}.check()
 	}
@@ -57,6 +67,15 @@ func parseAddress(file string) Address {
 		rest, ok = strings.CutSuffix(rest, ".mp4")
 		run, name, _ := strings.Cut(rest, "-")
 		return Address{Kind: Init, Run: number(run, &ok), Rendition: name}.checked(ok)
+	}
+	if rest, ok := strings.CutSuffix(file, ".ts"); ok {
+		rest, ok = strings.CutPrefix(rest, "seg-")
+		run, n, _ := strings.Cut(rest, "-")
+		a := Address{Kind: TSSegment, Run: number(run, &ok), N: int64(number(n, &ok))}
+		if !ok {
+			return Address{}
+		}
+		return a
 	}
 	rest, ok := strings.CutSuffix(file, ".m4s")
 	if !ok {
@@ -124,8 +143,16 @@ func (a Address) Append(dst []byte) []byte {
 		return append(dst, masterName...)
 	case Manifest:
 		return append(dst, manifestName...)
+	case TSPlaylist:
+		return append(dst, tsName...)
 	case Playlist:
 		return append(append(dst, a.Rendition...), ".m3u8"...)
+	case IFrames:
+		return append(append(dst, a.Rendition...), iframesEnd...)
+	case TSSegment:
+		dst = strconv.AppendUint(append(dst, "seg-"...), a.Run, 10)
+		dst = strconv.AppendInt(append(dst, '-'), a.N, 10)
+		return append(dst, ".ts"...)
 	case Init:
 		dst = strconv.AppendUint(append(dst, "init-"...), a.Run, 10)
 		dst = append(append(dst, '-'), a.Rendition...)

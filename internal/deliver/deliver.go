@@ -31,6 +31,13 @@ type Config struct {
 	// SharedCache is set where a CDN stands in front: no viewer ids in addresses and no cookies, so that all
 	// viewers share one cached copy. Viewers are then counted by what reaches this server.
 	SharedCache bool
+	// DVR is how far ?dvr reaches back; 2 h.
+	DVR time.Duration
+	// MaxRange is the longest range that one playlist covers; 26 h.
+	MaxRange time.Duration
+	// Steering is the address of a content steering manifest (RFC 8216bis section 7), named in multivariant playlists;
+	// "" = none.
+	Steering string
 }
 
 func (c *Config) defaults() {
@@ -39,6 +46,12 @@ func (c *Config) defaults() {
 	}
 	if c.FirstWait <= 0 {
 		c.FirstWait = 10 * time.Second
+	}
+	if c.DVR <= 0 {
+		c.DVR = 2 * time.Hour
+	}
+	if c.MaxRange <= 0 {
+		c.MaxRange = 26 * time.Hour
 	}
 }
 
@@ -50,8 +63,14 @@ type Resolver func(ctx context.Context, name string) (*timeline.Timeline, error)
 type Server struct {
 	cfg     Config
 	resolve Resolver
+	past    Past // nil: nothing is kept
 	log     *slog.Logger
 	viewers *viewers
+
+	lists   *cache[listKey, *List]
+	blocks  *cache[blockKey, *Block]
+	made    *cache[tsKey, *tsSegment]
+	loading chan struct{} // holds a place for each list that is being read
 
 	mu      sync.Mutex
 	streams map[string]*Stream
@@ -60,14 +79,19 @@ type Server struct {
 	sentFile, sentMemory, renders, blocked, timeouts atomic.Int64
 }
 
-// New returns a server.
-func New(cfg Config, resolve Resolver, door *session.Door, log *slog.Logger) *Server {
+// New returns a server. past may be nil: then only what is live is served.
+func New(cfg Config, resolve Resolver, past Past, door *session.Door, log *slog.Logger) *Server {
 	cfg.defaults()
 	return &Server{
-		cfg: cfg, resolve: resolve, log: log, viewers: newViewers(door),
+		cfg: cfg, resolve: resolve, past: past, log: log, viewers: newViewers(door),
+		lists: newCache[listKey, *List](listViews), blocks: newCache[blockKey, *Block](blockBytes),
+		made: newCache[tsKey, *tsSegment](tsBytes), loading: make(chan struct{}, loaders),
 		streams: make(map[string]*Stream), sweepAt: 64,
 	}
 }
+
+// Steering is the address of the content steering manifest, "" if there is none.
+func (s *Server) Steering() string { return s.cfg.Steering }
 
 // Stats counts what the server did.
 type Stats struct {

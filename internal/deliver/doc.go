@@ -10,14 +10,18 @@ import (
 	"sync"
 )
 
-// Doc is a rendered playlist or manifest. It is made, and compressed, once per version and not per viewer.
+// Doc is a rendered playlist or manifest. It is made, and compressed, once per version and not per viewer. A long one is
+// made of blocks that it shares with other versions.
 type Doc struct {
 	Body   []byte
 	Source any // what it was rendered from, for the renderer
 	etag   string
+	blocks []*Block // instead of Body
+	size   int      // of all blocks
 
-	once sync.Once
-	gz   []byte
+	once   sync.Once
+	gz     [][]byte
+	gzSize int
 }
 
 // entry is a document and the version up to which it is known to hold.
@@ -53,17 +57,36 @@ var gzipPool = sync.Pool{New: func() any {
 	return w
 }}
 
-func (d *Doc) gzipped() []byte {
+func (d *Doc) gzipped() ([][]byte, int) {
 	d.once.Do(func() {
-		w := gzipPool.Get().(*gzip.Writer)
-		defer gzipPool.Put(w)
-		var b bytes.Buffer
-		w.Reset(&b)
-		_, _ = w.Write(d.Body)
-		_ = w.Close()
-		d.gz = b.Bytes()
+		if d.blocks != nil {
+			d.gz = joinGzip(d.blocks)
+		} else {
+			w := gzipPool.Get().(*gzip.Writer)
+			defer gzipPool.Put(w)
+			var b bytes.Buffer
+			w.Reset(&b)
+			_, _ = w.Write(d.Body)
+			_ = w.Close()
+			d.gz = [][]byte{b.Bytes()}
+		}
+		for _, b := range d.gz {
+			d.gzSize += len(b)
+		}
 	})
-	return d.gz
+	return d.gz, d.gzSize
+}
+
+// plain is the document as it is.
+func (d *Doc) plain() ([][]byte, int) {
+	if d.blocks == nil {
+		return [][]byte{d.Body}, len(d.Body)
+	}
+	out := make([][]byte, len(d.blocks))
+	for i, b := range d.blocks {
+		out[i] = b.text
+	}
+	return out, d.size
 }
 
 // Serve answers with the document. It returns the number of body bytes sent.
@@ -78,20 +101,27 @@ func (d *Doc) Serve(w http.ResponseWriter, r *http.Request, contentType, cacheCo
 		return 0
 	}
 	h["Content-Type"] = []string{contentType}
-	body := d.Body
-	if len(body) > 256 && acceptsGzip(r.Header.Get("Accept-Encoding")) {
-		body = d.gzipped()
+	body, size := d.plain()
+	if size > 256 && acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		body, size = d.gzipped()
 		h["Content-Encoding"] = encodingGzip
 		// The compressed form is another representation, and a strong validator must tell.
 		h["Etag"] = []string{strings.TrimSuffix(d.etag, `"`) + `-gz"`}
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["Content-Length"] = []string{strconv.Itoa(size)}
 	if r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusOK)
 		return 0
 	}
-	n, _ := w.Write(body)
-	return n
+	total := 0
+	for _, b := range body {
+		n, err := w.Write(b)
+		total += n
+		if err != nil {
+			break // the viewer has gone
+		}
+	}
+	return total
 }
 
 var (

@@ -47,35 +47,45 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, name string,
 	if err != nil {
 		return err
 	}
-	st, err := s.Stream(r.Context(), visit.Session.Name())
-	if err != nil {
-		return err
-	}
-	rendition := find(st.Timeline.Snapshot(), a)
-	if rendition == nil {
-		return timeline.ErrGone
-	}
+	name = visit.Session.Name()
 	h := w.Header()
 	openToAll(h)
 	h["Cache-Control"] = cacheYes
 	if visit.Keyed() {
 		h["Cache-Control"] = cacheOwn
 	}
-	h["Content-Type"] = typeVideo
-	if rendition.Track.Kind == media.Audio {
-		h["Content-Type"] = typeAudio
-	}
-	var n int64
-	switch a.Kind {
-	case Init:
-		n, err = s.serveInit(w, r, rendition.Init, a)
-	case Segment, Part:
-		n, err = s.servePiece(w, r, st, a)
-	default:
-		err = timeline.ErrGone
+	n, err := s.serveLive(w, r, name, a)
+	if err != nil && n == 0 && s.past != nil && errors.Is(err, timeline.ErrGone) {
+		n, err = s.servePast(w, r, name, a)
 	}
 	visit.Session.Out(int(n))
 	return err
+}
+
+// serveLive sends what the live window holds; ErrGone if it does not.
+func (s *Server) serveLive(w http.ResponseWriter, r *http.Request, name string, a Address) (int64, error) {
+	if a.Kind == TSSegment || s.past != nil && a.Kind != Part && s.past.Get(name) == nil {
+		return 0, timeline.ErrGone // no pull is started for something that a run of the past has
+	}
+	st, err := s.Stream(r.Context(), name)
+	if err != nil {
+		return 0, err
+	}
+	rendition := find(st.Timeline.Snapshot(), a)
+	if rendition == nil {
+		return 0, timeline.ErrGone
+	}
+	w.Header()["Content-Type"] = typeVideo
+	if rendition.Track.Kind == media.Audio {
+		w.Header()["Content-Type"] = typeAudio
+	}
+	switch a.Kind {
+	case Init:
+		return s.serveInit(w, r, rendition.Init, a)
+	case Segment, Part:
+		return s.servePiece(w, r, st, a)
+	}
+	return 0, timeline.ErrGone
 }
 
 // find gives the rendition that an address is of, nil once its run has left the window.
@@ -121,6 +131,11 @@ func (s *Server) servePiece(w http.ResponseWriter, r *http.Request, st *Stream, 
 	if rd.Size() < 0 {
 		return s.sendGrowing(w, r, rd)
 	}
+	return s.sendReader(w, r, a, rd)
+}
+
+// sendReader sends what a reader of known size holds.
+func (s *Server) sendReader(w http.ResponseWriter, r *http.Request, a Address, rd *timeline.Reader) (int64, error) {
 	return s.sendKnown(w, r, a, rd.Size(), func(at, n int64) (int64, error) {
 		if f := rd.File(); f != nil {
 			return s.sendFile(w, f, rd.Offset()+at, n)

@@ -91,7 +91,8 @@ func (st *Stream) Described(ctx context.Context) (View, error) {
 // Patience is how long a request may be held for what is to come: three target durations (RFC 8216bis section 6.2.5.2).
 func (v View) Patience() time.Duration { return 3 * v.Segment }
 
-var errNoRendition = fault.New(fault.NotFound, "rendition_unknown", "The stream has no rendition of this name.",
+// ErrNoRendition says that there is no rendition of this name.
+var ErrNoRendition = fault.New(fault.NotFound, "rendition_unknown", "The stream has no rendition of this name.",
 	"Start from the stream's index.m3u8 or index.mpd.")
 
 // Rendition waits until a rendition has a finished segment.
@@ -105,7 +106,7 @@ func (st *Stream) Rendition(ctx context.Context, name string) (View, error) {
 		return v, err
 	}
 	if !v.Has(name) {
-		return v, errNoRendition
+		return v, ErrNoRendition
 	}
 	if _, ok := v.LastComplete(name); !ok {
 		return v, ErrNotYet

@@ -17,6 +17,7 @@ type Presentation struct {
 	Live    bool   // more may follow
 	Away    bool   // the newest run has ended and nothing has followed yet: the publisher is away
 	Periods []Period
+	Cuts    []Cut // gaps inside the runs; see FindCuts
 }
 
 // Period is a range of one run. Run lists only the segments within it.

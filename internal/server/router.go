@@ -107,8 +107,8 @@ func (s *Server) serveBelow(w http.ResponseWriter, r *http.Request, name, last s
 	switch a.Kind {
 	case deliver.Nothing:
 		return false
-	case deliver.Playlist:
-		if s.timelines.Get(name) == nil {
+	case deliver.Playlist, deliver.TSPlaylist, deliver.IFrames:
+		if s.timelines.Get(name) == nil && !s.recorded(r, name) {
 			return false // there is no such stream, so it is the short form of a longer name
 		}
 		s.hls.ServePlaylist(w, r, name, a, now)
@@ -120,6 +120,14 @@ func (s *Server) serveBelow(w http.ResponseWriter, r *http.Request, name, last s
 		s.deliver.ServeMedia(w, r, name, a, now)
 	}
 	return true
+}
+
+// recorded says whether a request is for the past of a stream that is not live.
+func (s *Server) recorded(r *http.Request, name string) bool {
+	if _, form, err := deliver.ParseRange(r.URL.Query(), time.Now()); err == nil && form == deliver.Live {
+		return false
+	}
+	return s.deliver.Recorded(r.Context(), name)
 }
 
 func (s *Server) webrtcOr404(w http.ResponseWriter, r *http.Request, serve func()) {

@@ -1,4 +1,4 @@
-// Package dash answers requests for DASH manifests, plain and low-latency. What
+// Package dash answers requests for DASH manifests, plain, low-latency, DVR and static. What
 // belongs here: Periods, adaptation sets and segment timelines over a presentation,
 // and the times that tell a player when to ask again. What does not: the XML
 // (format/dash), segments and viewers (deliver), and what is played (presentation).
@@ -44,6 +44,15 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, now
 	if err != nil {
 		return err
 	}
+	if r.URL.RawQuery != "" {
+		ask, err := h.server.Ask(r.URL.Query(), now)
+		if err != nil {
+			return err
+		}
+		if ask.Form.Past() {
+			return h.past(w, r, &visit, ask, now)
+		}
+	}
 	st, err := h.server.Stream(r.Context(), visit.Session.Name())
 	if err != nil {
 		return err
@@ -60,7 +69,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, now
 		return err
 	}
 	cache := "public, max-age=0, s-maxage=1"
-	if location, query := location(&visit), visit.Query(visit.Keyed()); location != "" || query != "" {
+	if location, query := location(&visit, ""), visit.Query(visit.Keyed()); location != "" || query != "" {
 		own := *m
 		own.Location, own.Query = location, query
 		doc, cache = deliver.NewDoc(own.Append(nil)), "private, no-cache"
@@ -94,9 +103,9 @@ func finished(v deliver.View) int {
 }
 
 // location is where a viewer whose token is in its address asks next time.
-func location(v *deliver.Visit) string {
+func location(v *deliver.Visit, ask string) string {
 	if !v.Pinned() {
 		return ""
 	}
-	return deliver.Address{Kind: deliver.Manifest}.String() + "?" + v.Query(true)
+	return deliver.Address{Kind: deliver.Manifest}.String() + "?" + deliver.Join(ask, v.Query(true))
 }

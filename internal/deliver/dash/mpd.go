@@ -60,7 +60,7 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 		if !v.Periods[i].Settled() {
 			continue // its renditions must appear together: players do not look for new ones in a known Period
 		}
-		p, unknown := period(&v.Periods[i], v.Live)
+		p, unknown := period(&v.Periods[i], runPlace(&v.Periods[i].Run.Run), v.Live)
 		left = append(left, unknown...)
 		if len(p.Sets) > 0 {
 			m.Periods = append(m.Periods, p)
@@ -126,10 +126,22 @@ func carries(c media.Codec) bool {
 	return c != media.UnknownCodec && c != media.VP8 && c != media.PCMA && c != media.PCMU
 }
 
-// period describes one run. Its id and start come from the run alone, so they are the same from the first manifest
-// that lists it to the last.
-func period(p *presentation.Period, live bool) (format.Period, []media.Codec) {
-	out := format.Period{ID: "r" + strconv.FormatUint(p.Run.ID, 10), Start: p.Run.Start.Truncate(time.Millisecond)}
+// place is where a Period lies: its name, its start in the presentation, and what media time plays there.
+type place struct {
+	id    string
+	start time.Time
+	media time.Time
+}
+
+// runPlace comes from the run alone, so it is the same from the first manifest that lists the run to the last.
+func runPlace(run *timeline.Run) place {
+	start := run.Start.Truncate(time.Millisecond)
+	return place{id: "r" + strconv.FormatUint(run.ID, 10), start: start, media: start}
+}
+
+// period describes one run, or a stretch of it.
+func period(p *presentation.Period, at place, live bool) (format.Period, []media.Codec) {
+	out := format.Period{ID: at.id, Start: at.start}
 	var left []media.Codec
 	for i := range p.Run.Run.Renditions {
 		r := &p.Run.Run.Renditions[i]
@@ -141,6 +153,7 @@ func period(p *presentation.Period, live bool) (format.Period, []media.Codec) {
 		if !ok {
 			continue
 		}
+		rep.Template.Offset = media.FromDuration(time.Duration(at.media.UnixNano()), r.Track.TimeScale)
 		set := join(&out, r, rep, i)
 		for _, s := range p.Run.Renditions[i].Segments {
 			set.Dependent = set.Dependent || !s.Independent && !s.Gap
@@ -188,7 +201,6 @@ func representation(p *presentation.Period, r *timeline.Rendition, view *timelin
 	run := strconv.FormatUint(p.Run.ID, 10)
 	rep.Template = format.Template{
 		TimeScale: t.TimeScale,
-		Offset:    media.FromDuration(time.Duration(p.Run.Start.Truncate(time.Millisecond).UnixNano()), t.TimeScale),
 		Init:      r.InitName, Media: "seg-" + run + "-" + r.Name + "-$Number$.m4s",
 		StartNumber: segs[0].N,
 		Segments:    make([]format.Segment, len(segs)),

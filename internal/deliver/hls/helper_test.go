@@ -119,7 +119,7 @@ func newSite(t *testing.T, cfg deliver.Config) *site {
 	st := newStage(t)
 	door := session.New(session.Config{}, log)
 	s := &site{stage: st, t: t}
-	s.srv = deliver.New(cfg, func(_ context.Context, name string) (*timeline.Timeline, error) { return st.store.Get(name), nil }, door, log)
+	s.srv = deliver.New(cfg, func(_ context.Context, name string) (*timeline.Timeline, error) { return st.store.Get(name), nil }, nil, door, log)
 	h := New(s.srv)
 	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i := strings.LastIndexByte(r.URL.Path, '/')

@@ -1,5 +1,5 @@
 // Package hls answers requests for HLS playlists: multivariant, media, low-latency
-// with blocking reload and delta updates. What belongs here: which segments and
+// with blocking reload and delta updates, DVR, EVENT and VOD. What belongs here: which segments and
 // parts a playlist lists, and when a request is held. What does not: the text
 // (format/hls), segments and viewers (deliver), and what is played (presentation).
 package hls
@@ -24,33 +24,50 @@ type Handler struct {
 // New returns a handler.
 func New(s *deliver.Server) *Handler { return &Handler{server: s} }
 
-// ServePlaylist answers for index.m3u8 (deliver.Master) or a rendition's playlist (deliver.Playlist).
+// ServePlaylist answers for index.m3u8 (deliver.Master), ts.m3u8, and the playlists of a rendition.
 func (h *Handler) ServePlaylist(w http.ResponseWriter, r *http.Request, name string, a deliver.Address, now time.Time) {
 	if !deliver.Allowed(w, r) {
 		return
 	}
-	err := error(deliver.ErrUnknown)
-	switch a.Kind {
-	case deliver.Master:
-		err = h.multivariant(w, r, name, now)
-	case deliver.Playlist:
-		err = h.media(w, r, name, a.Rendition, now)
-	}
-	if err != nil && r.Context().Err() == nil {
+	if err := h.serve(w, r, name, a, now); err != nil && r.Context().Err() == nil {
 		deliver.WriteFault(w, r, err)
 	}
 }
 
-func (h *Handler) multivariant(w http.ResponseWriter, r *http.Request, name string, now time.Time) error {
-	visit, err := h.server.Enter(w, r, name, "hls", true, now)
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, a deliver.Address, now time.Time) error {
+	visit, err := h.server.Enter(w, r, name, "hls", a.Kind == deliver.Master, now)
 	if err != nil {
 		return err
 	}
-	st, err := h.server.Stream(r.Context(), visit.Session.Name())
-	if err != nil {
-		return err
+	q := request{w: w, r: r, now: now, name: visit.Session.Name(), visit: visit}
+	if r.URL.RawQuery != "" {
+		if q.ask, err = h.server.Ask(r.URL.Query(), now); err != nil {
+			return err
+		}
 	}
-	v, err := st.Described(r.Context())
+	switch a.Kind {
+	case deliver.Master:
+		old, err := oldForm(r.URL.Query())
+		if err != nil {
+			return err
+		}
+		if old || q.ask.Form.Past() {
+			return h.pastMaster(&q, old)
+		}
+		return h.multivariant(&q)
+	case deliver.Playlist:
+		if !q.ask.Form.Past() {
+			return h.media(&q, a.Rendition)
+		}
+		return h.pastMedia(&q, a)
+	case deliver.IFrames, deliver.TSPlaylist:
+		return h.pastMedia(&q, a)
+	}
+	return deliver.ErrUnknown
+}
+
+func (h *Handler) multivariant(q *request) error {
+	v, _, err := h.view(q)
 	if err != nil {
 		return err
 	}
@@ -63,15 +80,10 @@ func (h *Handler) multivariant(w http.ResponseWriter, r *http.Request, name stri
 			m.Variants[i].NoCaptions = true
 		}
 	}
-	m.Query = visit.Query(true)
-	// With a token in it, it is this viewer's alone, and a shared cache must not count all as one.
-	cache := "private, no-cache"
-	if m.Query == "" {
-		cache = "public, max-age=1"
+	if m.Start, err = parseStart(q.r.URL.Query(), v, q.now); err != nil {
+		return err
 	}
-	n := deliver.NewDoc(m.Append(nil)).Serve(w, r, format.MIMEType, cache)
-	visit.Session.Out(n)
-	return nil
+	return h.sendMaster(q, &m)
 }
 
 // probed is how many segments Shaka needs to look for closed captions in some of them, where a playlist says nothing of
@@ -103,16 +115,13 @@ type reload struct {
 	delta bool
 }
 
-func (h *Handler) media(w http.ResponseWriter, r *http.Request, name, rendition string, now time.Time) error {
-	visit, err := h.server.Enter(w, r, name, "hls", false, now)
-	if err != nil {
-		return err
-	}
+func (h *Handler) media(q *request, rendition string) error {
+	r, visit := q.r, &q.visit
 	ask, err := parseReload(r.URL.Query())
 	if err != nil {
 		return err
 	}
-	st, err := h.server.Stream(r.Context(), visit.Session.Name())
+	st, err := h.server.Stream(r.Context(), q.name)
 	if err != nil {
 		return err
 	}
@@ -130,7 +139,7 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, name, rendition 
 		return err
 	}
 	doc := h.document(st, v, rendition, ask.delta, visit.Keyed(), visit.Query(visit.Keyed()))
-	n := doc.Serve(w, r, format.MIMEType, cacheControl(v, held, visit.Keyed()))
+	n := doc.Serve(q.w, r, format.MIMEType, cacheControl(v, held, visit.Keyed()))
 	visit.Session.Out(n)
 	return nil
 }

@@ -54,6 +54,10 @@ func Multivariant(p *presentation.Period) (format.Multivariant, error) {
 			m.Variants = append(m.Variants, variant(&video[i], &g.widest, g.name))
 		}
 	}
+	// The sound alone, for lines that carry no more; last, because simple players take the first.
+	for _, g := range groups {
+		m.Variants = append(m.Variants, variant(nil, &g.widest, g.name))
+	}
 	return m, nil
 }
 

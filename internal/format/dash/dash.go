@@ -10,8 +10,10 @@ import "time"
 const MIMEType = "application/dash+xml"
 
 // MPD is a presentation whose media time is the Unix epoch: availabilityStartTime is
-// always 1970-01-01T00:00:00Z, so it never moves and needs no state.
+// always 1970-01-01T00:00:00Z, so it never moves and needs no state. A static one counts
+// from the start of its first Period.
 type MPD struct {
+	Static               bool // all of it is there and nothing changes any more
 	PublishTime          time.Time
 	MinimumUpdatePeriod  time.Duration // 0 = the presentation has ended, no update follows
 	TimeShiftBufferDepth time.Duration

@@ -8,36 +8,28 @@ import (
 )
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>
-<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="urn:mpeg:dash:schema:mpd:2011 DASH-MPD.xsd" type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z"`
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="urn:mpeg:dash:schema:mpd:2011 DASH-MPD.xsd"`
+
+const dynamic = ` type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z"`
 
 const utcScheme = "urn:mpeg:dash:utc:http-iso:2014"
 
 // writer appends XML. Attribute values are escaped; element names are constants.
 type writer struct {
-	b     []byte
-	query string
-	utc   string
+	b      []byte
+	query  string
+	utc    string
+	origin time.Time // what Period starts count from
 }
 
 // Append appends the description's text to dst. The elements stand in the order of
 // the schema (ISO/IEC 23009-1 annex B).
 func (m *MPD) Append(dst []byte) []byte {
-	w := &writer{b: append(dst, head...), query: m.Query, utc: m.UTCTiming}
-	profiles := "urn:mpeg:dash:profile:isoff-live:2011"
-	if m.LowLatency {
-		profiles += ",http://www.dashif.org/guidelines/low-latency-live-v5"
+	w := &writer{b: append(dst, head...), query: m.Query, utc: m.UTCTiming, origin: time.Unix(0, 0)}
+	if m.Static && len(m.Periods) > 0 {
+		w.origin = m.Periods[0].Start
 	}
-	w.attr("profiles", profiles)
-	w.time("publishTime", m.PublishTime)
-	w.duration("minBufferTime", m.MinBufferTime)
-	if m.MinimumUpdatePeriod > 0 {
-		w.duration("minimumUpdatePeriod", m.MinimumUpdatePeriod)
-	} else if !m.End.IsZero() {
-		w.duration("mediaPresentationDuration", sinceEpoch(m.End))
-	}
-	w.optional("timeShiftBufferDepth", m.TimeShiftBufferDepth)
-	w.optional("suggestedPresentationDelay", m.SuggestedDelay)
-	w.optional("maxSegmentDuration", m.MaxSegmentDuration)
+	m.attributes(w)
 	w.text(">\n")
 	if m.Location != "" {
 		w.text(" <Location>")
@@ -56,6 +48,29 @@ func (m *MPD) Append(dst []byte) []byte {
 	}
 	w.text("</MPD>\n")
 	return w.b
+}
+
+func (m *MPD) attributes(w *writer) {
+	if m.Static {
+		w.text(` type="static"`)
+	} else {
+		w.text(dynamic)
+	}
+	profiles := "urn:mpeg:dash:profile:isoff-live:2011"
+	if m.LowLatency {
+		profiles += ",http://www.dashif.org/guidelines/low-latency-live-v5"
+	}
+	w.attr("profiles", profiles)
+	w.time("publishTime", m.PublishTime)
+	w.duration("minBufferTime", m.MinBufferTime)
+	if m.MinimumUpdatePeriod > 0 {
+		w.duration("minimumUpdatePeriod", m.MinimumUpdatePeriod)
+	} else if !m.End.IsZero() {
+		w.duration("mediaPresentationDuration", m.End.Sub(w.origin))
+	}
+	w.optional("timeShiftBufferDepth", m.TimeShiftBufferDepth)
+	w.optional("suggestedPresentationDelay", m.SuggestedDelay)
+	w.optional("maxSegmentDuration", m.MaxSegmentDuration)
 }
 
 func (l *Latency) write(w *writer) {
@@ -81,7 +96,7 @@ func (l *Latency) write(w *writer) {
 func (p *Period) write(w *writer) {
 	w.text(" <Period")
 	w.attr("id", p.ID)
-	w.duration("start", sinceEpoch(p.Start))
+	w.duration("start", p.Start.Sub(w.origin))
 	if !p.End.IsZero() {
 		w.duration("duration", p.End.Sub(p.Start))
 	}
@@ -274,8 +289,6 @@ func (w *writer) duration(name string, d time.Duration) {
 	}
 	w.b = append(w.b, `S"`...)
 }
-
-func sinceEpoch(t time.Time) time.Duration { return time.Duration(t.UnixNano()) }
 
 // AppendTime writes t as xs:dateTime in UTC to the millisecond.
 func AppendTime(dst []byte, t time.Time) []byte {

@@ -14,8 +14,38 @@ type Multivariant struct {
 	Independent bool // every segment of every rendition starts with a random access point
 	Renditions  []Rendition
 	Variants    []Variant
-	Query       string // appended to every URI after "?", already encoded; "" = none
+	IFrames     []IFrame
+	Start       *Start    // where to begin; nil = the player's choice
+	Steering    *Steering // content steering; nil = none
+	Query       string    // appended to every URI after "?", already encoded; "" = none
 }
+
+// Start is EXT-X-START.
+type Start struct {
+	Offset  time.Duration // from the beginning; negative: from the end
+	Precise bool          // not from the start of the segment, but from that very instant
+}
+
+// Steering is EXT-X-CONTENT-STEERING: where a player learns which pathway to use.
+type Steering struct {
+	URI     string
+	Pathway string // the one to begin with; "" = left out
+}
+
+// IFrame is one EXT-X-I-FRAME-STREAM-INF.
+type IFrame struct {
+	URI              string
+	Bandwidth        int
+	AverageBandwidth int // bit/s; 0 = left out
+	Codecs           string
+	Width, Height    int
+}
+
+// The values of EXT-X-PLAYLIST-TYPE.
+const (
+	TypeVOD   = "VOD"   // nothing changes any more
+	TypeEvent = "EVENT" // segments are only added
+)
 
 // Rendition is one EXT-X-MEDIA line.
 type Rendition struct {
@@ -48,6 +78,8 @@ type Media struct {
 	DiscontinuitySequence int
 	Independent           bool
 	Ended                 bool
+	Type                  string // TypeVOD, TypeEvent or "" = none
+	IFramesOnly           bool   // every segment is one random access picture, up to the next one
 
 	// Low latency; PartTarget 0 = none of it.
 	PartTarget   time.Duration
@@ -71,6 +103,7 @@ type Segment struct {
 	Map           string    // URI of the init segment, where it changes (and on the first line of a playlist)
 	Discontinuity bool
 	Gap           bool
+	Length        int64 // EXT-X-BYTERANGE: so many bytes from the resource's first on; 0 = all of it
 	Parts         []Part
 }
 

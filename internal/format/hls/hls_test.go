@@ -48,7 +48,10 @@ func multivariant() Multivariant {
 				FrameRate: 30000.0 / 1001, Audio: "audio0"},
 			{URI: "v1.m3u8", Bandwidth: 800_000},
 		},
-		Query: "key=a%26b&s=TOKEN",
+		IFrames:  []IFrame{{URI: "v0.iframes.m3u8", Bandwidth: 210_000, AverageBandwidth: 190_000, Codecs: "avc1.64001f", Width: 1280, Height: 720}},
+		Start:    &Start{Offset: -12500 * time.Millisecond, Precise: true},
+		Steering: &Steering{URI: "https://host/steering", Pathway: "A"},
+		Query:    "key=a%26b&s=TOKEN",
 	}
 }
 
@@ -80,6 +83,10 @@ func TestGolden(t *testing.T) {
 	golden(t, "delta.m3u8", delta.Append(nil))
 	plain := Media{TargetDuration: 4, MediaSequence: 7, Ended: true, Hint: "never", Segments: []Segment{{URI: "a.m4s", Duration: 3999600 * time.Microsecond, Map: "i.mp4"}}}
 	golden(t, "plain.m3u8", plain.Append(nil))
+	iframes := Media{TargetDuration: 2, MediaSequence: 7, Ended: true, Type: TypeVOD, IFramesOnly: true, Segments: []Segment{
+		{URI: "a.m4s", Duration: 2 * time.Second, Map: "i.mp4", Time: epoch, Length: 30211}, {URI: "b.m4s", Duration: 2 * time.Second, Gap: true},
+	}}
+	golden(t, "iframes.m3u8", iframes.Append(nil))
 }
 
 // TestAddressWithQuery: an address that has a query of its own gets the common one after "&".
@@ -122,6 +129,7 @@ func randomMedia(t *rapid.T) Media {
 		Version: rapid.IntRange(6, 10).Draw(t, "version"), TargetDuration: rapid.IntRange(1, 20).Draw(t, "target"),
 		MediaSequence: rapid.Int64Range(0, 1<<40).Draw(t, "msn"), DiscontinuitySequence: rapid.IntRange(0, 1000).Draw(t, "seq"),
 		Independent: rapid.Bool().Draw(t, "independent"), Ended: rapid.Bool().Draw(t, "ended"),
+		Type: rapid.SampledFrom([]string{"", TypeVOD, TypeEvent}).Draw(t, "type"), IFramesOnly: rapid.Bool().Draw(t, "iframes"),
 	}
 	low := rapid.Bool().Draw(t, "low")
 	if low {
@@ -134,7 +142,8 @@ func randomMedia(t *rapid.T) Media {
 		m.Reports = []Report{{URI: "a0.m3u8", LastMSN: rapid.Int64Range(0, 1<<40).Draw(t, "last"), LastPart: rapid.IntRange(-1, 9).Draw(t, "lp")}}
 	}
 	for range rapid.IntRange(0, 12).Draw(t, "segments") {
-		s := Segment{URI: "s.m4s", Duration: us("d", 20e6), Gap: rapid.Bool().Draw(t, "gap"), Discontinuity: rapid.Bool().Draw(t, "disc")}
+		s := Segment{URI: "s.m4s", Duration: us("d", 20e6), Gap: rapid.Bool().Draw(t, "gap"), Discontinuity: rapid.Bool().Draw(t, "disc"),
+			Length: rapid.Int64Range(0, 1<<40).Draw(t, "length")}
 		if rapid.Bool().Draw(t, "map") {
 			s.Map = "i.mp4"
 		}
@@ -182,6 +191,8 @@ func TestParseRefuses(t *testing.T) {
 		"negative":        {head + "#EXTINF:-1,\na\n", "hls_malformed"},
 		"target":          {"#EXTM3U\n#EXT-X-TARGETDURATION:x\n", "hls_malformed"},
 		"sequence":        {head + "#EXT-X-MEDIA-SEQUENCE:-1\n", "hls_malformed"},
+		"byte range":      {head + "#EXT-X-BYTERANGE:x@0\n", "hls_malformed"},
+		"start":           {"#EXTM3U\n#EXT-X-START:TIME-OFFSET=soon\n", "hls_malformed"},
 		"date":            {head + "#EXT-X-PROGRAM-DATE-TIME:yesterday\n", "hls_malformed"},
 		"open quote":      {head + "#EXT-X-MAP:URI=\"a\n", "hls_malformed"},
 		"no value":        {head + "#EXT-X-MAP:URI\n", "hls_malformed"},

@@ -84,9 +84,11 @@ func (p *parser) take(line string) error {
 	}
 	tag, value, _ := strings.Cut(line, ":")
 	switch tag {
-	case "#EXT-X-STREAM-INF", "#EXT-X-MEDIA":
+	case "#EXT-X-STREAM-INF", "#EXT-X-MEDIA", "#EXT-X-I-FRAME-STREAM-INF", "#EXT-X-CONTENT-STEERING":
 		p.isMulti = true
 		return p.multiTag(tag, value)
+	case "#EXT-X-START":
+		return p.start(value)
 	case "#EXT-X-INDEPENDENT-SEGMENTS":
 		p.multi.Independent, p.media.Independent = true, true
 		return nil
@@ -164,7 +166,11 @@ func (p *parser) multiTag(tag, value string) error {
 	if err != nil {
 		return err
 	}
-	if tag == "#EXT-X-MEDIA" {
+	switch tag {
+	case "#EXT-X-CONTENT-STEERING":
+		p.multi.Steering = &Steering{URI: a["SERVER-URI"], Pathway: a["PATHWAY-ID"]}
+		return nil
+	case "#EXT-X-MEDIA":
 		p.multi.Renditions = append(p.multi.Renditions, Rendition{
 			Type: a["TYPE"], Group: a["GROUP-ID"], Name: a["NAME"], Language: a["LANGUAGE"], URI: a["URI"],
 			Channels: a["CHANNELS"], Default: a["DEFAULT"] == "YES",
@@ -175,6 +181,23 @@ func (p *parser) multiTag(tag, value string) error {
 		return nil
 	}
 	v := &Variant{Codecs: a["CODECS"], Audio: a["AUDIO"], NoCaptions: a["CLOSED-CAPTIONS"] == "NONE"}
+	if err := p.picture(a, v); err != nil {
+		return err
+	}
+	if tag == "#EXT-X-I-FRAME-STREAM-INF" {
+		p.multi.IFrames = append(p.multi.IFrames, IFrame{URI: a["URI"], Bandwidth: v.Bandwidth,
+			AverageBandwidth: v.AverageBandwidth, Codecs: v.Codecs, Width: v.Width, Height: v.Height})
+		if len(p.multi.IFrames) > MaxSegments {
+			return tooLarge("lists more than 10000 I-frame playlists")
+		}
+		return nil
+	}
+	p.variant = v
+	return nil
+}
+
+// picture reads the attributes that variants and I-frame playlists share.
+func (p *parser) picture(a map[string]string, v *Variant) (err error) {
 	if err := p.count(&v.Bandwidth, a["BANDWIDTH"], "BANDWIDTH"); err != nil {
 		return err
 	}
@@ -190,11 +213,28 @@ func (p *parser) multiTag(tag, value string) error {
 		}
 	}
 	if s := a["FRAME-RATE"]; s != "" {
-		if v.FrameRate, err = strconv.ParseFloat(s, 64); err != nil || v.FrameRate < 0 {
+		if v.FrameRate, err = strconv.ParseFloat(s, 64); err != nil || !(v.FrameRate >= 0) {
 			return malformed("FRAME-RATE is not a number")
 		}
 	}
-	p.variant = v
+	return nil
+}
+
+// start reads EXT-X-START, which both kinds of playlist may have; that of a media playlist is passed over.
+func (p *parser) start(value string) error {
+	a, err := attributes(value)
+	if err != nil {
+		return err
+	}
+	text, negative := strings.CutPrefix(a["TIME-OFFSET"], "-")
+	at, err := seconds(text)
+	if err != nil {
+		return err
+	}
+	if negative {
+		at = -at
+	}
+	p.multi.Start = &Start{Offset: at, Precise: a["PRECISE"] == "YES"}
 	return nil
 }
 
@@ -214,6 +254,12 @@ func (p *parser) headTag(tag, value string) (done bool, err error) {
 		return true, nil
 	case "#EXT-X-ENDLIST":
 		m.Ended = true
+		return true, nil
+	case "#EXT-X-PLAYLIST-TYPE":
+		m.Type = value
+		return true, nil
+	case "#EXT-X-I-FRAMES-ONLY":
+		m.IFramesOnly = true
 		return true, nil
 	case "#EXT-X-SERVER-CONTROL", "#EXT-X-PART-INF", "#EXT-X-SKIP", "#EXT-X-PRELOAD-HINT", "#EXT-X-RENDITION-REPORT":
 		a, err := attributes(value)
@@ -281,6 +327,11 @@ func (p *parser) segmentTag(tag, value string) (err error) {
 		s.Discontinuity = true
 	case "#EXT-X-GAP":
 		s.Gap = true
+	case "#EXT-X-BYTERANGE":
+		length, _, _ := strings.Cut(value, "@")
+		if s.Length, err = strconv.ParseInt(length, 10, 64); err != nil || s.Length < 0 {
+			return malformed(tag + " is not a number")
+		}
 	case "#EXT-X-PROGRAM-DATE-TIME":
 		if s.Time, err = parseTime(value); err != nil {
 			return err

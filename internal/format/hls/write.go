@@ -12,11 +12,62 @@ func (m *Multivariant) Append(dst []byte) []byte {
 	if m.Independent {
 		dst = append(dst, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	}
+	if m.Start != nil {
+		dst = m.Start.append(dst)
+	}
+	if s := m.Steering; s != nil {
+		// The steering manifest counts viewers of its own; our token is none of its business.
+		dst = appendURI(append(dst, "#EXT-X-CONTENT-STEERING:SERVER-URI="...), s.URI, "")
+		if s.Pathway != "" {
+			dst = appendText(append(dst, ",PATHWAY-ID="...), s.Pathway)
+		}
+		dst = append(dst, '\n')
+	}
 	for i := range m.Renditions {
 		dst = m.Renditions[i].append(dst, m.Query)
 	}
 	for i := range m.Variants {
 		dst = m.Variants[i].append(dst, m.Query)
+	}
+	for i := range m.IFrames {
+		dst = m.IFrames[i].append(dst, m.Query)
+	}
+	return dst
+}
+
+func (s *Start) append(dst []byte) []byte {
+	dst = append(dst, "#EXT-X-START:TIME-OFFSET="...)
+	if s.Offset < 0 {
+		dst = append(dst, '-')
+	}
+	dst = appendSeconds(dst, s.Offset.Abs())
+	if s.Precise {
+		dst = append(dst, ",PRECISE=YES"...)
+	}
+	return append(dst, '\n')
+}
+
+func (f *IFrame) append(dst []byte, query string) []byte {
+	dst = append(dst, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH="...)
+	dst = strconv.AppendInt(dst, int64(f.Bandwidth), 10)
+	dst = appendPicture(dst, f.AverageBandwidth, f.Codecs, f.Width, f.Height)
+	return append(appendURI(append(dst, ",URI="...), f.URI, query), '\n')
+}
+
+// appendPicture writes the attributes that variants and I-frame playlists share.
+func appendPicture(dst []byte, average int, codecs string, width, height int) []byte {
+	if average > 0 {
+		dst = append(dst, ",AVERAGE-BANDWIDTH="...)
+		dst = strconv.AppendInt(dst, int64(average), 10)
+	}
+	if codecs != "" {
+		dst = appendText(append(dst, ",CODECS="...), codecs)
+	}
+	if width > 0 && height > 0 {
+		dst = append(dst, ",RESOLUTION="...)
+		dst = strconv.AppendInt(dst, int64(width), 10)
+		dst = append(dst, 'x')
+		dst = strconv.AppendInt(dst, int64(height), 10)
 	}
 	return dst
 }
@@ -49,19 +100,7 @@ func (r *Rendition) append(dst []byte, query string) []byte {
 func (v *Variant) append(dst []byte, query string) []byte {
 	dst = append(dst, "#EXT-X-STREAM-INF:BANDWIDTH="...)
 	dst = strconv.AppendInt(dst, int64(v.Bandwidth), 10)
-	if v.AverageBandwidth > 0 {
-		dst = append(dst, ",AVERAGE-BANDWIDTH="...)
-		dst = strconv.AppendInt(dst, int64(v.AverageBandwidth), 10)
-	}
-	if v.Codecs != "" {
-		dst = appendText(append(dst, ",CODECS="...), v.Codecs)
-	}
-	if v.Width > 0 && v.Height > 0 {
-		dst = append(dst, ",RESOLUTION="...)
-		dst = strconv.AppendInt(dst, int64(v.Width), 10)
-		dst = append(dst, 'x')
-		dst = strconv.AppendInt(dst, int64(v.Height), 10)
-	}
+	dst = appendPicture(dst, v.AverageBandwidth, v.Codecs, v.Width, v.Height)
 	if v.FrameRate > 0 {
 		dst = append(dst, ",FRAME-RATE="...)
 		dst = strconv.AppendFloat(dst, v.FrameRate, 'f', 3, 64)
@@ -78,10 +117,15 @@ func (v *Variant) append(dst []byte, query string) []byte {
 
 // Append appends the playlist's text to dst. It allocates only to grow dst.
 func (m *Media) Append(dst []byte) []byte {
-	dst = m.appendHead(dst)
+	dst = m.AppendHead(dst)
 	for i := range m.Segments {
-		dst = m.Segments[i].append(dst, m.Query)
+		dst = m.Segments[i].Append(dst, m.Query)
 	}
+	return m.AppendEnd(dst)
+}
+
+// AppendEnd appends what follows the segments.
+func (m *Media) AppendEnd(dst []byte) []byte {
 	if m.Hint != "" && !m.Ended {
 		dst = append(dst, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI="...)
 		dst = append(appendURI(dst, m.Hint, m.Query), '\n')
@@ -108,9 +152,16 @@ func (m *Media) version() int {
 	}
 }
 
-func (m *Media) appendHead(dst []byte) []byte {
+// AppendHead appends what comes before the segments.
+func (m *Media) AppendHead(dst []byte) []byte {
 	dst = appendTag(append(dst, "#EXTM3U\n"...), "#EXT-X-VERSION:", int64(m.version()))
 	dst = appendTag(dst, "#EXT-X-TARGETDURATION:", int64(m.TargetDuration))
+	if m.Type != "" {
+		dst = append(append(append(dst, "#EXT-X-PLAYLIST-TYPE:"...), m.Type...), '\n')
+	}
+	if m.IFramesOnly {
+		dst = append(dst, "#EXT-X-I-FRAMES-ONLY\n"...)
+	}
 	if m.PartTarget > 0 {
 		dst = append(dst, "#EXT-X-SERVER-CONTROL:"...)
 		if m.BlockReload {
@@ -137,7 +188,8 @@ func (m *Media) appendHead(dst []byte) []byte {
 	return dst
 }
 
-func (s *Segment) append(dst []byte, query string) []byte {
+// Append appends the segment's lines to dst; query as in Media.
+func (s *Segment) Append(dst []byte, query string) []byte {
 	if s.Discontinuity {
 		dst = append(dst, "#EXT-X-DISCONTINUITY\n"...)
 	}
@@ -168,6 +220,10 @@ func (s *Segment) append(dst []byte, query string) []byte {
 	}
 	dst = appendSeconds(append(dst, "#EXTINF:"...), s.Duration)
 	dst = append(dst, ",\n"...)
+	if s.Length > 0 {
+		dst = strconv.AppendInt(append(dst, "#EXT-X-BYTERANGE:"...), s.Length, 10)
+		dst = append(dst, "@0\n"...)
+	}
 	return append(appendAddress(dst, s.URI, query), '\n')
 }
 

@@ -1,0 +1,204 @@
+package hls
+
+import (
+	"time"
+
+	"weir/internal/deliver"
+	format "weir/internal/format/hls"
+	"weir/internal/media"
+	"weir/internal/presentation"
+	"weir/internal/timeline"
+)
+
+// shape is what a playlist of finished segments lists of each.
+type shape uint8
+
+const (
+	whole    shape = iota
+	pictures       // the first picture of each: an I-frame playlist
+	muxed          // picture and sound together as MPEG-TS
+)
+
+func (s shape) String() string { return [...]string{"whole", "pictures", "muxed"}[s] }
+
+// blockSegments is how many segments a block of text has. Blocks begin at multiples of it, so that a list that slides
+// shares all but its first and its last one with the version before.
+const blockSegments = 64
+
+// sheet renders a media playlist of finished segments: DVR, EVENT, VOD, and what old devices get of a live stream.
+type sheet struct {
+	server    *deliver.Server
+	name      string // of the stream
+	rendition string // "" for muxed
+	shape     shape
+	kind      string // "", format.TypeEvent or format.TypeVOD
+	query     string
+}
+
+// document renders the playlist of a version.
+func (s *sheet) document(v deliver.View) *deliver.Doc {
+	m := format.Media{
+		TargetDuration: targetDuration(v.Segment, nominal(v)), Ended: !v.Live, Type: s.kind,
+		Independent: true, IFramesOnly: s.shape == pictures, Query: s.query,
+	}
+	if s.shape == muxed {
+		m.Version = 3 // nothing in it is newer, and the devices are old
+	}
+	count, tags, last := int64(0), 0, int64(0)
+	rows := make([]row, 0, len(v.Periods))
+	for i := range v.Periods {
+		r := s.row(&v.Periods[i])
+		if len(r.segs) == 0 {
+			continue
+		}
+		if len(rows) > 0 {
+			tags++
+		}
+		rows = append(rows, r)
+		count += int64(len(r.segs))
+		last = r.segs[len(r.segs)-1].MSN
+		m.DiscontinuitySequence = r.period.Run.DiscontinuitySeq
+		m.Independent = m.Independent && (s.shape == pictures || independentSegments(r.segs))
+	}
+	// Both count back from the newest, which must keep its number: retention may have taken a run from the middle of the
+	// list, and then the older ones count as if it had never been.
+	m.MediaSequence = max(last-count+1, 0)
+	m.DiscontinuitySequence = max(m.DiscontinuitySequence-tags, 0)
+	return s.blocks(&m, rows)
+}
+
+func independentSegments(segs []timeline.SegmentView) bool {
+	for i := range segs {
+		if !segs[i].Independent && !segs[i].Gap {
+			return false
+		}
+	}
+	return true
+}
+
+// row is what a playlist lists of one Period.
+type row struct {
+	period    *presentation.Period
+	rendition *timeline.Rendition // nil: the run lacks it
+	segs      []timeline.SegmentView
+}
+
+func (s *sheet) row(p *presentation.Period) row {
+	r := row{period: p}
+	if s.shape != muxed {
+		r.segs, r.rendition = p.Segments(s.rendition)
+		r.segs = finishedOnly(r.segs)
+		return r
+	}
+	v, a := deliver.TSRenditions(&p.Run.Run)
+	lead, other := v, a
+	if lead < 0 {
+		lead, other = a, -1
+	}
+	if lead < 0 {
+		return r
+	}
+	r.segs, r.rendition = finishedOnly(p.Run.Renditions[lead].Segments), &p.Run.Run.Renditions[lead]
+	if other < 0 || !p.To.IsZero() {
+		return r
+	}
+	// The segment is made once, so it is not listed before the other has finished too.
+	seconds := finishedOnly(p.Run.Renditions[other].Segments)
+	for len(r.segs) > 0 && len(seconds) > 0 && r.segs[len(r.segs)-1].N > seconds[len(seconds)-1].N {
+		r.segs = r.segs[:len(r.segs)-1]
+	}
+	return r
+}
+
+func finishedOnly(segs []timeline.SegmentView) []timeline.SegmentView {
+	for len(segs) > 0 && !segs[len(segs)-1].Complete {
+		segs = segs[:len(segs)-1]
+	}
+	return segs
+}
+
+// blocks writes the text in blocks.
+func (s *sheet) blocks(m *format.Media, rows []row) *deliver.Doc {
+	var out []*deliver.Block
+	pending := m.AppendHead(nil)
+	for i := range rows {
+		r := &rows[i]
+		pending = s.appendRunHead(pending, r, i > 0)
+		for segs := r.segs; len(segs) > 0; {
+			n := int(blockSegments - segs[0].N%blockSegments)
+			part := segs[:min(n, len(segs))]
+			segs = segs[len(part):]
+			if len(part) < blockSegments {
+				pending = s.appendSegments(pending, r, part)
+				continue
+			}
+			if len(pending) > 0 {
+				out = append(out, deliver.NewBlock(pending))
+				pending = nil
+			}
+			out = append(out, s.server.Block(s.name, s.shape.String()+s.rendition, s.query, r.period.Run.ID, part[0].N, print(r, part),
+				func() []byte { return s.appendSegments(make([]byte, 0, blockSegments*140), r, part) }))
+		}
+	}
+	if pending = m.AppendEnd(pending); len(pending) > 0 {
+		out = append(out, deliver.NewBlock(pending))
+	}
+	return deliver.NewDocOf(out)
+}
+
+// print is a fingerprint of all that the text of segments depends on.
+func print(r *row, segs []timeline.SegmentView) uint64 {
+	h := uint64(len(segs))
+	mix := func(v int64) { h = (h ^ uint64(v)) * 0x9E3779B97F4A7C15; h ^= h >> 29 }
+	if r.rendition != nil {
+		mix(int64(r.rendition.Track.TimeScale))
+	}
+	for i := range segs {
+		s := &segs[i]
+		mix(s.N)
+		mix(s.Start)
+		mix(s.Duration)
+		mix(s.Key)
+		if s.Gap {
+			mix(-1)
+		}
+	}
+	return h
+}
+
+// appendRunHead writes what comes before the first segment of a run.
+func (s *sheet) appendRunHead(dst []byte, r *row, follows bool) []byte {
+	head := format.Segment{Discontinuity: follows}
+	if r.rendition != nil && s.shape != muxed {
+		head.Map = r.rendition.InitName
+	}
+	return head.Append(dst, s.query)
+}
+
+func (s *sheet) appendSegments(dst []byte, r *row, segs []timeline.SegmentView) []byte {
+	for i := range segs {
+		seg := s.segment(r, &segs[i])
+		dst = seg.Append(dst, s.query)
+	}
+	return dst
+}
+
+func (s *sheet) segment(r *row, v *timeline.SegmentView) format.Segment {
+	a := deliver.Address{Kind: deliver.Segment, Run: r.period.Run.ID, Rendition: s.rendition, N: v.N}
+	if s.shape == muxed {
+		a = deliver.Address{Kind: deliver.TSSegment, Run: a.Run, N: a.N}
+	}
+	out := format.Segment{URI: a.String(), Gap: v.Gap}
+	if v.Gap || r.rendition == nil {
+		d := r.period.Run.SegmentDuration
+		out.Duration, out.Time = d, time.Unix(0, v.N*int64(d))
+		return out
+	}
+	scale := r.rendition.Track.TimeScale
+	out.Duration, out.Time = media.ToDuration(v.Duration, scale), presentation.At(v.Start, scale)
+	if s.shape == pictures {
+		// One entry per segment, so that they count as the segments do. Without a key frame there is no picture to show.
+		out.Length, out.Gap = v.Key, v.Key == 0
+	}
+	return out
+}
