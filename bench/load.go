@@ -71,6 +71,34 @@ func publishClip(ctx context.Context, url string, c *clip, offset time.Duration)
 	return err
 }
 
+// departures says when each picture was made. Marks carry whole milliseconds, which is too coarse where a
+// millisecond is the bar; publisher and probes are one process, so they can share a clock.
+var departures times
+
+type times struct {
+	mu sync.Mutex
+	at map[testpattern.Mark]time.Time
+}
+
+func (d *times) note(f *media.Frame) {
+	if mark, ok := testpattern.ReadSEI(f.Data, media.H264); ok {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.at == nil || len(d.at) > 100_000 {
+			d.at = map[testpattern.Mark]time.Time{}
+		}
+		d.at[mark] = time.Now()
+	}
+}
+
+// since is how long a picture was on its way.
+func (d *times) since(m testpattern.Mark, now time.Time) (time.Duration, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at, ok := d.at[m]
+	return now.Sub(at), ok
+}
+
 // publishPattern sends the live test pattern, whose marks carry the time of sending.
 func publishPattern(ctx context.Context, url string, bitrate int) error {
 	src, err := testpattern.New(testpattern.Options{Bitrate: bitrate, Audio: true})
@@ -83,6 +111,7 @@ func publishPattern(ctx context.Context, url string, bitrate int) error {
 	go func() {
 		defer close(frames)
 		_ = src.Run(ctx, func(f media.Frame) error { // ends with ctx
+			departures.note(&f)
 			select {
 			case frames <- f:
 				return nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -161,6 +162,7 @@ type probe struct {
 	wg     sync.WaitGroup
 	mu     sync.Mutex
 	tally  []*testpattern.Tally
+	took   []time.Duration // of all pictures that arrived, over all probes
 }
 
 func startProbes(ctx context.Context, p *peer, flvURL string) *probe {
@@ -171,8 +173,13 @@ func startProbes(ctx context.Context, p *peer, flvURL string) *probe {
 		see := func(t []media.Track, f media.Frame) error {
 			if media.Find(t, f.Track).Kind == media.Video {
 				if mark, ok := testpattern.ReadSEI(f.Data, media.H264); ok {
+					now := time.Now()
+					took, known := departures.since(mark, now)
 					w.mu.Lock()
-					w.tally[i].Add(mark, time.Now())
+					w.tally[i].Add(mark, now)
+					if known {
+						w.took = append(w.took, took)
+					}
 					w.mu.Unlock()
 				}
 			}
@@ -197,24 +204,23 @@ func (w *probe) reset() {
 	for i := range w.tally {
 		*w.tally[i] = testpattern.Tally{}
 	}
+	w.took = nil
 }
 
 func (w *probe) add(f figures) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var p50, p99 []float64
 	for _, t := range w.tally {
 		r := t.Report()
 		f["missing"] += float64(r.Missing)
 		if r.Frames == 0 {
 			f["missing"] += 1e6 // a probe that saw nothing must not pass for a perfect one
 		}
-		p50 = append(p50, float64(r.LatencyP50)/1e6)
-		p99 = append(p99, float64(r.LatencyP99)/1e6)
 	}
-	sort.Float64s(p50)
-	sort.Float64s(p99)
-	f["p50_ms"], f["p99_ms"] = middle(p50), p99[len(p99)-1]
+	if n := len(w.took); n > 0 {
+		slices.Sort(w.took)
+		f["p50_ms"], f["p99_ms"] = float64(w.took[n/2])/1e6, float64(w.took[n*99/100])/1e6
+	}
 }
 
 func playFLV(ctx context.Context, url string, see func([]media.Track, media.Frame) error) error {

@@ -53,7 +53,7 @@ func recorded(n, rate int, size [2]int) func(context.Context, *bench, *peer) (fi
 			return nil, err
 		}
 		took := time.Since(began)
-		spent, wrote := (p.cpu()-cpu).Seconds(), p.io().minus(io)
+		spent, wrote := (p.cpu() - cpu).Seconds(), p.io().minus(io)
 		media := float64(n) * c.bytesPerSecond() * took.Seconds()
 		f := figures{
 			"cpu_share": spent / took.Seconds(), "mib_per_stream": float64(p.memory()-idle) / mib / float64(n),
