@@ -20,6 +20,7 @@ type Watch struct {
 	Audio   *WatchCodec       `json:"audio,omitempty"`
 	Outputs map[string]Output `json:"outputs" doc:"whep, flv, hls, dash: whether this stream can be had that way"`
 	IsOwner bool              `json:"is_owner"`
+	Pass    string            `json:"pass,omitempty" doc:"Of an owner who has no key at hand, for a stream that is played by key: goes where the key goes, for a day"`
 
 	DVRS     float64    `json:"dvr_s,omitempty" doc:"How far back one can rewind"`
 	PastFrom *time.Time `json:"past_from,omitempty" doc:"The oldest footage"`
@@ -95,12 +96,14 @@ func (a *API) watch(ctx context.Context, in *watchInput) (*watchOutput, error) {
 	}
 	c := callerOf(ctx)
 	owner := c.known && c.identity.Allows(access.ScopeStreamsWrite)
-	if a.deps.MayWatch != nil && !owner {
-		if err := a.deps.MayWatch(ctx, name, in.Key, c.remote.Addr()); err != nil {
+	out := &watchOutput{Origin: "*", Body: Watch{Name: name, State: "idle", Tracks: []Track{}, Outputs: map[string]Output{}, IsOwner: owner}}
+	if a.deps.MayWatch != nil {
+		if err := a.deps.MayWatch(ctx, name, in.Key, c.remote.Addr()); err != nil && !owner {
 			return nil, err
+		} else if err != nil {
+			out.Body.Pass = a.deps.Access.Pass(name, passLife)
 		}
 	}
-	out := &watchOutput{Origin: "*", Body: Watch{Name: name, State: "idle", Tracks: []Track{}, Outputs: map[string]Output{}, IsOwner: owner}}
 	w := &out.Body
 	if err := a.past(ctx, w); err != nil {
 		return nil, err
@@ -123,6 +126,9 @@ func (a *API) watch(ctx context.Context, in *watchInput) (*watchOutput, error) {
 	w.Outputs = outputs(s.Tracks, a.deps.System.FFmpeg().Available, a.deps.System.Ports().WebRTC != 0)
 	return out, nil
 }
+
+// passLife is how long an owner's pass lasts.
+const passLife = 24 * time.Hour
 
 // past says how far back a stream can be watched.
 func (a *API) past(ctx context.Context, w *Watch) error {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"weir/internal/app/live"
+	"weir/internal/control/access"
 	"weir/internal/fault"
 	"weir/internal/health"
 	"weir/internal/media"
@@ -58,6 +59,16 @@ func TestWatchByKey(t *testing.T) {
 		}
 	})
 	w.do(http.MethodGet, base+"/watch/live%2Fsecret", "", nil).expect(http.StatusUnauthorized, "key_missing")
+	var own Watch
+	w.do(http.MethodGet, base+"/watch/live%2Fsecret", w.admin, nil).expect(http.StatusOK, "").into(&own)
+	if _, err := w.access.CheckKey(t.Context(), own.Pass, "live/secret", access.ActionPlay); err != nil {
+		t.Errorf("the owner's pass %q: %v", own.Pass, err)
+	}
+	if _, err := w.access.CheckKey(t.Context(), own.Pass, "live/other", access.ActionPlay); err == nil {
+		t.Error("the pass opens another stream")
+	}
+	w.do(http.MethodGet, base+"/watch/live%2Fsecret?key=right", w.admin, nil).expect(http.StatusOK, "").into(&own)
+	w.do(http.MethodGet, base+"/watch/live%2Fopen", w.admin, nil).expect(http.StatusOK, "").into(&own)
 	w.do(http.MethodGet, base+"/watch/live%2Fsecret?key=right", "", nil).expect(http.StatusOK, "")
 	w.do(http.MethodGet, base+"/watch/live%2Fsecret", w.admin, nil).expect(http.StatusOK, "")
 	a := w.do(http.MethodGet, base+"/watch/live%2Fopen", "", nil).expect(http.StatusOK, "")
