@@ -1,6 +1,6 @@
 # make run    build and start Weir        make test   install what tests need and run all of them
 # make check  format, vet, floors, docs   make bench  side by side with peers       make fuzz T=10m
-.PHONY: run build test test-peers screenshots check web-test bench fuzz show clean
+.PHONY: run build test test-peers screenshots check web-test bench fuzz show soak clean
 SHELL := /bin/bash
 GO := go
 T ?= 10m
@@ -53,6 +53,12 @@ fuzz:
 show:
 	@sh scripts/build
 	@WEIR_LONG=1 $(GO) test -count 1 -v -timeout 60m -run 'TestShow_$(subst .,_,$(L))_' ./...
+
+# The long forms of all lines, or of one: make soak L=3.2
+soak:
+	@sh scripts/test-deps
+	@sh scripts/build
+	@L=$(L) sh scripts/soak
 
 clean:
 	rm -rf bin internal/console/dist/assets internal/console/dist/*.html.* internal/console/dist/.built
