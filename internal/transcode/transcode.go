@@ -30,14 +30,16 @@ type Config struct {
 	FFmpeg    string // path of the program; empty: looked up on PATH
 	Jobs      int    // conversions at once (default 64)
 	Snapshots int    // pictures made at once (default 1)
+	Sheets    int    // sheets of pictures made at once (default 1)
 }
 
 // Engine runs FFmpeg.
 type Engine struct {
-	cfg   Config
-	log   *slog.Logger
-	jobs  chan struct{}
-	snaps chan struct{}
+	cfg    Config
+	log    *slog.Logger
+	jobs   chan struct{}
+	snaps  chan struct{}
+	sheets chan struct{}
 
 	mu     sync.Mutex
 	info   Info
@@ -51,7 +53,7 @@ type Engine struct {
 type counters struct {
 	running                   atomic.Int64
 	restarts, failed, refused atomic.Uint64
-	pictures                  atomic.Uint64
+	pictures, sheets          atomic.Uint64
 }
 
 // Stats are the engine's figures.
@@ -61,6 +63,7 @@ type Stats struct {
 	Failed            uint64 // conversions given up
 	Refused           uint64 // for lack of FFmpeg or over the limit
 	Pictures          uint64 // made
+	Sheets            uint64 // made
 	PicturesRemembers int    // streams whose last picture is kept
 }
 
@@ -72,8 +75,12 @@ func New(cfg Config, log *slog.Logger) *Engine {
 	if cfg.Snapshots == 0 {
 		cfg.Snapshots = 1
 	}
+	if cfg.Sheets == 0 {
+		cfg.Sheets = 1
+	}
 	return &Engine{
 		cfg: cfg, log: log, jobs: make(chan struct{}, cfg.Jobs), snaps: make(chan struct{}, cfg.Snapshots),
+		sheets:   make(chan struct{}, cfg.Sheets),
 		pictures: pictures{shots: map[*hub.Stream]*shot{}},
 	}
 }
@@ -83,7 +90,7 @@ func (e *Engine) Stats() Stats {
 	c := &e.count
 	return Stats{
 		Running: c.running.Load(), Restarts: c.restarts.Load(), Failed: c.failed.Load(), Refused: c.refused.Load(),
-		Pictures: c.pictures.Load(), PicturesRemembers: e.pictures.len(),
+		Pictures: c.pictures.Load(), Sheets: c.sheets.Load(), PicturesRemembers: e.pictures.len(),
 	}
 }
 

@@ -47,7 +47,7 @@ func (s *Server) serveGrowing(w http.ResponseWriter, r *http.Request, a *ask, d 
 	d.begin(w)
 	defer d.end()
 	err := g.run(r.Context())
-	s.scanned.Add(g.walk.scan.read)
+	s.scanned.Add(g.walk.scan.Read)
 	switch {
 	case err == nil && !g.begun:
 		return errNoFootage
@@ -171,7 +171,7 @@ func (g *grower) take(ctx context.Context, p *portion) error {
 	for k := range p.samples {
 		s := &p.samples[k]
 		dts := max(s.dts+base, 0)
-		g.frames = append(g.frames, media.Frame{Key: s.Key, DTS: dts, PTS: max(s.pts+base, 0), Duration: int64(s.Duration), Data: data[s.at-from:][:s.Size]})
+		g.frames = append(g.frames, media.Frame{Key: s.Key, DTS: dts, PTS: max(s.pts+base, 0), Duration: int64(s.Duration), Data: data[s.At-from:][:s.Size]})
 	}
 	g.seq++
 	g.chunk = cmaf.AppendChunk(g.chunk[:0], &cmaf.Chunk{TrackID: uint32(i + 1), Sequence: g.seq, Frames: g.frames})
@@ -192,16 +192,16 @@ func (g *grower) read(ctx context.Context, p *portion) (data []byte, from int64,
 	}
 	defer rd.Close()
 	last := &p.samples[len(p.samples)-1]
-	from, to := p.samples[0].at, last.at+int64(last.Size)
+	from, to := p.samples[0].At, last.At+int64(last.Size)
 	if rd.File() == nil {
-		var all scanner
-		if err := all.collect(ctx, rd); err != nil {
+		all, err := collect(ctx, rd)
+		if err != nil {
 			return nil, 0, err
 		}
-		if to > int64(len(all.buf)) {
+		if to > int64(len(all)) {
 			return nil, 0, errSegment
 		}
-		return all.buf, 0, nil
+		return all, 0, nil
 	}
 	if to-from > mostInMem || from > to {
 		return nil, 0, errSegment

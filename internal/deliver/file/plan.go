@@ -108,10 +108,10 @@ func build(ctx context.Context, footage Footage, name string, snap *timeline.Sna
 	w := &walk{footage: footage, name: name, want: want, key: key, take: b.take}
 	b.plan.movie = &mp4.Movie{}
 	if err := w.advance(ctx, snap); err != nil {
-		return nil, w.scan.read, err
+		return nil, w.scan.Read, err
 	}
 	if !w.any {
-		return nil, w.scan.read, errNoFootage
+		return nil, w.scan.Read, errNoFootage
 	}
 	b.plan.begin = w.begin
 	start := int64(0)
@@ -131,7 +131,7 @@ func build(ctx context.Context, footage Footage, name string, snap *timeline.Sna
 	}
 	b.plan.movie.SetCreated(b.plan.begin)
 	b.plan.movie.Finish()
-	return b.plan, w.scan.read, nil
+	return b.plan, w.scan.Read, nil
 }
 
 // edits says what of the track is shown when, if that is not all of it from the beginning. start and stop are those of
@@ -223,7 +223,7 @@ func (b *builder) place(p *portion) error {
 		return errChanges
 	}
 	x := part{n: p.n, from: from, at: uint32(len(b.plan.places)), out: b.plan.movie.Payload()}
-	at, n, was := p.samples[0].at, int64(0), int64(0)
+	at, n, was := p.samples[0].At, int64(0), int64(0)
 	flush := func() {
 		if n > 0 {
 			b.plan.places = binary.AppendUvarint(b.plan.places, uint64(at-was))
@@ -234,12 +234,12 @@ func (b *builder) place(p *portion) error {
 	total := int64(0)
 	for i := range p.samples {
 		s := &p.samples[i]
-		if s.at != at+n {
+		if s.At != at+n {
 			flush()
-			if s.at < was {
+			if s.At < was {
 				return errSegment
 			}
-			at, n = s.at, 0
+			at, n = s.At, 0
 		}
 		n += int64(s.Size)
 		total += int64(s.Size)

@@ -242,12 +242,10 @@ func (d *download) source(ctx context.Context, rd *timeline.Reader) (*source, er
 	if src.f != nil {
 		return src, nil
 	}
-	var all scanner
-	if err := all.collect(ctx, rd); err != nil {
-		return nil, err
-	}
-	src.memory, src.size = all.buf, int64(len(all.buf))
-	return src, nil
+	var err error
+	src.memory, err = collect(ctx, rd)
+	src.size = int64(len(src.memory))
+	return src, err
 }
 
 func (s *source) stretch(at, n int64) error {

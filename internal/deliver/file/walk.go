@@ -21,7 +21,7 @@ const (
 
 // placed is a sample on the clip's clock, which is 0 at the key frame that the clip begins with.
 type placed struct {
-	scanned
+	mp4.Located
 	dts, pts int64 // ticks of the lane's header
 }
 
@@ -57,7 +57,7 @@ type walk struct {
 	take    func(ctx context.Context, p *portion) error
 	fits    func(run *timeline.RunView, chosen choice) bool // whether a further run can go into the same file; nil: every one
 
-	scan    scanner
+	scan    mp4.Scanner
 	out     []placed
 	runID   uint64
 	lastN   int64
@@ -154,13 +154,17 @@ func (w *walk) row(ctx context.Context, run uint64, r row) error {
 	return nil
 }
 
-func (w *walk) samples(ctx context.Context, run uint64, l *lane, n int64) ([]scanned, error) {
+func (w *walk) samples(ctx context.Context, run uint64, l *lane, n int64) ([]mp4.Located, error) {
 	rd, err := w.footage.OpenSegment(ctx, w.name, run, l.name, n)
 	if err != nil {
 		return nil, err
 	}
 	defer rd.Close()
-	return w.scan.scan(ctx, rd, l.head)
+	r, size, err := content(ctx, rd)
+	if err != nil {
+		return nil, err
+	}
+	return w.scan.Scan(r, size, l.head)
 }
 
 // beginPiece finds the key frame that a stretch begins with and sets the clock. It returns the rows from there on, nil if
@@ -250,7 +254,7 @@ func (w *walk) open(run uint64, lanes []*lane, zero time.Time) {
 }
 
 // place puts the samples that belong into the clip onto its clock, in w.out.
-func (w *walk) place(l *lane, samples []scanned) {
+func (w *walk) place(l *lane, samples []mp4.Located) {
 	w.out = w.out[:0]
 	last := len(samples)
 	if !w.want.To.IsZero() {
@@ -262,7 +266,7 @@ func (w *walk) place(l *lane, samples []scanned) {
 	}
 	for i := range samples[:last] {
 		s := &samples[i]
-		p := placed{scanned: *s, dts: s.DTS - l.zero + l.shift}
+		p := placed{Located: *s, dts: s.DTS - l.zero + l.shift}
 		p.pts = p.dts + int64(s.CTS)
 		if !l.wants(&p, w.key) {
 			continue
