@@ -36,9 +36,6 @@ func TestEscapedNamesAreKeysOfTheirOwn(t *testing.T) {
 }
 
 func FuzzCheckKey(f *testing.F) {
-	for _, s := range []string{"a/b.mp4", "../x", "a//b", "%2F", "%2", "", "a\x00", strings.Repeat("x", 256)} {
-		f.Add(s)
-	}
 	f.Fuzz(func(t *testing.T, key string) {
 		if CheckKey(key) == nil && (strings.Contains(key, "..") || strings.HasPrefix(key, "/") || strings.ContainsAny(key, "\\\x00~: ")) {
 			t.Errorf("%q is a key", key)
