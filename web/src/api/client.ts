@@ -23,6 +23,7 @@ interface Problem {
 const root = "/api/v1";
 
 export const streamPath = (name: string) => `/streams/${encodeURIComponent(name)}`;
+export const timelinePath = (name: string) => `/timelines/${encodeURIComponent(name)}`;
 
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   let res: Response;
@@ -51,6 +52,7 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
 export const get = <T>(path: string) => call<T>("GET", path);
 export const post = <T>(path: string, body: unknown = {}) => call<T>("POST", path, body);
 export const put = <T>(path: string, body: unknown) => call<T>("PUT", path, body);
+export const patch = <T>(path: string, body: unknown) => call<T>("PATCH", path, body);
 export const del = (path: string) => call<void>("DELETE", path);
 
 /** All pages of a list, up to a bound no console can show anyway. */

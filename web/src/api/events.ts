@@ -13,6 +13,11 @@ const types = [
   "publish.refused",
   "session.opened",
   "session.closed",
+  "recording.started",
+  "recording.finished",
+  "recording.deleted",
+  "storage.alarm",
+  "storage.ok",
   "system.tick",
 ];
 

@@ -1,19 +1,32 @@
-import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import {
+  keepPreviousData,
+  type QueryClient,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
 import { useEffect } from "react";
-import { type ApiError, get, list, maybe, streamPath } from "./client";
+import { writeMoment } from "../lib/moment";
+import { type ApiError, get, list, maybe, streamPath, timelinePath } from "./client";
 import { onEvent } from "./events";
 import type {
   Attempt,
   History,
   Key,
+  Page,
   PublishInfo,
+  Recording,
   Relay,
   ServerEvent,
   Session,
   SessionInfo,
+  Storage,
   Stream,
   SystemInfo,
   TestSource,
+  Timeline,
+  TimelineRange,
   Token,
   Webhook,
 } from "./types";
@@ -80,6 +93,65 @@ export const useTestSources = () =>
 export const useRelays = (kind: "pulls" | "pushes") =>
   useQuery({ queryKey: [kind], queryFn: () => list<Relay>(`/${kind}`), refetchInterval: 2000 });
 
+export interface RecordingFilter {
+  q?: string;
+  stream?: string;
+  state?: string;
+}
+
+function asked(filter: RecordingFilter): string {
+  const q = new URLSearchParams({ limit: "100" });
+  for (const [name, value] of Object.entries(filter)) if (value) q.set(name, value);
+  return q.toString();
+}
+
+/** Recordings page by page: there may be tens of thousands. */
+export const useRecordings = (filter: RecordingFilter) =>
+  useInfiniteQuery({
+    queryKey: ["recordings", "pages", filter],
+    queryFn: ({ pageParam }) =>
+      get<Page<Recording>>(
+        `/recordings?${asked(filter)}${pageParam && `&cursor=${encodeURIComponent(pageParam)}`}`,
+      ),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.next_cursor || undefined,
+    placeholderData: keepPreviousData,
+    refetchInterval: 10_000,
+  });
+
+/** What is being recorded now; an older server has no such list, and then nothing is. */
+export const useRunning = () =>
+  useQuery({
+    queryKey: ["recordings", "running"],
+    queryFn: async () => (await maybe(list<Recording>("/recordings?state=running&limit=200"))) ?? [],
+    refetchInterval: 5000,
+  });
+
+export const useTimelines = () =>
+  useQuery({
+    queryKey: ["timelines"],
+    queryFn: async () => (await maybe(list<Timeline>("/timelines?limit=200"))) ?? [],
+    refetchInterval: 15_000,
+  });
+
+/** Spans, gaps and pins of a part of one stream's past. */
+export const useTimeline = (name: string, from: number, to: number, on = true) =>
+  useQuery({
+    queryKey: ["timeline", name, from, to],
+    queryFn: () =>
+      maybe(get<TimelineRange>(`${timelinePath(name)}?from=${writeMoment(from)}&to=${writeMoment(to)}`)),
+    enabled: on,
+    placeholderData: keepPreviousData,
+    refetchInterval: to > Date.now() ? 10_000 : false,
+  });
+
+export const useStorage = (every = 30_000) =>
+  useQuery({
+    queryKey: ["storage"],
+    queryFn: () => maybe(get<Storage>("/storage")),
+    refetchInterval: every,
+  });
+
 /** A change, after which the named lists are asked again. */
 export function useChange<V, R>(change: (v: V) => Promise<R>, ...lists: string[]) {
   const client = useQueryClient();
@@ -100,6 +172,10 @@ export function followEvents(client: QueryClient): () => void {
     if (e.type === "system.tick") return;
     if (e.type === "stream.updated") return;
     if (e.type.startsWith("stream.")) void client.invalidateQueries({ queryKey: ["streams"] });
+    if (e.type.startsWith("recording."))
+      for (const key of ["recordings", "timeline", "timelines"])
+        void client.invalidateQueries({ queryKey: [key] });
+    if (e.type.startsWith("storage.")) void client.invalidateQueries({ queryKey: ["storage"] });
     if (e.type.startsWith("session.")) void client.invalidateQueries({ queryKey: ["sessions", name] });
     if (e.type === "publish.refused") void client.invalidateQueries({ queryKey: ["attempts", name] });
     if (name) void client.invalidateQueries({ queryKey: ["stream", name] });

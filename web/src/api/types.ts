@@ -185,3 +185,72 @@ export interface ServerEvent {
   timestamp: string;
   data: Record<string, unknown>;
 }
+
+/** A named range of a timeline, which retention leaves alone. */
+export interface Recording {
+  id: string;
+  stream: string;
+  kind: "recording" | "clip" | "hold" | "event";
+  title: string;
+  state: "running" | "finished";
+  from: string;
+  to: string | null;
+  until: string | null;
+  bytes: number;
+  duration_s: number;
+  by?: string;
+  created: string;
+  /** No gaps. */
+  complete: boolean;
+  hls: string;
+  dash: string;
+  mp4: string;
+  watch: string;
+}
+
+/** What there is of one stream's past. keep_s: 0 is the live window only, less than 0 for ever. */
+export interface Timeline {
+  name: string;
+  from?: string | null;
+  to?: string | null;
+  bytes: number;
+  files: number;
+  held_bytes: number;
+  live: boolean;
+  recording: boolean;
+  keep_s: number;
+  keep_bytes: number;
+}
+
+export interface TimelineRange {
+  name: string;
+  from: string;
+  to: string;
+  spans:
+    | { from: string; to: string; run: number; bytes: number; live: boolean; held: boolean; end: string }[]
+    | null;
+  gaps: { from: string; to: string; cause: string }[] | null;
+  pins: Recording[] | null;
+}
+
+export interface Volume {
+  dir: string;
+  state: "ok" | "full" | "failed" | "readonly";
+  cause: string;
+  total: number;
+  free: number;
+  used: number;
+  held: number;
+  bytes_per_day: number;
+  full_in_days: number | null;
+  since: string;
+  /** Segments that could not be recorded. */
+  lost: number;
+  sync_max_ms: number;
+}
+
+export interface Storage {
+  volumes: Volume[] | null;
+  keep: { dvr_s: number; total_bytes: number; min_free: number };
+  timelines: number;
+}

@@ -10,6 +10,10 @@ import { Shell } from "./Shell";
 const Live = lazy(() => import("./pages/Live"));
 const StreamRoute = lazy(() => import("./pages/StreamRoute"));
 const Relays = lazy(() => import("./pages/Relays"));
+const Recordings = lazy(() => import("./pages/Recordings"));
+const Timelines = lazy(() => import("./pages/Timelines"));
+const TimelineRoute = lazy(() => import("./pages/Timeline"));
+const Storage = lazy(() => import("./pages/Storage"));
 const Access = lazy(() => import("./pages/Access"));
 const System = lazy(() => import("./pages/System"));
 
@@ -41,6 +45,10 @@ function SignedIn() {
             <Route path="/live" component={Live} />
             <Route path="/live/*" component={StreamRoute} />
             <Route path="/relays" component={Relays} />
+            <Route path="/recordings" component={Recordings} />
+            <Route path="/timelines" component={Timelines} />
+            <Route path="/timelines/*" component={TimelineRoute} />
+            <Route path="/storage" component={Storage} />
             <Route path="/access" component={Access} />
             <Route path="/system" component={System} />
             <Route>

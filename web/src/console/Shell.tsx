@@ -3,6 +3,7 @@ import { useHotkeys } from "@mantine/hooks";
 import {
   IconBroadcast,
   IconDeviceDesktop,
+  IconHistory,
   IconKey,
   IconLanguage,
   IconLogout,
@@ -25,9 +26,11 @@ import { LevelLine } from "./parts/LevelLine";
 import { Logo } from "./parts/Logo";
 import { PasswordModal } from "./parts/PasswordModal";
 import { SearchModal } from "./parts/SearchModal";
+import { StorageAlarm } from "./parts/StorageAlarm";
 
 const rooms = [
   { to: "/live", key: "nav.live", icon: IconBroadcast, also: ["/relays"] },
+  { to: "/recordings", key: "nav.recordings", icon: IconHistory, also: ["/timelines", "/storage"] },
   { to: "/access", key: "nav.access", icon: IconKey, also: [] },
   { to: "/system", key: "nav.system", icon: IconServer2, also: [] },
 ] as const;
@@ -59,6 +62,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <div className="column">
         <TopBar onSearch={() => setSearch(true)} />
         <FirstPassword />
+        <StorageAlarm />
         <main id="content" tabIndex={-1}>
           {children}
         </main>

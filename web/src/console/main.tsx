@@ -5,6 +5,7 @@ import "../theme/stream.css";
 import "./console.css";
 import "./stream.css";
 import "./publish.css";
+import "./past.css";
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";

@@ -29,3 +29,16 @@ export function readStreamPath(pathname: string): StreamPlace | undefined {
     return undefined; // a stray percent sign
   }
 }
+
+export const timelinePage = (name: string) =>
+  `/timelines/${name.split("/").map(encodeURIComponent).join("/")}`;
+
+/** The stream of a timeline's page, from the address bar's path. */
+export function readTimelinePath(pathname: string): string | undefined {
+  const rest = pathname.match(/^\/console\/timelines\/(.+?)\/*$/)?.[1];
+  try {
+    return rest && decodeURIComponent(rest);
+  } catch {
+    return undefined; // a stray percent sign
+  }
+}

@@ -1,13 +1,23 @@
 import "../player/element";
 import "./embed.css";
 
-/** /live/show/embed: nothing but the player, as large as the frame. ?mode= asks for one engine, ?muted, ?autoplay=off. */
+/** /live/show/embed: nothing but the player, as large as the frame. ?mode= asks for one engine, ?muted, ?autoplay=off; ?at= begins at a time, ?from=&to= plays a range of the past. */
 const name = decodeURIComponent(location.pathname.replace(/\/embed\/?$/, "").replace(/^\//, ""));
 const query = new URLSearchParams(location.search);
 const player = document.createElement("weir-player");
 player.setAttribute("src", name);
 player.setAttribute("hotkeys", "page");
-for (const attribute of ["mode", "latency", "muted", "autoplay", "playback-key", "lang"]) {
+for (const attribute of [
+  "mode",
+  "latency",
+  "muted",
+  "autoplay",
+  "playback-key",
+  "lang",
+  "at",
+  "from",
+  "to",
+]) {
   const value = query.get(attribute === "playback-key" ? "key" : attribute);
   if (value !== null) player.setAttribute(attribute, value);
 }

@@ -28,6 +28,8 @@ export interface View {
   skipped: Partial<Record<EngineName, Reason>>;
   error?: Reason;
   info?: WatchInfo;
+  /** What plays is not live: the viewer went back, or the address asked for a time. */
+  past?: boolean;
 }
 
 export interface Brain {

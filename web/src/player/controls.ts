@@ -1,19 +1,22 @@
 import { drawing, el, label, setText } from "./dom";
 import { icon } from "./icons";
+import { Scrub, type ScrubCommands, type ScrubLook } from "./scrub";
 import type { Translate } from "./strings";
 
 /** The control bar and what lies over the picture. It knows no engine: it is told what to show and tells what was pressed. */
 
-export interface Commands {
+export type MenuKind = "latency" | "quality" | "speed" | "more";
+
+export interface Commands extends ScrubCommands {
   toggle(): void;
-  goLive(): void;
   mute(): void;
   volume(v: number): void;
   seek(to: number): void;
   pip(): void;
   fullscreen(): void;
-  openMenu(kind: "latency" | "quality", opener: HTMLElement): void;
+  openMenu(kind: MenuKind, opener: HTMLElement): void;
   openSheet(kind: "stats" | "help"): void;
+  openJump(opener: HTMLElement): void;
   unmute(): void;
   again(): void;
   copyDetails(): void;
@@ -29,12 +32,23 @@ export interface Look {
   latencyText: string;
   qualityText: string;
   window?: { start: number; end: number; at: number };
+  /** The bar of time, where there is a past. */
+  scrub?: ScrubLook;
+  /** The moment on screen, as a clock shows it. */
+  time: string;
+  /** What plays is not live. */
+  past: boolean;
+  /** There is no live to go to. */
+  closed: boolean;
+  speedText: string;
   fullscreen: boolean;
   pip: boolean;
   tapForSound: boolean;
   tapToPlay: boolean;
   notice: string;
-  overlay: { kind: "none" | "starting" | "waiting" } | { kind: "error"; text: string; code: string };
+  overlay:
+    | { kind: "none" | "starting" | "waiting" | "seeking" }
+    | { kind: "error"; text: string; code: string };
   waitingText: string;
   title: string;
 }
@@ -43,9 +57,11 @@ export class Controls {
   readonly root: HTMLElement;
   private readonly t: Translate;
   private readonly parts = new Map<string, HTMLElement>();
+  private readonly scrub: Scrub;
 
   constructor(t: Translate, commands: Commands) {
     this.t = t;
+    this.scrub = new Scrub(t, commands);
     this.root = el("div", { class: "controls" });
     this.root.append(this.overlay(commands), this.top(commands), this.bar(commands));
   }
@@ -72,28 +88,43 @@ export class Controls {
     vol.setAttribute("aria-label", this.t("volume"));
     vol.addEventListener("input", () => c.volume(Number(vol.value)));
     const live = this.button("live", c.goLive, "livebtn text");
-    live.append(el("span", { class: "dot" }), this.keep("liveText", el("span")));
-    const latency = this.button("latency", () => c.openMenu("latency", latency), "text");
-    const quality = this.button("quality", () => c.openMenu("quality", quality), "text wide");
-    for (const b of [latency, quality]) {
-      b.setAttribute("aria-haspopup", "menu");
-      b.setAttribute("aria-expanded", "false");
-    }
+    live.append(
+      el("span", { class: "dot" }),
+      this.keep("liveText", el("span")),
+      this.keep("goLive", el("span", { class: "wide" })),
+    );
     const row = el(
       "div",
       { class: "row" },
       this.button("play", c.toggle),
       live,
+      this.jump(c),
       el("div", { class: "vol" }, this.button("mute", c.mute), vol),
       el("span", { class: "gap" }),
-      latency,
-      quality,
+      this.menuButton(c, "speed", "text wide"),
+      this.menuButton(c, "latency", "text wide"),
+      this.menuButton(c, "quality", "text wide"),
       this.button("info", () => c.openSheet("stats"), "wide"),
-      this.button("help", () => c.openSheet("help"), "wide"),
+      this.button("help", () => c.openSheet("help"), "wide help"),
+      this.menuButton(c, "more", "slim"),
       this.button("pip", c.pip, "nopip"),
       this.button("full", c.fullscreen),
     );
-    return el("div", { class: "bar", part: "bar" }, dvr, row);
+    return el("div", { class: "bar", part: "bar" }, dvr, this.scrub.root, row);
+  }
+
+  private menuButton(c: Commands, kind: MenuKind, klass: string): HTMLElement {
+    const b = this.button(kind, () => c.openMenu(kind, b), klass);
+    b.setAttribute("aria-haspopup", "menu");
+    b.setAttribute("aria-expanded", "false");
+    return b;
+  }
+
+  private jump(c: Commands): HTMLElement {
+    const b = this.button("time", () => c.openJump(b), "text time");
+    b.setAttribute("aria-haspopup", "dialog");
+    b.setAttribute("aria-expanded", "false");
+    return b;
   }
 
   private top(c: Commands): HTMLElement {
@@ -162,6 +193,7 @@ export class Controls {
     this.icon("pip", "pip", t("pip"), "p");
     this.icon("info", "info", t("stats"), "i");
     this.icon("help", "keys", t("help"), "?");
+    this.icon("more", "more", t("more"));
     this.part("pip").hidden = !look.pip;
     this.slider("vol", 0, 1, look.muted ? 0 : look.volume);
     this.liveButton(look);
@@ -170,7 +202,10 @@ export class Controls {
     setText(this.part("quality"), look.qualityText);
     label(this.part("quality"), `${t("quality")}: ${look.qualityText}`);
     this.part("quality").hidden = look.qualityText === "";
-    this.part("dvr").hidden = !look.window;
+    this.part("latency").hidden = look.past;
+    this.timeRow(look);
+    this.part("dvr").hidden = !look.window || look.scrub !== undefined;
+    this.scrub.show(look.scrub);
     if (look.window) this.slider("dvr", look.window.start, look.window.end, look.window.at);
     this.part("sound").hidden = !look.tapForSound;
     this.part("note").hidden = look.notice === "";
@@ -178,10 +213,20 @@ export class Controls {
     this.overlays(look);
   }
 
+  private timeRow(look: Look): void {
+    const { t } = this;
+    this.part("time").hidden = !look.scrub;
+    setText(this.part("time"), look.time);
+    label(this.part("time"), `${t("jump")}: ${look.time}`, "t");
+    this.part("speed").hidden = !look.past;
+    setText(this.part("speed"), look.speedText);
+    label(this.part("speed"), `${t("speed")}: ${look.speedText}`);
+  }
+
   private overlays(look: Look): void {
     const o = look.overlay;
-    this.part("waiting").hidden = o.kind !== "waiting" && o.kind !== "starting";
-    setText(this.part("waitText"), look.waitingText);
+    this.part("waiting").hidden = o.kind !== "waiting" && o.kind !== "starting" && o.kind !== "seeking";
+    setText(this.part("waitText"), o.kind === "seeking" ? "" : look.waitingText);
     this.part("error").hidden = o.kind !== "error";
     if (o.kind === "error") {
       setText(this.part("errText"), o.text);
@@ -194,14 +239,16 @@ export class Controls {
   private liveButton(look: Look): void {
     const { t } = this;
     const b = this.part("live");
+    b.hidden = look.closed;
     const behind = look.behind > 3;
     b.classList.toggle("edge", look.live && !behind);
     const time = clock(look.behind);
-    setText(this.part("liveText"), behind ? `−${time}  ${t("goLive")}` : t("live"));
+    setText(this.part("liveText"), behind ? `−${time}` : t("live"));
+    setText(this.part("goLive"), behind ? t("goLive") : "");
     label(b, behind ? `${t("goLive")}, ${t("behind", { time })}` : t("live"), "L");
   }
 
-  private icon(name: string, drawingName: Parameters<typeof icon>[0], text: string, key: string): void {
+  private icon(name: string, drawingName: Parameters<typeof icon>[0], text: string, key?: string): void {
     const b = this.part(name);
     if (b.dataset.icon !== drawingName) {
       b.dataset.icon = drawingName;

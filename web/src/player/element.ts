@@ -1,13 +1,32 @@
 import { copyText } from "../lib/clipboard";
+import { clockText, clockWithin, localValue, readLocal, writeMoment } from "../lib/moment";
 import { type Brain, Director, type Mode, modes, type View } from "./brain";
-import { type Commands, Controls, type Look } from "./controls";
+import { type Commands, Controls, type Look, type MenuKind } from "./controls";
 import { el } from "./dom";
-import { bufferedEnd, type Engine, type EngineName, type EngineStats, engineNames } from "./engine";
+import {
+  bufferedEnd,
+  type Engine,
+  type EngineContext,
+  type EngineName,
+  type EngineStats,
+  engineNames,
+} from "./engine";
 import { type Keys, keyAction } from "./keys";
 import { canDecode, codecsOf, LazyEngine } from "./lazy";
 import { recall, remember } from "./memory";
-import { latencyChoices, qualityChoices, qualityText, reasonText, secondsText, statRows } from "./menus";
+import {
+  latencyChoices,
+  moreChoices,
+  qualityChoices,
+  qualityText,
+  reasonText,
+  secondsText,
+  statRows,
+} from "./menus";
+import { Rewind } from "./rewind";
+import type { ScrubLook } from "./scrub";
 import { Sheets } from "./sheets";
+import { speedChoices, speedText } from "./speeds";
 import { nearest, type Translate, translator } from "./strings";
 import { css } from "./style";
 import { askWatch } from "./watch";
@@ -18,11 +37,25 @@ import { askWatch } from "./watch";
  * Attributes: src (stream name), server (origin; by default the one this script
  * came from), playback-key, mode (whep, flv, ll-hls, hls or dash: only that
  * engine), latency (realtime, low, stable), muted, autoplay="off", lang,
- * hotkeys="page" (keys work wherever the focus is), controls="none".
- * Properties: video, view, engine. Events: weir-view (detail: View).
+ * hotkeys="page" (keys work wherever the focus is), controls="none"; at (a
+ * moment to begin at), from and to (a range of the past), each as RFC 3339, Unix
+ * seconds or "-90s".
+ * Properties: video, view, engine, wall (the moment on screen, epoch ms, where
+ * the stream has a past). Methods: seekWall(ms), goLive(). Events: weir-view
+ * (detail: View).
  */
 export class WeirPlayer extends HTMLElement {
-  static observedAttributes = ["src", "mode", "latency", "lang", "playback-key", "server"];
+  static observedAttributes = [
+    "src",
+    "mode",
+    "latency",
+    "lang",
+    "playback-key",
+    "server",
+    "at",
+    "from",
+    "to",
+  ];
 
   readonly video: HTMLVideoElement;
   private readonly stage: HTMLElement;
@@ -32,6 +65,8 @@ export class WeirPlayer extends HTMLElement {
   private controls: Controls | undefined;
   private sheets: Sheets | undefined;
   private director: Director | undefined;
+  private rewind: Rewind | undefined;
+  private reopening = false;
   private tick: ReturnType<typeof setInterval> | undefined;
   private sleep: ReturnType<typeof setTimeout> | undefined;
   private notice = "";
@@ -81,22 +116,40 @@ export class WeirPlayer extends HTMLElement {
     document.removeEventListener("keydown", this.onkey);
     document.removeEventListener("fullscreenchange", this.draw);
     this.director?.stop();
+    this.rewind?.stop();
     this.director = undefined;
+    this.rewind = undefined;
   }
 
   attributeChangedCallback(name: string, was: string | null, now: string | null): void {
     if (!this.isConnected || was === now || !this.controls) return;
     if (name === "lang") this.build();
-    else this.open();
+    else if (!this.reopening) {
+      // Several attributes that change together open once.
+      this.reopening = true;
+      queueMicrotask(() => {
+        this.reopening = false;
+        if (this.isConnected) this.open();
+      });
+    }
   }
 
   /** What the player is doing, for pages and tests. */
   get view(): View | undefined {
-    return this.director?.state;
+    return this.rewind ? this.rewind.view(this.director?.state) : this.director?.state;
   }
 
   get engine(): Engine | undefined {
-    return this.director?.engine;
+    return this.rewind?.past ? this.rewind.past.engine : this.director?.engine;
+  }
+
+  /** The moment on screen, where the stream has a past. */
+  get wall(): number | undefined {
+    return this.rewind?.window() ? this.rewind.wall(this.latencyNow()) : undefined;
+  }
+
+  private latencyNow(): number | undefined {
+    return this.director?.state.phase === "playing" ? this.director.engine?.latency() : undefined;
   }
 
   private get server(): string {
@@ -110,28 +163,60 @@ export class WeirPlayer extends HTMLElement {
 
   private open(): void {
     this.director?.stop();
+    this.rewind?.stop();
     const name = (this.getAttribute("src") ?? "").replace(/^\/+|\/+$/g, "");
     if (!name) return;
     const asked = this.getAttribute("latency") ?? recall("latency");
     const mode = modes.find((m) => m === asked) ?? "realtime";
-    this.director = new Director(this.senses(name), mode, this.forced);
-    this.director.start();
+    const where = this.where(name);
+    this.director = new Director(this.senses(name, where), mode, this.forced);
+    this.rewind = this.pastOf(name, where);
+    if (this.rewind.begins) void this.rewind.begin();
+    else this.director.start();
     this.draw();
   }
 
-  private senses(name: string): Brain {
+  private where(name: string): { base: string; query: string } {
     const key = this.getAttribute("playback-key");
-    const query = key ? `?key=${encodeURIComponent(key)}` : "";
-    const base = `${this.server}/${name.split("/").map(encodeURIComponent).join("/")}`;
     return {
-      ask: () => askWatch(this.server, name, query),
-      make: (engine, info) =>
-        new LazyEngine(engine, { video: this.video, base, query, codecs: codecsOf(info) }),
+      base: `${this.server}/${name.split("/").map(encodeURIComponent).join("/")}`,
+      query: key ? `?key=${encodeURIComponent(key)}` : "",
+    };
+  }
+
+  private cx(where: { base: string; query: string }, codecs: string[]): EngineContext {
+    return { video: this.video, ...where, codecs };
+  }
+
+  private senses(name: string, where: { base: string; query: string }): Brain {
+    return {
+      ask: () => askWatch(this.server, name, where.query),
+      make: (engine, info) => new LazyEngine(engine, this.cx(where, codecsOf(info))),
       canDecode: (info) => canDecode(codecsOf(info)),
       progress: () => this.progress(),
       freeze: () => this.freeze(),
       changed: (view) => this.changed(view),
     };
+  }
+
+  private pastOf(name: string, where: { base: string; query: string }): Rewind {
+    const address = {
+      from: this.getAttribute("from"),
+      to: this.getAttribute("to"),
+      at: this.getAttribute("at"),
+    };
+    const world = {
+      server: this.server,
+      name,
+      ...where,
+      video: this.video,
+      cx: () => this.cx(where, codecsOf(this.rewind?.info)),
+      freeze: () => this.freeze(),
+      changed: () => this.told(),
+      leaveLive: () => this.director?.stop(),
+      toLive: () => this.goLive(),
+    };
+    return new Rewind(world, address);
   }
 
   private progress(): number {
@@ -164,8 +249,13 @@ export class WeirPlayer extends HTMLElement {
       if (recall("noticed", "session") !== said) this.tell(said);
       remember("noticed", said, "session");
     }
+    this.rewind?.heard(view.info);
+    this.told();
+  }
+
+  private told(): void {
     this.draw();
-    this.dispatchEvent(new CustomEvent("weir-view", { detail: view, bubbles: true, composed: true }));
+    this.dispatchEvent(new CustomEvent("weir-view", { detail: this.view, bubbles: true, composed: true }));
   }
 
   private tell(text: string): void {
@@ -205,11 +295,13 @@ export class WeirPlayer extends HTMLElement {
     if (this.video.paused) {
       this.wantPaused = false;
       this.blocked = this.blocked === "all" ? "no" : this.blocked;
+      if (this.rewind?.resumes()) return;
       const live = this.engine?.name === "flv" || this.engine?.name === "whep";
       if (live) this.engine?.goLive();
       else void this.video.play().catch(() => undefined);
     } else {
       this.wantPaused = true;
+      this.rewind?.paused(this.latencyNow());
       this.video.pause();
     }
   }
@@ -217,7 +309,17 @@ export class WeirPlayer extends HTMLElement {
   goLive(): void {
     this.wantPaused = false;
     this.offLive = false;
-    this.engine?.goLive();
+    if (!this.rewind?.past) this.engine?.goLive();
+    else if (!this.rewind.closed) {
+      this.freeze();
+      this.rewind.leave();
+      this.director?.again();
+    }
+  }
+
+  /** Plays on from a moment of the past. */
+  seekWall(at: number): void {
+    this.rewind?.seek(at);
   }
 
   private unmute(): void {
@@ -237,6 +339,16 @@ export class WeirPlayer extends HTMLElement {
   }
 
   private seekBy(seconds: number): void {
+    const at = this.wall;
+    const view = this.rewind?.window();
+    if (at !== undefined && view) {
+      const to = at + seconds * 1000;
+      if (this.rewind?.past || seconds < 0) {
+        if (to > view.to - 2000 && !this.rewind?.closed) this.goLive();
+        else this.seekWall(to);
+      }
+      return;
+    }
     this.seekTo(this.video.currentTime + seconds);
   }
 
@@ -292,12 +404,72 @@ export class WeirPlayer extends HTMLElement {
       seek: (to) => this.seekTo(to),
       pip: () => void this.pip(),
       fullscreen: () => this.fullscreen(),
-      openMenu: (kind, opener) => (kind === "latency" ? this.latencyMenu(opener) : this.qualityMenu(opener)),
+      seekWall: (at) => this.seekWall(at),
+      cue: (at) => this.rewind?.cue(at),
+      stirred: () => this.rewind?.refresh(),
+      openMenu: (kind, opener) => this.openMenu(kind, opener),
+      openJump: (opener) => this.openJump(opener),
       openSheet: (kind) => this.openSheet(kind),
       unmute: () => this.unmute(),
-      again: () => this.director?.again(),
+      again: () => (this.rewind?.past ? this.rewind.again() : this.director?.again()),
       copyDetails: () => void this.copyDetails(),
     };
+  }
+
+  private openMenu(kind: MenuKind, opener: HTMLElement): void {
+    if (kind === "latency") this.latencyMenu(opener);
+    else if (kind === "quality") this.qualityMenu(opener);
+    else if (kind === "speed") this.speedMenu(opener);
+    else this.moreMenu(opener);
+  }
+
+  private speedMenu(opener: HTMLElement): void {
+    const past = this.rewind?.past;
+    if (!past) return;
+    this.sheets?.menu(
+      "speed",
+      this.t("speed"),
+      opener,
+      speedChoices(this.t, past.speed, past.engine),
+      (id) => {
+        past.setSpeed(Number(id));
+        this.draw();
+      },
+    );
+  }
+
+  /** What a narrow picture has no room for. */
+  private moreMenu(opener: HTMLElement): void {
+    const look = this.look();
+    this.sheets?.menu("more", this.t("more"), opener, moreChoices(this.t, look), (id) => {
+      if (id === "stats") this.openSheet("stats");
+      else if (id === "share") void this.share();
+      else this.openMenu(id as MenuKind, opener);
+    });
+  }
+
+  private async share(): Promise<void> {
+    const at = this.wall ?? Date.now();
+    const url = new URL(this.where(this.getAttribute("src") ?? "").base);
+    url.searchParams.set("at", writeMoment(Math.floor(at / 1000) * 1000));
+    this.tell((await copyText(url.href)) ? this.t("shared", { time: clockText(at) }) : url.href);
+    this.draw();
+  }
+
+  private openJump(opener: HTMLElement): void {
+    const view = this.rewind?.window();
+    if (!view) return;
+    const days = new Date(view.from).toDateString() !== new Date(view.to).toDateString();
+    const at = this.wall ?? view.to;
+    const input = el("input", { type: days ? "datetime-local" : "time", step: "1" });
+    input.value = days ? localValue(at) : clockText(at);
+    this.sheets?.ask("jump", this.t("jump"), opener, input, (value) => {
+      const to = days ? readLocal(value) : clockWithin(value, view.from, view.to);
+      if (to === undefined || to < view.from - 1000 || to > view.to)
+        return this.t("jumpOutside", { from: clockText(view.from), to: clockText(view.to) });
+      this.seekWall(to);
+      return undefined;
+    });
   }
 
   private latencyMenu(opener: HTMLElement): void {
@@ -321,13 +493,14 @@ export class WeirPlayer extends HTMLElement {
   }
 
   private openSheet(kind: "stats" | "help"): void {
-    const opener = this.controls?.part(kind === "stats" ? "info" : "help") ?? null;
+    const own = this.controls?.part(kind === "stats" ? "info" : "help");
+    const opener = (own?.offsetParent ? own : this.controls?.part("more")) ?? null;
     if (kind === "stats") {
       this.sheets?.sheet("stats", this.t("stats"), [], opener);
       void this.refresh();
       return;
     }
-    const rows = (["space", "arrows", "jl", "L", "m", "f", "p", "i", "help"] as const).map(
+    const rows = (["space", "arrows", "jl", "L", "t", "m", "f", "p", "i", "help"] as const).map(
       (k): [Node, string] => [el("kbd", {}, keyCaps[k]), this.t(`keys.${k}`)],
     );
     this.sheets?.sheet("help", this.t("help"), rows, opener);
@@ -362,6 +535,7 @@ export class WeirPlayer extends HTMLElement {
       fullscreen: () => this.fullscreen(),
       pip: () => void this.pip(),
       stats: () => this.openSheet("stats"),
+      jump: () => this.controls && this.openJump(this.controls.part("time")),
       help: () => this.openSheet("help"),
       close: () => void this.sheets?.close(),
     };
@@ -381,6 +555,7 @@ export class WeirPlayer extends HTMLElement {
   }
 
   private async refresh(): Promise<void> {
+    this.rewind?.past?.tick(this.video);
     this.draw();
     if (this.sheets?.kind !== "stats") return;
     const stats: EngineStats | undefined = await this.engine?.stats();
@@ -397,34 +572,58 @@ export class WeirPlayer extends HTMLElement {
   };
 
   private look(): Look {
-    const { t, video, view, engine } = this;
+    const { t, video, view, engine, rewind } = this;
     const latency = view?.phase === "playing" ? engine?.latency() : undefined;
+    const past = rewind?.past;
+    const scrub = this.scrubLook();
     const range =
       engine?.name === "whep" || engine?.name === "flv" || video.seekable.length === 0
         ? undefined
         : video.seekable;
     const edge = engine?.edge();
-    const behind = edge === undefined || !this.offLive ? 0 : edge - video.currentTime;
+    const off = edge === undefined || !this.offLive ? 0 : edge - video.currentTime;
+    const held = scrub?.live && (past || (video.paused && this.wantPaused));
+    const behind = held && scrub ? (scrub.view.to - scrub.at) / 1000 : past ? 0 : off;
     const window = range && edge ? { start: range.start(0), end: edge, at: video.currentTime } : undefined;
     const seconds = latency === undefined ? "" : secondsText(t, latency);
     return {
       paused: video.paused,
       muted: video.muted,
       volume: video.volume,
-      live: view?.phase === "playing" && !video.paused,
+      live: view?.phase === "playing" && !video.paused && !past,
       behind,
       latencyText: [t(`mode.${shownMode(view)}`), seconds].filter(Boolean).join(" · "),
       qualityText: qualityText(t, engine, video),
       window: window && window.end - window.start > 12 ? window : undefined,
+      scrub,
+      time: scrub ? clockText(scrub.at) : "",
+      past: past !== undefined,
+      closed: rewind?.closed ?? false,
+      speedText: speedText(past?.speed ?? 1),
       fullscreen: document.fullscreenElement === this,
       pip: document.pictureInPictureEnabled === true,
       tapForSound: this.blocked === "sound" && view?.phase === "playing",
       tapToPlay: this.blocked === "all" || (video.paused && this.wantPaused),
       notice: this.notice,
-      overlay: overlayOf(t, view),
+      overlay: this.seeking() ? { kind: "seeking" } : overlayOf(t, view),
       waitingText: waitingOf(t, view),
       title: this.getAttribute("src") ?? "",
     };
+  }
+
+  private scrubLook(): ScrubLook | undefined {
+    const { rewind } = this;
+    const view = rewind?.window();
+    if (!rewind || !view) return undefined;
+    const at = rewind.wall(this.latencyNow());
+    return { view, at, gaps: rewind.gaps(), live: !rewind.closed };
+  }
+
+  /** The last picture stays, and only the line of water says that another is on its way. */
+  private seeking(): boolean {
+    const past = this.rewind?.past;
+    if (!past || this.view?.phase === "error") return false;
+    return past.phase === "loading" || (this.video.readyState < 3 && !this.video.ended);
   }
 }
 
@@ -433,6 +632,7 @@ const keyCaps = {
   arrows: "← →",
   jl: "j l",
   L: "L",
+  t: "t",
   m: "m",
   f: "f",
   p: "p",

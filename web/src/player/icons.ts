@@ -11,6 +11,7 @@ const paths = {
   info: '<circle cx="12" cy="12" r="8.5"/><path d="M12 11v5.500M12 7.500v.01"/>',
   keys: '<rect x="3" y="6" width="18" height="12" rx="2"/><path d="M7 10h.01M11 10h.01M15 10h.01M8 14h8"/>',
   check: '<path d="m5 12.5 4.5 4.500L19 7.5"/>',
+  more: '<path d="M5 12h.01M12 12h.01M19 12h.01" stroke-width="3"/>',
   close: '<path d="m6 6 12 12M18 6 6 18"/>',
 };
 

@@ -10,6 +10,7 @@ export type Keys =
   | "fullscreen"
   | "pip"
   | "stats"
+  | "jump"
   | "help"
   | "close";
 
@@ -25,6 +26,7 @@ const table: Record<string, Keys> = {
   f: "fullscreen",
   p: "pip",
   i: "stats",
+  t: "jump",
   "?": "help",
   Escape: "close",
 };

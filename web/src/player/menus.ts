@@ -1,4 +1,5 @@
 import { ladders, modes, type Reason, type View } from "./brain";
+import type { Look } from "./controls";
 import type { Engine, EngineStats } from "./engine";
 import type { Choice } from "./sheets";
 import { has, type Translate } from "./strings";
@@ -54,6 +55,19 @@ export function qualityChoices(t: Translate, engine: Engine | undefined, video: 
     { id: "auto", text: q.auto ? t("autoNow", { label: now }) : t("auto"), chosen: q.auto },
     ...q.list.map((x) => ({ id: x.id, text: x.label, chosen: !q.auto && x.active })),
   ];
+}
+
+/** The menu behind the three dots: what a narrow picture's bar leaves out. */
+export function moreChoices(t: Translate, look: Look): Choice[] {
+  const all: (Choice | false)[] = [
+    look.qualityText !== "" && { id: "quality", text: t("quality"), hint: look.qualityText, chosen: false },
+    look.past
+      ? { id: "speed", text: t("speed"), hint: look.speedText, chosen: false }
+      : { id: "latency", text: t("latency"), hint: look.latencyText, chosen: false },
+    { id: "stats", text: t("stats"), chosen: false },
+    look.scrub !== undefined && { id: "share", text: t("shareAt", { time: look.time }), chosen: false },
+  ];
+  return all.filter((c) => c !== false).map((c) => ({ ...c, action: true }));
 }
 
 export function statRows(

@@ -12,6 +12,9 @@ declare module "react" {
         hotkeys?: string;
         autoplay?: string;
         "playback-key"?: string;
+        at?: string;
+        from?: string;
+        to?: string;
       };
     }
   }

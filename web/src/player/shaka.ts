@@ -30,7 +30,7 @@ interface ShakaError {
   data?: unknown[];
 }
 
-interface ShakaPlayer {
+export interface ShakaPlayer {
   attach(video: HTMLVideoElement): Promise<void>;
   load(url: string, start?: number | null, mime?: string): Promise<void>;
   configure(config: object): boolean;
@@ -42,6 +42,13 @@ interface ShakaPlayer {
   getStats(): { liveLatency: number; estimatedBandwidth: number; streamBandwidth: number };
   retryStreaming(delay?: number): boolean;
   goToLive(): void;
+  getPlayheadTimeAsDate(): Date | null;
+  getNetworkingEngine(): {
+    registerResponseFilter(f: (type: number, response: { data: BufferSource }) => void): void;
+  } | null;
+  getManifest(): { variants: { video?: { trickModeVideo?: unknown } | null }[] } | null;
+  trickPlay(rate: number, useTrickPlayTrack?: boolean): void;
+  cancelTrickPlay(): void;
 }
 
 interface Shaka {
@@ -89,11 +96,14 @@ export function configuration(name: EngineName): object {
   };
 }
 
+/** A player that is on its way out still takes the source off the element: the next one has to wait for it. */
+const leaving = new WeakMap<HTMLVideoElement, Promise<unknown>>();
+
 export class ShakaEngine implements Engine {
   readonly name: EngineName;
   onend?: (why: EngineError) => void;
-  private readonly cx: EngineContext;
-  private player: ShakaPlayer | undefined;
+  protected readonly cx: EngineContext;
+  protected player: ShakaPlayer | undefined;
   private auto = true;
   private stopped = false;
   private running = false;
@@ -106,6 +116,7 @@ export class ShakaEngine implements Engine {
 
   async start(): Promise<void> {
     const shaka = await library(this.name);
+    await leaving.get(this.cx.video);
     if (this.stopped) return;
     shaka.polyfill.installAll();
     if (!shaka.Player.isBrowserSupported())
@@ -113,12 +124,12 @@ export class ShakaEngine implements Engine {
     const player = new shaka.Player();
     this.player = player;
     player.configure(configuration(this.name));
+    this.prepare(player);
     player.addEventListener("error", (e) => this.failed(e.detail));
     await player.attach(this.cx.video);
-    const dash = this.name === "dash";
-    const url = `${this.cx.base}/${dash ? "index.mpd" : "index.m3u8"}${this.cx.query}`;
+    const { url, start, mime } = this.source();
     try {
-      await player.load(url, null, dash ? "application/dash+xml" : "application/x-mpegurl");
+      await player.load(url, start, mime);
     } catch (e) {
       throw shakaError(e as ShakaError);
     }
@@ -128,6 +139,18 @@ export class ShakaEngine implements Engine {
     this.keeper = new EdgeKeeper(this.cx.video, { target: 0.45, jump: 4, ceiling: 2, freeze: 0.8 });
     this.keeper.start();
   }
+
+  protected source(): { url: string; start: number | null; mime: string } {
+    const dash = this.name === "dash";
+    return {
+      url: `${this.cx.base}/${dash ? "index.mpd" : "index.m3u8"}${this.cx.query}`,
+      start: null,
+      mime: dash ? "application/dash+xml" : "application/x-mpegurl",
+    };
+  }
+
+  /** Called before anything is loaded. */
+  protected prepare(_player: ShakaPlayer): void {}
 
   private failed(e: ShakaError | undefined): void {
     if (!e || this.stopped || !this.running) return;
@@ -143,7 +166,11 @@ export class ShakaEngine implements Engine {
     this.keeper?.stop();
     const { player } = this;
     this.player = undefined;
-    void player?.destroy().catch(() => undefined);
+    if (player)
+      leaving.set(
+        this.cx.video,
+        player.destroy().catch(() => undefined),
+      );
   }
 
   latency(): number | undefined {

@@ -12,6 +12,8 @@ export interface Choice {
   why?: string;
   disabled?: boolean;
   chosen: boolean;
+  /** Does something rather than being one of several. */
+  action?: boolean;
 }
 
 export class Sheets {
@@ -56,8 +58,10 @@ export class Sheets {
       this.close();
       return;
     }
-    const menu = el("div", { class: "menu", role: "menu", "aria-label": title });
+    const menu = el("div", { role: "menu", "aria-label": title });
     for (const c of choices) menu.append(this.choice(c, pick));
+    // On a small picture a menu covers the button that opened it: there it has a line of its own to close it by.
+    const box = el("div", { class: "menu" }, this.heading(title), menu);
     menu.addEventListener("keydown", (e) => {
       const items = [...menu.querySelectorAll<HTMLElement>("[role]")];
       const at = items.indexOf((menu.getRootNode() as ShadowRoot).activeElement as HTMLElement);
@@ -67,7 +71,7 @@ export class Sheets {
       e.preventDefault();
       e.stopPropagation();
     });
-    this.put(menu, kind, opener);
+    this.put(box, kind, opener);
     (
       menu.querySelector<HTMLElement>("[aria-checked=true]") ?? menu.querySelector<HTMLElement>("[role]")
     )?.focus();
@@ -76,8 +80,8 @@ export class Sheets {
   private choice(c: Choice, pick: (id: string) => void): HTMLElement {
     const item = el("button", {
       type: "button",
-      role: "menuitemradio",
-      "aria-checked": String(c.chosen),
+      role: c.action ? "menuitem" : "menuitemradio",
+      "aria-checked": c.action ? undefined : String(c.chosen),
       "aria-disabled": c.disabled ? "true" : undefined,
     });
     const mark = el("span", { "aria-hidden": "true" });
@@ -102,14 +106,53 @@ export class Sheets {
       this.close();
       return;
     }
+    const head = this.heading(title);
+    const node = el("div", { class: "sheet", role: "dialog", "aria-label": title }, head, el("dl"));
+    this.put(node, kind, opener);
+    this.fill(kind, rows);
+    head.querySelector("button")?.focus();
+  }
+
+  private heading(title: string): HTMLElement {
     const shut = el("button", { class: "b", type: "button" }, drawing(icon("close")));
     label(shut, this.t("close"));
     shut.addEventListener("click", () => this.close());
-    const node = el("div", { class: "sheet", role: "dialog", "aria-label": title });
-    node.append(el("header", {}, title, shut), el("dl"));
-    this.put(node, kind, opener);
-    this.fill(kind, rows);
-    shut.focus();
+    return el("header", {}, title, shut);
+  }
+
+  /** Asks for one value; the answer says what is wrong with it, or nothing. */
+  ask(
+    kind: string,
+    title: string,
+    opener: HTMLElement,
+    input: HTMLInputElement,
+    take: (value: string) => string | undefined,
+  ): void {
+    if (this.kind === kind) {
+      this.close();
+      return;
+    }
+    input.setAttribute("aria-label", title);
+    const wrong = el("p", { class: "why", role: "alert" });
+    const form = el(
+      "form",
+      { class: "ask" },
+      input,
+      el("button", { class: "act", type: "submit" }, this.t("go")),
+      wrong,
+    );
+    form.addEventListener("submit", (e) => {
+      e.preventDefault();
+      const said = take(input.value);
+      if (said === undefined) this.close();
+      else setText(wrong, said);
+    });
+    this.put(
+      el("div", { class: "sheet", role: "dialog", "aria-label": title }, this.heading(title), form),
+      kind,
+      opener,
+    );
+    input.focus();
   }
 
   /** Writes fresh values into an open sheet without moving the focus. */

@@ -32,6 +32,17 @@ input[type=range]::-moz-range-progress{height:4px;border-radius:2px;background:v
 input[type=range]::-webkit-slider-thumb{appearance:none;width:14px;height:14px;border-radius:50%;background:#fff;margin-top:-5px}
 input[type=range]::-moz-range-thumb{width:14px;height:14px;border:0;border-radius:50%;background:#fff}
 .dvr{width:100%}
+.scrub{position:relative;height:24px;cursor:pointer;touch-action:none;border-radius:4px}
+.scrub:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+.track{position:absolute;inset:10px 0;border-radius:2px;background:var(--line);overflow:hidden;transition:inset .12s}
+.scrub:hover .track,.scrub:focus-visible .track{inset:8px 0}
+.fill{position:absolute;inset:0 auto 0 0;background:var(--accent)}
+.holes i{position:absolute;inset:0 auto 0 0;min-width:2px;background:repeating-linear-gradient(135deg,#0A1014 0 3px,#738690 3px 5px)}
+.knob{position:absolute;top:5px;width:14px;height:14px;margin-left:-7px;border-radius:50%;background:#fff;box-shadow:0 0 3px rgba(0,0,0,.6)}
+.tip{position:absolute;bottom:26px;transform:translateX(-50%);display:flex;flex-direction:column;align-items:center;gap:4px;pointer-events:none;z-index:1}
+.pic{border-radius:6px;border:1px solid rgba(255,255,255,.5);background:#0A1014 no-repeat}
+.when{background:#0A1014;border-radius:6px;padding:1px 8px;font-size:12px;white-space:nowrap}
+.slim{display:none}
 .top{position:absolute;inset:12px 12px auto 12px;display:flex;justify-content:space-between;align-items:flex-start;gap:8px;pointer-events:none;transition:opacity .15s}
 .note{background:var(--scrim);border-radius:6px;padding:6px 10px;font-size:13px;max-width:min(560px,100%)}
 .sound{position:absolute;left:12px;top:12px;background:var(--scrim);border:1px solid var(--line);min-height:44px;padding:0 16px 0 12px;display:inline-flex;align-items:center;gap:8px;font-weight:600}
@@ -52,16 +63,22 @@ input[type=range]::-moz-range-thumb{width:14px;height:14px;border:0;border-radiu
 .menu [role]{display:grid;grid-template-columns:22px 1fr auto;gap:8px;align-items:center;width:100%;min-height:40px;padding:4px 10px;text-align:left}
 .menu [role]:hover{background:rgba(255,255,255,.1)}
 .menu [aria-disabled=true]{color:#A3B3BC;cursor:default}
+.ask{display:flex;flex-wrap:wrap;gap:8px}
+.ask input{min-height:40px;padding:0 10px;background:#0A1014;border:1px solid #738690;border-radius:6px;color-scheme:dark}
+.ask .why{flex-basis:100%;margin:0;font-size:12px;color:#E9B44C}
 .menu .why{grid-column:2/4;font-size:12px;color:#E9B44C;white-space:normal}
 .menu .hint{color:#A3B3BC;font-size:12px}
 .sheet{left:12px;right:auto;top:12px;bottom:auto;padding:12px 16px 16px;min-width:280px}
-.sheet header{display:flex;justify-content:space-between;align-items:center;gap:16px;font-weight:600;margin-bottom:4px}
+.sheet header,.menu>header{display:flex;justify-content:space-between;align-items:center;gap:16px;font-weight:600;margin-bottom:4px}
 dl{display:grid;grid-template-columns:auto 1fr;gap:4px 20px;margin:0;font-size:13px}
 dt{color:#A3B3BC}dd{margin:0;overflow-wrap:anywhere}
 kbd{font:12px ui-monospace,"JetBrains Mono",monospace;border:1px solid #738690;border-radius:4px;padding:1px 6px}
 .sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 [hidden]{display:none!important}
-@container (max-width:560px){.vol input{display:none}.wide{display:none}.b{padding:0 6px;min-width:38px}.bar{padding:4px 6px 6px}.row{gap:0}}
+.menu>header{display:none}
+@container (max-width:760px){.help{display:none}}
+@container (max-width:560px){.vol input,.wide{display:none}.slim{display:inline-flex}.b{padding:0 6px;min-width:38px}.bar{padding:4px 6px 6px}.row{gap:0}.bar .time{padding:0 4px}
+.menu,.sheet{inset:6px;max-height:none;max-width:none;min-width:0}.menu>header{display:flex;padding-left:10px}}
 @container (max-width:380px){.nopip{display:none}}
 @media (pointer:coarse){.b{min-width:44px;height:44px}.vol input{display:none}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}}

@@ -14,6 +14,13 @@ export interface WatchInfo {
   tracks?: { kind: string; codec: string; codecs: string; width?: number; height?: number }[];
   outputs?: Partial<Record<string, Output>>;
   is_owner?: boolean;
+  /** How far back viewers may go; absent or 0: not at all. */
+  dvr_s?: number;
+  /** The oldest and, where nothing comes any more, the newest footage. */
+  past_from?: string;
+  past_to?: string;
+  /** The server's clock. */
+  now?: string;
 }
 
 export type WatchAnswer =
@@ -37,7 +44,10 @@ export async function askWatch(server: string, name: string, query: string): Pro
   } catch {
     return { kind: "unreachable" };
   }
-  if (res.ok) return { kind: "info", info: (await res.json()) as WatchInfo };
+  if (res.ok) {
+    const info = (await res.json()) as WatchInfo;
+    return { kind: "info", info: { ...info, now: info.now ?? res.headers.get("Date") ?? undefined } };
+  }
   const problem = await readProblem(res);
   if (res.status === 404) {
     return problem.code ? { kind: "info", info: { name, state: "idle" } } : { kind: "unknown" };

@@ -1,9 +1,10 @@
 import "../player/element";
-import { useEffect, useRef, useState } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { StatePill } from "../console/parts/StatePill";
 import { copyText } from "../lib/clipboard";
-import { pathOf } from "../lib/format";
+import { moment, pathOf } from "../lib/format";
+import { clockText, parseMoment, writeMoment } from "../lib/moment";
 import type { View } from "../player/brain";
 import { Frame } from "./Frame";
 
@@ -19,7 +20,9 @@ export function WatchPage({ name }: { name: string }) {
     node?.addEventListener("weir-view", heard);
     return () => node?.removeEventListener("weir-view", heard);
   }, []);
-  const state = view?.phase === "playing" ? "live" : (view?.info?.state ?? "idle");
+  const playing = view?.phase === "playing" && !view.past;
+  const state = playing ? "live" : (view?.info?.state ?? "idle");
+  const range = rangeOf(query);
   useEffect(() => {
     document.title = `${name} · Weir`;
     const link = document.querySelector<HTMLLinkElement>("link[rel=icon]");
@@ -35,17 +38,25 @@ export function WatchPage({ name }: { name: string }) {
           mode={query.get("mode") ?? undefined}
           latency={query.get("latency") ?? undefined}
           playback-key={query.get("key") ?? undefined}
+          at={query.get("at") ?? undefined}
+          from={query.get("from") ?? undefined}
+          to={query.get("to") ?? undefined}
         />
       </div>
       <section className="about">
         <div>
           <h1>{name.split("/").at(-1)}</h1>
           <p className="about-line">
-            <StatePill state={state} />
+            {range ? <span className="pill">{t("watch.recording")}</span> : <StatePill state={state} />}
             <span className="muted mono">{name}</span>
+            {range && (
+              <span className="muted num">
+                {moment(i18n.language, range.from)} – {endText(i18n.language, range)}
+              </span>
+            )}
           </p>
         </div>
-        <Share name={name} />
+        <Share name={name} box={box} past={view?.past ?? false} />
       </section>
       {view?.info?.is_owner && view.phase === "waiting" && (
         <aside className="owner">
@@ -62,9 +73,22 @@ export function WatchPage({ name }: { name: string }) {
   );
 }
 
-function Share({ name }: { name: string }) {
+/** The range of the past that the address names, if it has an end. */
+function rangeOf(query: URLSearchParams): { from: number; to: number } | undefined {
+  const [from, to] = [parseMoment(query.get("from"), Date.now()), parseMoment(query.get("to"), Date.now())];
+  return from !== undefined && to !== undefined ? { from, to } : undefined;
+}
+
+/** The day is said once where it is the same. */
+function endText(lang: string, r: { from: number; to: number }): string {
+  const same = new Date(r.from).toDateString() === new Date(r.to).toDateString();
+  return same ? clockText(r.to) : moment(lang, r.to);
+}
+
+function Share({ name, box, past }: { name: string; box: RefObject<HTMLElement | null>; past: boolean }) {
   const { t } = useTranslation();
   const [done, setDone] = useState("");
+  const wall = useWall(box, past);
   const copy = async (what: string, text: string) => {
     if (!(await copyText(text))) return window.prompt(t("copy.byHand"), text);
     setDone(what);
@@ -72,8 +96,14 @@ function Share({ name }: { name: string }) {
   };
   const link = `${location.origin}/${pathOf(name)}`;
   const embed = `<iframe src="${link}/embed" width="640" height="360" allow="autoplay; fullscreen; picture-in-picture" style="border:0"></iframe>`;
+  const here = wall && `${link}?at=${writeMoment(Math.floor(wall / 1000) * 1000)}`;
   return (
     <div className="share">
+      {here && (
+        <button type="button" className="button plain num" onClick={() => void copy("here", here)}>
+          {done === "here" ? t("watch.copied") : t("watch.copyAt", { time: clockText(wall) })}
+        </button>
+      )}
       <button type="button" className="button plain" onClick={() => void copy("link", link)}>
         {t(done === "link" ? "watch.copied" : "watch.copyLink")}
       </button>
@@ -85,4 +115,20 @@ function Share({ name }: { name: string }) {
       </span>
     </div>
   );
+}
+
+/** The moment on screen, while that is one of the past. */
+function useWall(box: RefObject<HTMLElement | null>, on: boolean): number | undefined {
+  const [wall, setWall] = useState<number>();
+  useEffect(() => {
+    if (!on) {
+      setWall(undefined);
+      return;
+    }
+    const look = () => setWall(box.current?.querySelector("weir-player")?.wall);
+    look();
+    const timer = setInterval(look, 1000);
+    return () => clearInterval(timer);
+  }, [on, box]);
+  return wall;
 }

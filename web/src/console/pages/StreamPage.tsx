@@ -1,5 +1,5 @@
 import { Anchor, Button, Group, Text, Title } from "@mantine/core";
-import { IconDeviceTv, IconVideo } from "@tabler/icons-react";
+import { IconDeviceTv, IconTimeline, IconVideo } from "@tabler/icons-react";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
@@ -12,10 +12,11 @@ import { Graphs } from "../parts/Graphs";
 import { Player } from "../parts/Player";
 import { PublisherCard } from "../parts/PublisherCard";
 import { PushCard } from "../parts/PushCard";
+import { RecordButton } from "../parts/RecordButton";
 import { StatePill } from "../parts/StatePill";
 import { VerdictCard } from "../parts/VerdictCard";
 import { WatchingCard } from "../parts/WatchingCard";
-import { publishPath } from "../paths";
+import { publishPath, timelinePage } from "../paths";
 
 export default function StreamPage({ name }: { name: string }) {
   const { t } = useTranslation();
@@ -44,6 +45,15 @@ export default function StreamPage({ name }: { name: string }) {
         </div>
         <Group gap="xs">
           <Curl path={streamPath(name)} />
+          <RecordButton name={name} possible={stream?.state === "live"} />
+          <Button
+            component={Link}
+            href={timelinePage(name)}
+            variant="default"
+            leftSection={<IconTimeline size={18} />}
+          >
+            {t("timeline.title")}
+          </Button>
           <Button
             component="a"
             href={`/${pathOf(name)}`}

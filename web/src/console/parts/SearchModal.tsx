@@ -4,7 +4,7 @@ import { type KeyboardEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 import { useStreams } from "../../api/hooks";
-import { publishPath, streamPage } from "../paths";
+import { publishPath, streamPage, timelinePage } from "../paths";
 
 interface Hit {
   to: string;
@@ -35,10 +35,13 @@ function useHits(asked: string): Hit[] {
   const hits: Hit[] = streams.flatMap((s) => [
     { to: streamPage(s.name), text: s.name, kind: t("search.stream") },
     { to: publishPath(s.name), text: s.name, kind: t("publish.title") },
+    { to: timelinePage(s.name), text: s.name, kind: t("timeline.title") },
   ]);
   hits.push(
     { to: "/live", text: t("nav.live"), kind: t("search.page") },
     { to: "/relays", text: t("relays.title"), kind: t("search.page") },
+    { to: "/recordings", text: t("nav.recordings"), kind: t("search.page") },
+    { to: "/storage", text: t("storage.title"), kind: t("search.page") },
     { to: "/access", text: t("nav.access"), kind: t("search.page") },
     { to: "/system", text: t("nav.system"), kind: t("search.page") },
   );

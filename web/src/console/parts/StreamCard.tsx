@@ -6,6 +6,7 @@ import { bitrate, count } from "../../lib/format";
 import { useLevel } from "../../lib/levels";
 import { streamPage } from "../paths";
 import { LevelLine } from "./LevelLine";
+import { RecordIcon } from "./RecordButton";
 import { StatePill } from "./StatePill";
 import { Thumb } from "./Thumb";
 import { findingText } from "./verdict";
@@ -34,7 +35,10 @@ export function StreamCard({ stream }: { stream: Stream }) {
           <strong>{title}</strong>
           <span className="num muted">{bitrate(lang, stream.in_bps)}</span>
         </div>
-        <code className="mono muted">{stream.name}</code>
+        <div className="card-title">
+          <code className="mono muted">{stream.name}</code>
+          <RecordIcon name={stream.name} possible={stream.state === "live"} />
+        </div>
         <LevelLine values={level} />
         {finding && stream.verdict?.grade !== "good" && (
           <p className={`card-verdict ${stream.verdict?.grade}`}>{findingText(lang, finding).message}</p>

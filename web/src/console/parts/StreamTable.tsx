@@ -8,6 +8,7 @@ import { useLevel } from "../../lib/levels";
 import { recall, remember } from "../../player/memory";
 import { streamPage } from "../paths";
 import { LevelLine } from "./LevelLine";
+import { RecordIcon } from "./RecordButton";
 import { StatePill } from "./StatePill";
 import { findingText } from "./verdict";
 
@@ -40,6 +41,7 @@ export function StreamTable({ streams }: { streams: Stream[] }) {
               <Table.Th ta="right">{t("viewers.now")}</Table.Th>
               <Table.Th ta="right">{t("graph.bitrate")}</Table.Th>
               <Table.Th>{t("stream.level")}</Table.Th>
+              <Table.Th>{t("recording.start")}</Table.Th>
               <Table.Th>{t("verdict.title")}</Table.Th>
             </Table.Tr>
           </Table.Thead>
@@ -80,6 +82,9 @@ function Row({ stream }: { stream: Stream }) {
       </Table.Td>
       <Table.Td>
         <LevelLine values={level} width={120} height={20} />
+      </Table.Td>
+      <Table.Td>
+        <RecordIcon name={stream.name} possible={stream.state === "live"} />
       </Table.Td>
       <Table.Td>
         {finding ? findingText(lang, finding).message : t(`verdict.grade.${stream.verdict?.grade ?? "none"}`)}

@@ -1,0 +1,209 @@
+import { Alert, Button, Card, Stack, Text, Title } from "@mantine/core";
+import { IconAlertTriangle, IconCircleCheck, IconLock } from "@tabler/icons-react";
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { post } from "../../api/client";
+import { useChange, useStorage, useTimelines } from "../../api/hooks";
+import type { Storage as StorageInfo, Volume } from "../../api/types";
+import { forecast } from "../../lib/forecast";
+import { bitrate, bytes, count, moment } from "../../lib/format";
+import { spanText } from "../../lib/keep";
+import { Confirm } from "../parts/Confirm";
+import { Curl } from "../parts/Curl";
+import { ErrorText } from "../parts/ErrorText";
+import { notifyDone, notifyError } from "../parts/notify";
+import { PastTabs } from "../parts/RoomTabs";
+import { useVolumeText } from "../parts/StorageAlarm";
+import { TimelineTable } from "../parts/TimelineTable";
+
+/** Where the past lies: how full, how fast it fills, what stays how long. */
+export default function Storage() {
+  const { t } = useTranslation();
+  const query = useStorage(5000);
+  const storage = query.data;
+  const timelines = useTimelines().data ?? [];
+  useEffect(() => {
+    document.title = `${t("storage.title")} · Weir`;
+  }, [t]);
+  return (
+    <Stack gap="md">
+      <div className="titlerow">
+        <Title order={1} size="h2">
+          {t("nav.recordings")}
+        </Title>
+        <Curl path="/storage" />
+      </div>
+      <PastTabs />
+      <ErrorText error={query.error} />
+      {storage && (
+        <>
+          <Held volumes={storage.volumes ?? []} />
+          <div className="volumes">
+            {(storage.volumes ?? []).map((v) => (
+              <VolumeCard key={v.dir} volume={v} storage={storage} />
+            ))}
+            <Rules storage={storage} />
+          </div>
+        </>
+      )}
+      {storage === null && <Text c="dimmed">{t("storage.none")}</Text>}
+      {timelines.length > 0 && (
+        <section aria-labelledby="timelines-title">
+          <Title order={2} size="h3" id="timelines-title" mb="xs">
+            {t("storage.byStream")}
+          </Title>
+          <TimelineTable items={timelines.toSorted((a, b) => b.bytes - a.bytes)} />
+        </section>
+      )}
+    </Stack>
+  );
+}
+
+function VolumeCard({ volume: v, storage }: { volume: Volume; storage: StorageInfo }) {
+  const { t, i18n } = useTranslation();
+  const lang = i18n.language;
+  const said = useVolumeText(v, storage.keep.min_free);
+  const ok = v.state === "ok";
+  const Icon = ok ? IconCircleCheck : IconAlertTriangle;
+  return (
+    <Card component="section" className={`volume verdict ${ok ? "good" : "bad"}`} aria-label={v.dir}>
+      <div className="verdict-head">
+        <Icon size={22} stroke={1.8} aria-hidden />
+        <div>
+          <Title order={2} size="h3">
+            {said.title}
+          </Title>
+          <code className="mono muted">{v.dir}</code>
+        </div>
+      </div>
+      {!ok && (
+        <div className="findings">
+          <p className="volume-why">
+            {said.cause} {said.remedy}
+          </p>
+        </div>
+      )}
+      <Usage volume={v} />
+      <p className="forecast num">
+        <strong>{forecastText()}</strong>
+      </p>
+      <dl className="facts num">
+        <dt>{t("storage.rate")}</dt>
+        <dd>
+          {t("storage.perDay", { size: bytes(lang, v.bytes_per_day) })}{" "}
+          <span className="muted">({bitrate(lang, (v.bytes_per_day * 8) / 86_400)})</span>
+        </dd>
+        <dt>{t("storage.sync")}</dt>
+        <dd>{t("unit.ms", { n: count(lang, v.sync_max_ms) })}</dd>
+        <dt>{t("storage.lost")}</dt>
+        <dd className={v.lost > 0 ? "bad-text" : ""}>
+          {v.lost > 0
+            ? t("storage.lostSome", { n: count(lang, v.lost), since: moment(lang, v.since) })
+            : t("storage.lostNone")}
+        </dd>
+      </dl>
+    </Card>
+  );
+
+  function forecastText(): string {
+    const f = forecast(v);
+    if (f.kind === "full") return t("storage.forecast.full", { count: f.days, n: count(lang, f.days) });
+    if (f.kind === "soon") return t("storage.forecast.soon", { count: f.hours, n: count(lang, f.hours) });
+    return t(`storage.forecast.${f.kind}`);
+  }
+}
+
+/** One bar: Weir's footage, of it what is held, what others use, what is free. */
+function Usage({ volume: v }: { volume: Volume }) {
+  const { t, i18n } = useTranslation();
+  const lang = i18n.language;
+  const other = Math.max(0, v.total - v.free - v.used);
+  const parts = [
+    { key: "footage", n: Math.max(0, v.used - v.held), text: t("storage.used") },
+    { key: "held", n: v.held, text: t("storage.held") },
+    { key: "other", n: other, text: t("storage.other") },
+    { key: "free", n: v.free, text: t("storage.free") },
+  ].filter((p) => p.n > 0 || p.key === "free");
+  const said = parts.map((p) => `${p.text} ${bytes(lang, p.n)}`).join(t("comma"));
+  return (
+    <div className="usage">
+      <div className="usage-bar" role="img" aria-label={said}>
+        {parts.map((p) => (
+          <i key={p.key} className={p.key} style={{ flexGrow: p.n / Math.max(1, v.total) }} />
+        ))}
+      </div>
+      <ul className="usage-key num">
+        {parts.map((p) => (
+          <li key={p.key}>
+            <i className={p.key} aria-hidden="true" /> {p.text} <strong>{bytes(lang, p.n)}</strong>
+          </li>
+        ))}
+        <li className="muted">{t("storage.total", { size: bytes(lang, v.total) })}</li>
+      </ul>
+    </div>
+  );
+}
+
+function Rules({ storage }: { storage: StorageInfo }) {
+  const { t, i18n } = useTranslation();
+  const lang = i18n.language;
+  const { keep } = storage;
+  return (
+    <Card component="section" aria-labelledby="rules-title">
+      <Title order={2} size="h3" id="rules-title" mb="xs">
+        {t("storage.rules")}
+      </Title>
+      <dl className="facts num">
+        <dt>{t("storage.dvr")}</dt>
+        <dd>{keep.dvr_s > 0 ? spanText(lang, keep.dvr_s) : t("gateway.off")}</dd>
+        <dt>{t("storage.most")}</dt>
+        <dd>{keep.total_bytes > 0 ? bytes(lang, keep.total_bytes) : t("storage.noLimit")}</dd>
+        <dt>{t("storage.minFree")}</dt>
+        <dd>{bytes(lang, keep.min_free)}</dd>
+        <dt>{t("timeline.list")}</dt>
+        <dd>{count(lang, storage.timelines)}</dd>
+      </dl>
+      <Text c="dimmed" mt="xs">
+        {t("storage.rulesText")}
+      </Text>
+    </Card>
+  );
+}
+
+/** Footage that the index did not know: nothing deletes it until somebody has looked. */
+function Held({ volumes }: { volumes: Volume[] }) {
+  const { t, i18n } = useTranslation();
+  const [asking, setAsking] = useState(false);
+  const held = volumes.reduce((n, v) => n + v.held, 0);
+  const release = useChange(
+    (_: void) => post<unknown>("/storage/release"),
+    "storage",
+    "timelines",
+    "timeline",
+  );
+  if (held <= 0) return null;
+  const size = bytes(i18n.language, held);
+  return (
+    <>
+      <Alert className="note-warn" icon={<IconLock size={20} />} title={t("storage.heldTitle", { size })}>
+        <Text mb="sm">{t("storage.heldText")}</Text>
+        <Button variant="default" loading={release.isPending} onClick={() => setAsking(true)}>
+          {t("storage.release")}
+        </Button>
+      </Alert>
+      <Confirm
+        opened={asking}
+        title={t("storage.releaseTitle", { size })}
+        text={t("storage.releaseText")}
+        action={t("storage.release")}
+        onClose={() => setAsking(false)}
+        onConfirm={() =>
+          release.mutate(undefined, {
+            onSuccess: () => notifyDone(t("storage.released")),
+            onError: notifyError,
+          })
+        }
+      />
+    </>
+  );
+}

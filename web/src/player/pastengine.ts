@@ -1,0 +1,86 @@
+import type { EngineContext } from "./engine";
+import { ShakaEngine, type ShakaPlayer } from "./shaka";
+import { WallMap } from "./wall";
+
+/** A playlist of the past in Shaka, played by the clock on the wall. */
+
+const manifestRequest = 0; // shaka.net.NetworkingEngine.RequestType.MANIFEST
+
+export class PastEngine extends ShakaEngine {
+  private map: WallMap | undefined;
+  private readonly url: string;
+  private readonly begin: number;
+
+  constructor(cx: EngineContext, url: string, begin: number) {
+    super("hls", cx);
+    this.url = url;
+    this.begin = begin;
+  }
+
+  protected override source() {
+    return { url: this.url, start: this.begin, mime: "application/x-mpegurl" };
+  }
+
+  protected override prepare(player: ShakaPlayer): void {
+    player.configure({ streaming: { bufferingGoal: 20, rebufferingGoal: 0.3, bufferBehind: 60 } });
+    player.getNetworkingEngine()?.registerResponseFilter((type, response) => {
+      if (type !== manifestRequest) return;
+      const text = new TextDecoder().decode(response.data);
+      if (text.includes("#EXTINF")) this.map = WallMap.read(text) ?? this.map;
+    });
+  }
+
+  /** The moment on screen, as far as the playlist tells. */
+  wall(): number | undefined {
+    const said = this.player?.getPlayheadTimeAsDate()?.getTime();
+    // Without any date in the playlist Shaka counts from 1970.
+    if (said !== undefined && said > 1e11) return said;
+    return this.map?.wallAt(this.cx.video.currentTime);
+  }
+
+  spans() {
+    return this.map?.spans();
+  }
+
+  /** Goes to a moment of the loaded playlist; false where that does not reach so far. */
+  seekWall(wall: number, growing: boolean): boolean {
+    const { player, map } = this;
+    const { video } = this.cx;
+    if (!player || !map || wall < map.from - 1500 || (!growing && wall > map.to + 1500)) return false;
+    const range = player.seekRange();
+    const inside = (s: number) => Math.min(Math.max(s, range.start), Math.max(range.start, range.end - 0.2));
+    video.currentTime = inside(map.mediaAt(wall));
+    // Shaka may lay a run elsewhere than the durations of its playlist add up to; its own clock tells how far off.
+    const off = (wall - (this.wall() ?? wall)) / 1000;
+    if (Math.abs(off) > 1 && map.spans().some((s) => wall >= s.from && wall < s.to))
+      video.currentTime = inside(video.currentTime + off);
+    return true;
+  }
+
+  /** Seconds of the loaded past that lie ahead. */
+  ahead(): number {
+    return this.player ? this.player.seekRange().end - this.cx.video.currentTime : 0;
+  }
+
+  /** Whether there are key frames on their own, for speeds that no decoder keeps up with. */
+  get trick(): boolean {
+    return this.player?.getManifest()?.variants.some((v) => v.video?.trickModeVideo) ?? false;
+  }
+
+  setSpeed(rate: number): void {
+    const { video } = this.cx;
+    if (rate > 2 && this.player) {
+      this.player.trickPlay(rate, true);
+      return;
+    }
+    this.player?.cancelTrickPlay();
+    video.defaultPlaybackRate = rate;
+    video.playbackRate = rate;
+  }
+
+  override stop(): void {
+    this.cx.video.defaultPlaybackRate = 1;
+    this.cx.video.playbackRate = 1;
+    super.stop();
+  }
+}
