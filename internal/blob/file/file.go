@@ -36,6 +36,9 @@ func New(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, failed(err)
 	}
+	if err := syncFolder(filepath.Dir(filepath.Clean(dir))); err != nil {
+		return nil, failed(err)
+	}
 	if err := os.RemoveAll(filepath.Join(dir, draft)); err != nil {
 		return nil, failed(err)
 	}
