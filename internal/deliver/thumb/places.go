@@ -1,0 +1,135 @@
+package thumb
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"weir/internal/fault"
+	"weir/internal/format/mp4"
+	"weir/internal/media"
+	"weir/internal/presentation"
+	"weir/internal/timeline"
+)
+
+// spot is a segment that begins with a key frame.
+type spot struct {
+	run       uint64
+	rendition *timeline.Rendition
+	n         int64
+	at        time.Time
+}
+
+// spots lists them in the order of the snapshot, from the smallest video of each run, and gives each to visit.
+func spots(snap *timeline.Snapshot, visit func(spot)) {
+	for i := range snap.Runs {
+		run := &snap.Runs[i]
+		best := -1
+		for k := range run.Run.Renditions {
+			t := &run.Run.Renditions[k].Track
+			if t.Kind == media.Video && (best < 0 || t.Rank > run.Run.Renditions[best].Track.Rank) {
+				best = k
+			}
+		}
+		if best < 0 {
+			continue
+		}
+		rd := &run.Run.Renditions[best]
+		for _, s := range run.Renditions[best].Segments {
+			if s.Independent && s.Complete && !s.Gap {
+				visit(spot{run: run.ID, rendition: rd, n: s.N, at: presentation.At(s.Start, rd.Track.TimeScale)})
+			}
+		}
+	}
+}
+
+// places gives the first key frame of each ten seconds of a window that begins at from; run 0 where there is none.
+func places(snap *timeline.Snapshot, from time.Time) (out [columns * rows]spot, count int) {
+	spots(snap, func(x spot) {
+		at := x.at.Sub(from)
+		if at < 0 || at >= window {
+			return
+		}
+		p := &out[at/every]
+		if p.rendition == nil || x.at.Before(p.at) {
+			if p.rendition == nil {
+				count++
+			}
+			*p = x
+		}
+	})
+	return out, count
+}
+
+// before gives the last segment that begins with a key frame and not after an instant; rendition nil if there is none.
+func before(snap *timeline.Snapshot, at time.Time) (best spot) {
+	spots(snap, func(x spot) {
+		if !x.at.After(at) && (best.rendition == nil || !x.at.Before(best.at)) {
+			best = x
+		}
+	})
+	return best
+}
+
+var errSegment = fault.New(fault.Invalid, "footage_damaged", "The segment of this time cannot be read.", "Run weir check.")
+
+// frame reads the last key frame of a segment that is shown not after an instant, or else its first.
+func (s *Server) frame(ctx context.Context, name string, x *spot, at time.Time) (media.Frame, error) {
+	h, err := mp4.ParseHeader(x.rendition.Init)
+	if err != nil {
+		return media.Frame{}, err
+	}
+	rd, err := s.footage.OpenSegment(ctx, name, x.run, x.rendition.Name, x.n)
+	if err != nil {
+		return media.Frame{}, err
+	}
+	defer rd.Close()
+	r, size, err := content(ctx, rd)
+	if err != nil {
+		return media.Frame{}, err
+	}
+	var scan mp4.Scanner
+	samples, err := scan.Scan(r, size, h)
+	if err != nil {
+		return media.Frame{}, err
+	}
+	var best *mp4.Located
+	for i := range samples {
+		k := &samples[i]
+		if k.Key && (best == nil || !presentation.At(k.DTS+int64(k.CTS), h.Scale).After(at)) {
+			best = k
+		}
+	}
+	if best == nil || best.Size > mostFrame {
+		return media.Frame{}, errSegment
+	}
+	f := media.Frame{Key: true, DTS: best.DTS, PTS: best.DTS + int64(best.CTS), Data: make([]byte, best.Size)}
+	_, err = r.ReadAt(f.Data, best.At)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return f, err
+}
+
+// content gives a segment's bytes at random, from its file or, where it is in none, from memory.
+func content(ctx context.Context, rd *timeline.Reader) (io.ReaderAt, int64, error) {
+	if f := rd.File(); f != nil {
+		return io.NewSectionReader(f, rd.Offset(), rd.Size()), rd.Size(), nil
+	}
+	var all []byte
+	for {
+		b, err := rd.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return bytes.NewReader(all), int64(len(all)), nil
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(all)+len(b) > 4*mostFrame {
+			return nil, 0, errSegment
+		}
+		all = append(all, b...)
+	}
+}
