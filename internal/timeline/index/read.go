@@ -293,17 +293,17 @@ func (d *DB) Objects(ctx context.Context, after string, limit int) ([]string, er
 	if err != nil {
 		return nil, failed(err)
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var key string
-		if err := rows.Scan(&key); err != nil {
-			return nil, failed(err)
-		}
-		keys = append(keys, key)
+	// The keys alone stand in the index of the table, but only a whole row can be verified.
+	stored, err := d.collect(ctx, d.reading(), rows, false, all)
+	if err != nil {
+		return nil, err
+	}
+	for i := range stored {
+		keys = append(keys, stored[i].Object)
 	}
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
-	return keys[:min(len(keys), max(limit, 0))], failed(errors.Join(rows.Err(), rows.Close()))
+	return keys[:min(len(keys), max(limit, 0))], nil
 }
 
 // garbageStep is how many objects Garbage returns at most.

@@ -87,7 +87,7 @@ var text = [statements]string{
 	qHeld:           `SELECT timeline, start, id, held, object, row FROM file WHERE held = 1 AND (start, timeline, id) > (?, ?, ?) ORDER BY start, timeline, id LIMIT ?`,
 	qOldest:         `SELECT timeline, start, id, held, object, row FROM file WHERE held = 0 AND start >= ? AND start <= ? ORDER BY start, timeline, id`,
 	qOldestOf:       `SELECT timeline, start, id, held, object, row FROM file WHERE timeline = ? AND start >= ? AND start <= ? AND held = 0 ORDER BY start, id`,
-	qObjects:        `SELECT object FROM file WHERE object > ? ORDER BY object LIMIT ?`,
+	qObjects:        `SELECT timeline, start, id, held, object, row FROM file WHERE object > ? ORDER BY object LIMIT ?`,
 	qRun:            `SELECT timeline, id, stop, row FROM run WHERE timeline = ? AND id = ?`,
 	qRuns:           `SELECT timeline, id, stop, row FROM run WHERE timeline = ? AND stop >= ?`,
 	qFirstRun:       `SELECT timeline, id, stop, row FROM run WHERE timeline = ? ORDER BY id LIMIT 1`,
