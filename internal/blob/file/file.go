@@ -36,7 +36,8 @@ func New(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, failed(err)
 	}
-	if err := syncFolder(filepath.Dir(filepath.Clean(dir))); err != nil {
+	// The folder above may be another's, and then it has been there for long.
+	if err := syncFolder(filepath.Dir(filepath.Clean(dir))); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return nil, failed(err)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, draft)); err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Eyevinn/mp4ff/mp4"
+
 	"weir/internal/media"
 )
 
@@ -61,6 +63,19 @@ func TestOthersPlayIt(t *testing.T) {
 					t.Errorf("ffprobe reads %d frames, want %d", got, s.frames)
 				}
 				run(t, true, "ffmpeg", "-v", "error", "-i", file, "-f", "null", "-")
+				f, err := mp4.DecodeFile(bytes.NewReader(b))
+				if err != nil {
+					t.Fatal("mp4ff: ", err)
+				}
+				samples := uint32(0)
+				for _, segment := range f.Segments {
+					for _, fragment := range segment.Fragments {
+						samples += fragment.Moof.Traf.Trun.SampleCount()
+					}
+				}
+				if int(samples) != s.frames {
+					t.Errorf("mp4ff reads %d frames, want %d", samples, s.frames)
+				}
 				// Every packet is what it is without head, marks and index.
 				if a, b := packetHashes(t, file), packetHashes(t, keep(t, s.delivered())); a != b {
 					t.Errorf("the packets differ:\n%s\n%s", a, b)
