@@ -77,16 +77,22 @@ func (d *Doc) gzipped() ([][]byte, int) {
 	return d.gz, d.gzSize
 }
 
-// plain is the document as it is.
-func (d *Doc) plain() ([][]byte, int) {
+// GzipSize is the length of the document compressed.
+func (d *Doc) GzipSize() int {
+	_, n := d.gzipped()
+	return n
+}
+
+// Pieces is the document as it is.
+func (d *Doc) Pieces() [][]byte {
 	if d.blocks == nil {
-		return [][]byte{d.Body}, len(d.Body)
+		return [][]byte{d.Body}
 	}
 	out := make([][]byte, len(d.blocks))
 	for i, b := range d.blocks {
 		out[i] = b.text
 	}
-	return out, d.size
+	return out
 }
 
 // Serve answers with the document. It returns the number of body bytes sent.
@@ -101,12 +107,15 @@ func (d *Doc) Serve(w http.ResponseWriter, r *http.Request, contentType, cacheCo
 		return 0
 	}
 	h["Content-Type"] = []string{contentType}
-	body, size := d.plain()
+	var body [][]byte
+	size := len(d.Body) + d.size
 	if size > 256 && acceptsGzip(r.Header.Get("Accept-Encoding")) {
 		body, size = d.gzipped()
 		h["Content-Encoding"] = encodingGzip
 		// The compressed form is another representation, and a strong validator must tell.
 		h["Etag"] = []string{strings.TrimSuffix(d.etag, `"`) + `-gz"`}
+	} else {
+		body = d.Pieces()
 	}
 	h["Content-Length"] = []string{strconv.Itoa(size)}
 	if r.Method == http.MethodHead {

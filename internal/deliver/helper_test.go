@@ -38,7 +38,7 @@ func newRig(t testing.TB, cfg Config) *rig {
 	if r.tl, err = store.Open("live/show"); err != nil {
 		t.Fatal(err)
 	}
-	r.srv = New(cfg, func(_ context.Context, name string) (*timeline.Timeline, error) { return store.Get(name), nil }, nil, r.door, log)
+	r.srv = New(cfg, func(_ context.Context, name string) (*timeline.Timeline, error) { return store.Get(name), nil }, store, r.door, log)
 	r.http = httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(func() {
 		store.Close()

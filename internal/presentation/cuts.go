@@ -19,7 +19,12 @@ type Cut struct {
 func (p *Presentation) FindCuts(before []Cut) {
 	var out []Cut
 	for i := range p.Periods {
-		out = append(out, p.Periods[i].cuts(before)...)
+		found := p.Periods[i].cuts(before)
+		if first, _, ok := p.Periods[i].Numbers(); ok && i > 0 && p.Periods[i-1].Run.ID == p.Periods[i].Run.ID && (len(found) == 0 || found[0].N > first) {
+			// A run with a very long hole comes as two Periods.
+			found = append([]Cut{{Run: p.Periods[i].Run.ID, N: first, At: p.Periods[i].begins(first)}}, found...)
+		}
+		out = append(out, found...)
 	}
 	p.Cuts = out
 }
@@ -105,6 +110,9 @@ func (p *Presentation) Stretches() []Stretch {
 			c := &p.Cuts[j]
 			if c.Run != period.Run.ID {
 				continue
+			}
+			if c.N > last {
+				break
 			}
 			if c.N > first {
 				out = appendStretch(out, period, at, first, c.N-1)

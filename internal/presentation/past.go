@@ -15,8 +15,9 @@ func Past(name string, s *timeline.Snapshot) Presentation {
 	p := Presentation{Name: name, Version: s.Version, Live: !s.Ended}
 	for i := range s.Runs {
 		run := s.Runs[i]
-		open := p.Live && i == len(s.Runs)-1 && !run.Ended
-		if !level(&run, open) {
+		last := i == len(s.Runs)-1
+		open := p.Live && last && !run.Ended
+		if !level(&run, open, len(p.Periods) == 0, last) {
 			continue
 		}
 		run.Ended = !open
@@ -48,8 +49,9 @@ func end(run *timeline.RunView) time.Time {
 	return last
 }
 
-// level makes the renditions of a run count alike; it reports false where there is nothing to play.
-func level(run *timeline.RunView, open bool) bool {
+// level makes the renditions of a run count alike; it reports false where there is nothing to play. In the first and the last
+// run of a range, what no rendition has is left out; between runs it counts.
+func level(run *timeline.RunView, open, isFirst, isLast bool) bool {
 	views := make([]timeline.RenditionView, len(run.Renditions))
 	lead := -1
 	for i := range run.Renditions {
@@ -62,6 +64,12 @@ func level(run *timeline.RunView, open bool) bool {
 		return false
 	}
 	first, last := bounds(views, lead, run.FirstN)
+	for isFirst && first < last && lacking(views, first) {
+		first++
+	}
+	for isLast && first < last && lacking(views, last) {
+		last--
+	}
 	for i := range views {
 		until := last
 		if n := len(views[i].Segments); open && n > 0 {
@@ -85,7 +93,7 @@ func finishedOnly(segs []timeline.SegmentView) []timeline.SegmentView {
 
 // bounds is the first and the last number that is listed. Audio is cut a frame after the video, so one of them may reach
 // into the range with a segment of which the other has nothing: the list does not begin there, because players wait for
-// what is missing at the beginning. Numbers that all lack are left out.
+// what is missing at the beginning.
 func bounds(views []timeline.RenditionView, lead int, runFirst int64) (first, last int64) {
 	segs := views[lead].Segments
 	first, last = segs[0].N, segs[len(segs)-1].N
@@ -96,12 +104,6 @@ func bounds(views []timeline.RenditionView, lead int, runFirst int64) (first, la
 			}
 			last = max(last, segs[len(segs)-1].N)
 		}
-	}
-	for first < last && lacking(views, first) {
-		first++
-	}
-	for first < last && lacking(views, last) {
-		last--
 	}
 	return first, last
 }
@@ -196,7 +198,8 @@ func (p *Presentation) Restore(marks []Mark) {
 		}
 		period := p.Periods[i]
 		if len(marks) > 0 && marks[0].Run.ID == period.Run.ID {
-			period = widened(period, marks[0])
+			again := i+1 < len(p.Periods) && p.Periods[i+1].Run.ID == period.Run.ID
+			period = widened(period, marks[0], again)
 			marks = marks[1:]
 		}
 		out = append(out, period)
@@ -216,8 +219,12 @@ func lost(m Mark) Period {
 	return Period{Run: run, From: m.Run.Start, To: time.Unix(0, (m.Last+1)*int64(m.Run.SegmentDuration)).UTC()}
 }
 
-func widened(p Period, m Mark) Period {
+// widened lists a run as far as it was listed before; again tells that what follows is of the same run, behind a long hole.
+func widened(p Period, m Mark, again bool) Period {
 	first, last, ok := p.Numbers()
+	if again {
+		m.Last = last
+	}
 	if !ok || first <= m.First && last >= m.Last {
 		return p
 	}

@@ -211,7 +211,7 @@ func (s *Server) buildGateways(context.Context) error {
 	s.http = httpstream.New(httpstream.Config{Profile: st.Profile, Stall: st.Stall}, s.hub, s.fan, s.door, s.log.With("room", "http"))
 	dc := s.cfg.Segments.Deliver
 	dc.SharedCache = dc.SharedCache || s.cfg.HTTP.SharedCache
-	s.deliver = deliver.New(dc, s.resolve, nil, s.door, s.log.With("room", "deliver"))
+	s.deliver = deliver.New(dc, s.resolve, s.timelines, s.door, s.log.With("room", "deliver"))
 	s.hls, s.dash = hls.New(s.deliver), dash.New(s.deliver)
 	if off(s.cfg.WebRTC.Listen) {
 		return nil

@@ -42,8 +42,11 @@ type stage struct {
 	long  time.Duration
 }
 
-func newStage(t interface{ Fatal(...any) }) *stage {
-	s, err := timeline.NewStore(timeline.Config{}, slog.New(slog.DiscardHandler))
+func newStage(t interface{ Fatal(...any) }) *stage { return newStageOf(t, time.Minute) }
+
+// newStageOf keeps that much of the past in memory.
+func newStageOf(t interface{ Fatal(...any) }, window time.Duration) *stage {
+	s, err := timeline.NewStore(timeline.Config{Window: window}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +80,9 @@ func (s *stage) add(name string, length time.Duration, size int, last bool) {
 	start := t.Ticks(time.Duration(n)*s.run.SegmentDuration + time.Duration(s.part[name])*step)
 	p := timeline.Part{N: n, Index: s.part[name], Start: start, DTS: start, Duration: t.Ticks(length),
 		Independent: s.part[name] == 0 || t.Kind == media.Audio, Data: make([]byte, size), Last: last}
+	if p.Index == 0 && t.Kind == media.Video {
+		p.Key = int64(size / 4)
+	}
 	if err := s.tl.Append(name, p); err != nil {
 		panic(err)
 	}
@@ -116,10 +122,10 @@ type site struct {
 func newSite(t *testing.T, cfg deliver.Config) *site {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	st := newStage(t)
+	st := newStageOf(t, 3*time.Hour)
 	door := session.New(session.Config{}, log)
 	s := &site{stage: st, t: t}
-	s.srv = deliver.New(cfg, func(_ context.Context, name string) (*timeline.Timeline, error) { return st.store.Get(name), nil }, nil, door, log)
+	s.srv = deliver.New(cfg, func(_ context.Context, name string) (*timeline.Timeline, error) { return st.store.Get(name), nil }, st.store, door, log)
 	h := New(s.srv)
 	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i := strings.LastIndexByte(r.URL.Path, '/')

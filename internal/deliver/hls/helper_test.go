@@ -42,8 +42,11 @@ type stage struct {
 	long  time.Duration
 }
 
-func newStage(t interface{ Fatal(...any) }) *stage {
-	s, err := timeline.NewStore(timeline.Config{}, slog.New(slog.DiscardHandler))
+func newStage(t interface{ Fatal(...any) }) *stage { return newStageOf(t, time.Minute) }
+
+// newStageOf keeps that much of the past in memory.
+func newStageOf(t interface{ Fatal(...any) }, window time.Duration) *stage {
+	s, err := timeline.NewStore(timeline.Config{Window: window}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +56,8 @@ func newStage(t interface{ Fatal(...any) }) *stage {
 	}
 	return &stage{store: s, tl: tl}
 }
+
+func (s *stage) ctx() context.Context { return context.Background() }
 
 // begin starts a run; its id is the time of the test, so golden files replace it.
 func (s *stage) begin(n int64, d, part time.Duration, names ...string) {
@@ -77,6 +82,9 @@ func (s *stage) add(name string, length time.Duration, size int, last bool) {
 	start := t.Ticks(time.Duration(n)*s.run.SegmentDuration + time.Duration(s.part[name])*step)
 	p := timeline.Part{N: n, Index: s.part[name], Start: start, DTS: start, Duration: t.Ticks(length),
 		Independent: s.part[name] == 0 || t.Kind == media.Audio, Data: make([]byte, size), Last: last}
+	if p.Index == 0 && t.Kind == media.Video {
+		p.Key = int64(size / 4)
+	}
 	if err := s.tl.Append(name, p); err != nil {
 		panic(err)
 	}
@@ -113,18 +121,21 @@ type site struct {
 	http *httptest.Server
 }
 
-func newSite(t *testing.T, cfg deliver.Config) *site {
+func newSite(t *testing.T, cfg deliver.Config) *site { return newSiteOf(t, cfg, 3*time.Hour) }
+
+func newSiteOf(t *testing.T, cfg deliver.Config, window time.Duration) *site {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	st := newStage(t)
+	st := newStageOf(t, window)
 	door := session.New(session.Config{}, log)
 	s := &site{stage: st, t: t}
-	s.srv = deliver.New(cfg, func(_ context.Context, name string) (*timeline.Timeline, error) { return st.store.Get(name), nil }, nil, door, log)
+	s.srv = deliver.New(cfg, func(_ context.Context, name string) (*timeline.Timeline, error) { return st.store.Get(name), nil }, st.store, door, log)
 	h := New(s.srv)
 	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i := strings.LastIndexByte(r.URL.Path, '/')
 		name, a := r.URL.Path[1:i], deliver.ParseAddress(r.URL.Path[i+1:])
-		if a.Kind == deliver.Master || a.Kind == deliver.Playlist {
+		switch a.Kind {
+		case deliver.Master, deliver.Playlist, deliver.TSPlaylist, deliver.IFrames:
 			h.ServePlaylist(w, r, name, a, time.Now())
 			return
 		}

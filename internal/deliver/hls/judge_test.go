@@ -80,23 +80,43 @@ func (c *clip) publish(t *testing.T, s *site, at time.Time) timeline.Run {
 
 // TestFFmpegReadsAll: ffprobe reads every frame of two runs, over the discontinuity, through the multivariant playlist.
 func TestFFmpegReadsAll(t *testing.T) {
-	probe, err := exec.LookPath("ffprobe")
-	if err != nil {
-		t.Skip("ffprobe is not installed")
-	}
 	c, s := loadClip(t), newSite(t, deliver.Config{})
 	at := time.Unix(1_795_338_684, 0)
 	c.publish(t, s, at)
 	c.publish(t, s, at.Add(20*time.Second))
 	s.tl.End()
-	out, err := exec.Command(probe, "-v", "error", "-count_packets", "-of", "json",
-		"-show_entries", "stream=codec_type,nb_read_packets,width,height,sample_rate", s.http.URL+"/live/show/index.m3u8").CombinedOutput()
+	c.probe(t, s.http.URL+"/live/show/index.m3u8", "error", 3, 2) // picture, sound, and the variant of sound alone
+}
+
+// TestFFmpegReadsThePast: the same in VOD form, and as MPEG-TS, whose segments must follow each other without a word of
+// complaint.
+func TestFFmpegReadsThePast(t *testing.T) {
+	c, s := loadClip(t), newSite(t, deliver.Config{})
+	at := time.Unix(1_795_338_684, 0)
+	c.publish(t, s, at)
+	c.publish(t, s, at.Add(20*time.Second))
+	s.tl.End()
+	query := "?from=" + unix(at.Unix()-60) + "&to=" + unix(at.Unix()+120)
+	c.probe(t, s.http.URL+"/live/show/index.m3u8"+query, "error", 3, 2)
+	c.probe(t, s.http.URL+"/live/show/index.m3u8"+query+"&form=ts", "warning", 2, 2)
+	c.probe(t, s.http.URL+"/live/show/index.m3u8?form=ts", "warning", 2, 2)
+}
+
+// probe has ffprobe count the packets of a playlist. With fMP4 it warns of the header of a second run.
+func (c *clip) probe(t *testing.T, url, level string, streams, times int) {
+	t.Helper()
+	probe, err := exec.LookPath("ffprobe")
+	if err != nil {
+		t.Skip("ffprobe is not installed")
+	}
+	out, err := exec.Command(probe, "-v", level, "-count_packets", "-of", "json",
+		"-show_entries", "stream=codec_type,nb_read_packets,width,height,sample_rate", url).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	start := strings.IndexByte(string(out), '{')
 	if start != 0 {
-		t.Errorf("ffprobe has something to say: %s", out)
+		t.Errorf("ffprobe has something to say: %s", out[:max(start, 0)])
 	}
 	var got struct {
 		Streams []struct {
@@ -109,12 +129,12 @@ func TestFFmpegReadsAll(t *testing.T) {
 	}
 	for _, st := range got.Streams {
 		kind := map[string]media.Kind{"video": media.Video, "audio": media.Audio}[st.Type]
-		if st.Packets != fmt.Sprint(2*c.count[kind]) {
-			t.Errorf("%s: %s packets, want %d", st.Type, st.Packets, 2*c.count[kind])
+		if st.Packets != fmt.Sprint(times*c.count[kind]) {
+			t.Errorf("%s: %s packets, want %d", st.Type, st.Packets, times*c.count[kind])
 		}
 	}
-	if len(got.Streams) != 3 { // picture, sound, and the variant of sound alone
-		t.Errorf("%d streams", len(got.Streams))
+	if len(got.Streams) != streams {
+		t.Errorf("%d streams, want %d", len(got.Streams), streams)
 	}
 }
 
