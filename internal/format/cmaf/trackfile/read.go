@@ -76,7 +76,7 @@ func parseHead(b []byte, at int) (*File, error) {
 	}
 	h, err := cmaf.ParseInit(f.Init)
 	if err != nil {
-		return nil, err
+		return nil, damaged("its CMAF header does not read")
 	}
 	f.Track = h.Tracks[0]
 	return f, nil

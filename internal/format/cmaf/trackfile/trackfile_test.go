@@ -1,6 +1,7 @@
 package trackfile
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -106,5 +107,20 @@ func TestGroupsRoundTrip(t *testing.T) {
 	}
 	if per := float64(len(b)) / float64(len(s.segs)); per > 12 {
 		t.Errorf("%.1f bytes for each segment", per)
+	}
+}
+
+// Heads that nobody should write: whole, and of no use.
+func TestHeadsThatDoNotRead(t *testing.T) {
+	s := tiny(t, media.Video)
+	noTrack := AppendHead(nil, &s.head, []byte("\x00\x00\x00\x08moov"))
+	future := bytes.Replace(s.bytes, []byte("\x00\x00\x00\x01{"), []byte("\x00\x00\x00\x02{"), 1)
+	noTime := bytes.Replace(s.bytes, []byte("2025-06-15T15:06:40"), []byte("2025-99-15T15:06:40"), 1)
+	noJSON := bytes.Replace(s.bytes, []byte(`{"timeline"`), []byte(`("timeline"`), 1)
+	for name, b := range map[string][]byte{"no track": noTrack, "future": repaired(future), "no time": repaired(noTime), "no JSON": repaired(noJSON), "empty": nil} {
+		r, n := reader(b)
+		if _, err := Scan(r, n); fault.Code(err) != "footage_damaged" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
