@@ -102,6 +102,9 @@ func (s *Server) serveBelow(w http.ResponseWriter, r *http.Request, name, last s
 		s.http.ServeStream(w, r, name, ext)
 		return true
 	}
+	if s.serveFootage(w, r, name, last) {
+		return true
+	}
 	a := deliver.ParseAddress(last)
 	now := time.Now()
 	switch a.Kind {

@@ -60,6 +60,7 @@ type rooms struct {
 	controlRooms
 	mediaRooms
 	gatewayRooms
+	footageRooms
 	faceRooms
 }
 
@@ -102,7 +103,7 @@ type faceRooms struct {
 // New builds the house. Nothing listens yet but the WebRTC media port. Close undoes it.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	s := &Server{cfg: cfg, log: log, started: time.Now(), gates: newGates(log)}
-	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways, s.buildPipeline, s.buildAPI, s.buildTelemetry} {
+	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways, s.buildFootage, s.buildPipeline, s.buildAPI, s.buildTelemetry} {
 		if err := build(ctx); err != nil {
 			s.Close()
 			return nil, err

@@ -33,7 +33,7 @@ var reservedFirst = []string{
 
 // reservedLast are the last segments that name a stream's outputs.
 var reservedLast = []string{
-	"embed", "whip", "whep", "index.m3u8", "index.mpd", "clip.mp4", "file.mp4", "poster.jpg", "thumbs.vtt",
+	"embed", "whip", "whep", "index.m3u8", "index.mpd", "clip.mp4", "file.mp4", "poster.jpg", "frame.jpg", "thumbs.vtt",
 }
 
 // reservedSuffixes end the addresses of outputs: a name ending so would shadow one.
@@ -97,6 +97,9 @@ func legal(r rune) bool {
 func checkLast(last string) error {
 	if slices.Contains(reservedLast, last) {
 		return reserved(fmt.Sprintf("A stream name cannot end with the part %s: it names an output of a stream.", Quote(last)))
+	}
+	if strings.HasPrefix(last, "sprite-") && strings.HasSuffix(last, ".jpg") {
+		return reserved(fmt.Sprintf("A stream name cannot end with the part %s: it names pictures of a stream.", Quote(last)))
 	}
 	if strings.HasPrefix(last, "stream.") {
 		return reserved(fmt.Sprintf("A stream name cannot end with the part %s: stream.flv, stream.ts and so on name outputs of a stream.", Quote(last)))

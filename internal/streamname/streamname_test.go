@@ -50,6 +50,8 @@ func TestCheck(t *testing.T) {
 		{"live/index.m3u8", "name_reserved", "index.m3u8"},
 		{"live/stream.x", "name_reserved", "stream.x"},
 		{"live/show.flv", "name_reserved", "show.flv"},
+		{"live/frame.jpg", "name_reserved", "frame.jpg"},
+		{"live/sprite-300.jpg", "name_reserved", "sprite-300.jpg"},
 		{"live/seg-1-v0-7.m4s", "name_reserved", ".m4s"},
 		{strings.Repeat("a", 129), "name_too_long", "129"},
 		{strings.Repeat("直", 86), "name_too_long", "258"},

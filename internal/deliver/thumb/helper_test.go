@@ -157,3 +157,7 @@ func ten(img image.Image, x, y int) int {
 	luma := float64(c>>8)*219/255 + 16 // the film is of limited range, the JPEG of full
 	return int((luma-16)/6 + 0.5)
 }
+
+func seconds(t time.Time) string {
+	return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', -1, 64)
+}

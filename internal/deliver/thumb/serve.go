@@ -95,7 +95,9 @@ func serveJPEG(w http.ResponseWriter, r *http.Request, jpeg []byte, age string, 
 	return n
 }
 
-func folder(name string) string { return "thumbs/" + blob.Escape(name) + "/" }
+const root = "thumbs/"
+
+func folder(name string) string { return root + blob.Escape(name) + "/" }
 
 // spriteKey is where a sprite is kept.
 func spriteKey(name string, start time.Time) string {
@@ -188,6 +190,31 @@ func (s *Server) Sweep(ctx context.Context, name string, before time.Time) error
 	var keys []string
 	err := s.cfg.Blobs.List(ctx, prefix, func(i blob.Info) error {
 		if gone(i.Key) {
+			keys = append(keys, i.Key)
+		}
+		return nil
+	})
+	for _, key := range keys {
+		err = errors.Join(err, s.cfg.Blobs.Delete(ctx, key))
+	}
+	return err
+}
+
+// Tidy forgets the kept sprites whose footage is gone: oldest says for each stream that has any when its footage begins.
+func (s *Server) Tidy(ctx context.Context, oldest map[string]time.Time) error {
+	if s.cfg.Blobs == nil {
+		return nil
+	}
+	from := make(map[string]time.Time, len(oldest))
+	for name, at := range oldest {
+		from[folder(name)] = at
+	}
+	var keys []string
+	err := s.cfg.Blobs.List(ctx, root, func(i blob.Info) error {
+		at := strings.LastIndexByte(i.Key, '/') + 1
+		start, ok := Start(spritePrefix + i.Key[at:])
+		begins, known := from[i.Key[:at]]
+		if ok && (!known || !start.Add(window).After(begins)) {
 			keys = append(keys, i.Key)
 		}
 		return nil

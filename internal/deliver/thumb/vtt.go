@@ -12,7 +12,8 @@ import (
 )
 
 // ServeVTT answers thumbs.vtt of a stream: WebVTT whose cues name a place in a sprite. Times count in wall-clock time
-// from the beginning of the range, which a NOTE at the head and the header Weir-Epoch tell in Unix seconds.
+// from the beginning of the range, which a NOTE at the head tells ("NOTE start=<RFC 3339>"), as a player's own timeline closes
+// the holes between runs up.
 func (s *Server) ServeVTT(w http.ResponseWriter, r *http.Request, name string, now time.Time) {
 	if !deliver.Allowed(w, r) {
 		return
@@ -60,13 +61,8 @@ func (s *Server) serveVTT(w http.ResponseWriter, r *http.Request, name string, n
 	if form == deliver.Closed && now.After(want.To.Add(window+afterEnd)) {
 		age = "private, max-age=300"
 	}
-	w.Header().Set("Weir-Epoch", seconds(want.From))
 	visit.Session.Out(deliver.NewDoc(list.append(nil)).Serve(w, r, "text/vtt; charset=utf-8", age))
 	return nil
-}
-
-func seconds(t time.Time) string {
-	return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', -1, 64)
 }
 
 // step is how far apart cues are: what was asked for in seconds, as a multiple of ten, and not so little that there are
@@ -89,7 +85,7 @@ type list struct {
 }
 
 func (l *list) append(b []byte) []byte {
-	b = fmt.Appendf(b, "WEBVTT\n\nNOTE epoch %s\n", seconds(l.from))
+	b = fmt.Appendf(b, "WEBVTT\n\nNOTE start=%s\n", l.from.UTC().Format("2006-01-02T15:04:05.000Z"))
 	if l.note != "" {
 		b = fmt.Appendf(b, "\nNOTE %s\n", l.note)
 	}

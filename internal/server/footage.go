@@ -1,0 +1,86 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	blobfile "weir/internal/blob/file"
+	"weir/internal/deliver/file"
+	"weir/internal/deliver/thumb"
+)
+
+// footageRooms give the past as files and pictures.
+type footageRooms struct {
+	clips  *file.Server
+	thumbs *thumb.Server
+}
+
+func (s *Server) buildFootage(context.Context) error {
+	s.clips = file.New(file.Config{Live: s.timelines.Get}, s.timelines, s.deliver, s.log.With("room", "clips"))
+	s.onClose(s.clips.Close)
+	dir := cmp.Or(s.cfg.Footage.Dir, filepath.Join(s.cfg.DataDir, "timeline"))
+	pictures, err := blobfile.New(filepath.Join(dir, "pictures"))
+	if err != nil {
+		return err
+	}
+	s.thumbs = thumb.New(thumb.Config{Blobs: pictures}, s.timelines, s.deliver, s.transcode, s.log.With("room", "thumbs"))
+	s.onClose(s.thumbs.Close)
+	return nil
+}
+
+// serveFootage answers the addresses of files and pictures of the past, and reports whether last is one.
+func (s *Server) serveFootage(w http.ResponseWriter, r *http.Request, name, last string) bool {
+	now := time.Now()
+	switch {
+	case last == "clip.mp4":
+		s.clips.ServeClip(w, r, name, now)
+	case last == "thumbs.vtt":
+		s.thumbs.ServeVTT(w, r, name, now)
+	case last == "frame.jpg":
+		s.thumbs.ServeFrame(w, r, name, now)
+	case thumb.IsSprite(last):
+		s.thumbs.ServeSprite(w, r, name, last, now)
+	default:
+		return false
+	}
+	return true
+}
+
+const tidyEvery = 10 * time.Minute
+
+// tidyPictures removes pictures of footage that is gone, until ctx ends.
+func (s *Server) tidyPictures(ctx context.Context) error {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		if err := s.tidy(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("pictures of footage that is gone could not be removed", "cause", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (s *Server) tidy(ctx context.Context) error {
+	const page = 500
+	oldest := make(map[string]time.Time)
+	for after := ""; ; {
+		list, err := s.timelines.Coverage(ctx, "", after, page)
+		if err != nil {
+			return err
+		}
+		for _, c := range list {
+			oldest[c.Timeline] = c.From
+			after = c.Timeline
+		}
+		if len(list) < page {
+			return s.thumbs.Tidy(ctx, oldest)
+		}
+	}
+}
