@@ -23,6 +23,9 @@ func TestSegmentsAndParts(t *testing.T) {
 		want += data
 		r.part("v0", 100, i, data, i == 9)
 	}
+	if err := r.tl.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	seg := r.address(Segment, "v0", 100, 0)
 	a := r.get(seg)
 	if a.status != 200 || a.body != want || a.header.Get("Content-Type") != "video/mp4" || a.header.Get("Accept-Ranges") != "bytes" {

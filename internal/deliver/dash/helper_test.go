@@ -57,6 +57,8 @@ func newStageOf(t interface{ Fatal(...any) }, window time.Duration) *stage {
 	return &stage{store: s, tl: tl}
 }
 
+func (s *stage) ctx() context.Context { return context.Background() }
+
 // begin starts a run; its id is the time of the test, so golden files replace it.
 func (s *stage) begin(n int64, d, part time.Duration, names ...string) {
 	r := timeline.Run{Start: time.Unix(0, n*int64(d)), FirstN: n, SegmentDuration: d, PartDuration: part}

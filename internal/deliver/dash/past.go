@@ -99,25 +99,28 @@ func Static(v deliver.View) (format.MPD, error) {
 	return m, nil
 }
 
-// span is what a Period plays, to the millisecond: from its first picture (its first sound where it has no picture) to its
-// last end.
+// span is what a Period plays, to the millisecond. Sound is cut a frame before or after the picture: then it begins with the
+// picture.
 func span(p *presentation.Period) (from, to time.Time) {
-	video := false
+	var picture time.Time
 	for i := range p.Run.Renditions {
 		segs, t := p.Run.Renditions[i].Segments, &p.Run.Run.Renditions[i].Track
 		if len(segs) == 0 || !carries(t.Codec) {
 			continue
 		}
 		begin := presentation.At(segs[0].Start, t.TimeScale)
-		end := presentation.At(segs[len(segs)-1].Start+segs[len(segs)-1].Duration, t.TimeScale)
-		is := t.Kind == media.Video
-		if from.IsZero() || is && !video || is == video && begin.Before(from) {
-			from = begin
-		}
-		video = video || is
-		if end.After(to) {
+		if end := presentation.At(segs[len(segs)-1].Start+segs[len(segs)-1].Duration, t.TimeScale); end.After(to) {
 			to = end
 		}
+		if from.IsZero() || begin.Before(from) {
+			from = begin
+		}
+		if t.Kind == media.Video && (picture.IsZero() || begin.Before(picture)) {
+			picture = begin
+		}
+	}
+	if !picture.IsZero() && picture.Sub(from) < p.Run.SegmentDuration/2 {
+		from = picture
 	}
 	return from.Truncate(time.Millisecond), to.Truncate(time.Millisecond)
 }
