@@ -182,7 +182,7 @@ type Feedback struct {
 // Errors: stream_busy, too_many_streams, server_stopping, no_tracks.
 func (h *Hub) Publish(o Offer) (*Publication, error) {
 	if len(o.Tracks) == 0 {
-		return nil, fault.New(fault.Invalid, "no_tracks", "The publisher sends neither video nor audio.", "Check the encoder's settings.")
+		return nil, errNoTracks()
 	}
 	for {
 		s, fresh, err := h.open(o)
@@ -197,6 +197,10 @@ func (h *Hub) Publish(o Offer) (*Publication, error) {
 			return p, err
 		}
 	}
+}
+
+func errNoTracks() error {
+	return fault.New(fault.Invalid, "no_tracks", "The publisher sends neither video nor audio.", "Check the encoder's settings.")
 }
 
 // open finds or makes the stream of an offer. A fresh one is locked, so that nobody sees it before it has tracks.

@@ -53,6 +53,20 @@ func (s *Stream) publish(o Offer) (*Publication, error) {
 	return p, nil
 }
 
+// Publish continues this very stream, for whoever must not begin another one of its name (a Filler). Errors: stream_busy,
+// stream_unknown when it has ended.
+func (s *Stream) Publish(o Offer) (*Publication, error) {
+	if len(o.Tracks) == 0 {
+		return nil, errNoTracks()
+	}
+	s.mu.Lock()
+	p, err := s.publish(o)
+	if err == errEnded { //nolint:errorlint // a private sentinel that never leaves this package
+		return nil, fault.New(fault.NotFound, "stream_unknown", "The stream "+s.name+" has ended.", "")
+	}
+	return p, err
+}
+
 // busy is the refusal of an offer, if there is a publisher that does not give way to it; s.mu is held.
 func (s *Stream) busy(o *Offer, now instant) error {
 	holder := s.next
@@ -255,7 +269,7 @@ func (p *Publication) mayPass(f *media.Frame) bool {
 // Update replaces the tracks, because a codec configuration changed or a track came or went. A new run begins.
 func (p *Publication) Update(tracks []media.Track) error {
 	if len(tracks) == 0 {
-		return fault.New(fault.Invalid, "no_tracks", "The publisher sends neither video nor audio.", "")
+		return errNoTracks()
 	}
 	s := p.stream
 	s.mu.Lock()

@@ -188,16 +188,23 @@ func (p *player) over() error {
 	return fault.New(fault.Unavailable, "publication_closed", "The publication is closed.", "")
 }
 
-// end gives the stream up.
+// end ends the stream.
 func (p *player) end(cause error) {
 	p.timer.Stop()
-	if p.pub == nil {
-		return
-	}
 	if errors.Is(cause, io.EOF) {
 		cause = nil
 	}
-	p.pub.End(cause)
+	if p.pub != nil {
+		p.pub.End(cause)
+	}
+}
+
+// leave gives the stream back, to be held for another publisher.
+func (p *player) leave(cause error) {
+	p.timer.Stop()
+	if p.pub != nil {
+		p.pub.Close(cause)
+	}
 }
 
 // ticks rounds to the nearest tick, so that times survive the way through nanoseconds.
