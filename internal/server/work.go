@@ -24,7 +24,7 @@ func (s *Server) work(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
-	for _, run := range []func(context.Context) error{s.pipeline.Run, s.api.Run, s.recordings.Run, s.tidyPictures} {
+	for _, run := range []func(context.Context) error{s.pipeline.Run, s.api.Run, s.timelines.Run, s.recordings.Run, s.tidyPictures} {
 		wg.Go(func() {
 			err := run(ctx)
 			cancel(err) // one part that ends early takes the others along: half a server helps nobody

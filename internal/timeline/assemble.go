@@ -27,7 +27,7 @@ type pastRendition struct {
 
 // at is the instant of a tick of rendition i.
 func (r *pastRun) at(i int, ticks int64) time.Time {
-	return time.Unix(0, int64(media.ToDuration(ticks, r.Renditions[i].Track.TimeScale))).UTC()
+	return at(ticks, r.Renditions[i].Track.TimeScale)
 }
 
 // within gives the segments of rendition i that have an instant in the range, as indexes.

@@ -29,7 +29,6 @@ func (t *Timeline) evictLocked() {
 		total -= r.SegmentDuration
 		t.dropLocked(r)
 	}
-	t.sweepLocked()
 }
 
 // dropLocked removes the first segment number of a run from the window.
@@ -38,36 +37,13 @@ func (t *Timeline) dropLocked(r *run) {
 		if len(rd.views) == 0 || rd.views[0].N != r.liveN {
 			continue
 		}
-		rd.bodies[0].dropped = true
-		if f := rd.bodies[0].file; f != nil {
-			f.live--
+		if rd.rec != nil {
+			t.store.vol.beyond(rd.bodies[0])
 		}
 		rd.views[0], rd.bodies[0] = SegmentView{}, nil
 		rd.views, rd.bodies = rd.views[1:], rd.bodies[1:]
 	}
 	r.liveN++
-}
-
-// sweepLocked removes the files that hold nothing of the window any more, and moves on
-// to a new file when the present one has seen more than a window, so that the disk use
-// stays within about three windows.
-func (t *Timeline) sweepLocked() {
-	if t.current != nil && t.current.live*2 < t.current.total {
-		t.current = nil
-	}
-	kept := t.scratchs[:0]
-	for _, s := range t.scratchs {
-		if s.live == 0 && s != t.current {
-			s.retire()
-			continue
-		}
-		if s != t.current {
-			s.seal()
-		}
-		kept = append(kept, s)
-	}
-	clear(t.scratchs[len(kept):])
-	t.scratchs = kept
 }
 
 func (t *Timeline) find(runID uint64, name string, n int64) (*body, *SegmentView) {
@@ -92,24 +68,63 @@ func (t *Timeline) find(runID uint64, name string, n int64) (*body, *SegmentView
 	return nil, nil
 }
 
-// close ends the timeline, wakes everybody and removes its files.
+// close ends the timeline and wakes everybody. What it has not recorded yet is still written.
 func (t *Timeline) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return
 	}
-	for _, r := range t.runs {
-		for _, rd := range r.rends {
-			t.completeLocked(rd)
+	t.endRunLocked(EndStop)
+	v := t.store.vol
+	if v != nil && len(t.runs) > 0 {
+		if last := t.runs[len(t.runs)-1]; !last.told {
+			v.mu.Lock()
+			v.last[t.name] = t.next
+			v.mu.Unlock()
 		}
 	}
 	t.closed, t.ended = true, true
-	for _, s := range t.scratchs {
-		s.retire()
+	for _, r := range t.runs {
+		for _, rd := range r.rends {
+			if rd.rec == nil {
+				continue
+			}
+			for _, b := range rd.bodies {
+				v.beyond(b)
+			}
+		}
 	}
-	t.scratchs, t.current = nil, nil
 	t.bumpLocked()
+}
+
+// recordLocked begins the recording of a run.
+func (t *Timeline) recordLocked(r *run) {
+	v := t.store.vol
+	if v == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, rd := range r.rends {
+		rd.rec = &track{t: t, r: r, i: i}
+		v.tracks[t.name] = append(v.tracks[t.name], rd.rec)
+	}
+}
+
+// beyond notes that a segment leaves the window. If it is not safe yet and too much waits for the disk already, it is
+// not recorded. It is called with the timeline's lock.
+func (v *volume) beyond(b *body) {
+	if b.gap || b.file != nil || b.lost || b.beyond {
+		return
+	}
+	if !b.taken && b.complete && v.backlog.Load()+b.size > maxBacklog {
+		b.lost, b.mem = true, nil
+		v.lost.Add(1)
+		return
+	}
+	b.beyond = true
+	v.backlog.Add(b.size)
 }
 
 func (t *Timeline) addStats(st *Stats) {
@@ -125,9 +140,5 @@ func (t *Timeline) addStats(st *Stats) {
 				}
 			}
 		}
-	}
-	st.ScratchFiles += len(t.scratchs)
-	for _, s := range t.scratchs {
-		st.ScratchBytes += s.size
 	}
 }

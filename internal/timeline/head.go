@@ -13,45 +13,52 @@ import (
 type Timeline struct {
 	store *Store
 	name  string
+	phase time.Duration // when it begins new files
 
-	mu       sync.Mutex
-	runs     []*run
-	version  uint64
-	ended    bool
-	closed   bool
-	warned   bool
-	snap     *Snapshot     // cached for the present version
-	changed  chan struct{} // closed at the next change; nil when nobody waits
-	current  *scratch      // the file being written
-	scratchs []*scratch    // all files, oldest first
-	spills   []*body       // finished, and still to be written
-	began    bool          // a run has been begun before: nextMSN and nextSeq count
-	nextMSN  int64
-	nextSeq  int
+	mu      sync.Mutex
+	runs    []*run
+	version uint64
+	ended   bool
+	closed  bool
+	snap    *Snapshot     // cached for the present version
+	changed chan struct{} // closed at the next change; nil when nobody waits
+	began   bool          // there has been a run before: next counts
+	next    continuity
 }
 
 type run struct {
 	Run
+	t     *Timeline
 	ended bool
-	liveN int64 // first segment number still in the window
-	lastN int64 // last segment number of any rendition; FirstN-1 if none
+	told  bool      // the index knows how it ended
+	liveN int64     // first segment number still in the window
+	lastN int64     // last segment number of any rendition; FirstN-1 if none
+	until time.Time // end of the latest segment
 	rends []*rendition
 }
 
 type rendition struct {
 	views  []SegmentView
 	bodies []*body // parallel to views
+	rec    *track  // nil if nothing is recorded
 }
 
-// body is where a segment's bytes are.
+// body is where a segment's bytes are, and what its file will say of it.
 type body struct {
+	n, start, dts, duration, key int64
+	independent                  bool
+
 	complete bool
 	gap      bool
-	dropped  bool     // left the window
-	mem      [][]byte // one per part, until written
-	file     *scratch // once written
+	beyond   bool     // left the window before it was safe
+	taken    bool     // is on its way to the disk
+	lost     bool     // was given up: too much waits for the disk
+	checked  bool     // what the file holds has been compared with crc
+	mem      [][]byte // one per part, until the file is safe
+	file     *footage // once it is safe
 	offset   int64
 	size     int64
+	crc      uint32
 }
 
 // Name is the stream's name.
@@ -66,24 +73,25 @@ func (t *Timeline) BeginRun(r Run) (Run, error) {
 		return Run{}, err
 	}
 	t.mu.Lock()
-	defer t.unlockAndSpill()
+	defer t.mu.Unlock()
 	if t.closed {
 		return Run{}, ErrClosed
 	}
-	t.endRunLocked()
+	t.endRunLocked(EndConfig)
 	if !t.began {
-		t.began, t.nextMSN = true, max(r.FirstN, 0)
+		t.began, t.next.nextMSN = true, max(r.FirstN, 0)
 	}
-	r.ID = t.store.newRunID()
-	r.MSNBase, r.DiscontinuitySeq = t.nextMSN, t.nextSeq
+	r.ID, r.EndReason = t.store.newRunID(t.next.run), ""
+	r.MSNBase, r.DiscontinuitySeq = t.next.nextMSN, t.next.nextSeq
 	r.Renditions = append([]Rendition(nil), r.Renditions...)
-	nr := &run{liveN: r.FirstN, lastN: r.FirstN - 1}
+	nr := &run{t: t, liveN: r.FirstN, lastN: r.FirstN - 1}
 	for i := range r.Renditions {
 		rd := &r.Renditions[i]
 		rd.InitName = "init-" + strconv.FormatUint(r.ID, 10) + "-" + rd.Name + ".mp4"
 		nr.rends = append(nr.rends, &rendition{})
 	}
 	nr.Run = r
+	t.recordLocked(nr)
 	t.runs = append(t.runs, nr)
 	t.ended = false
 	t.bumpLocked()
@@ -107,30 +115,39 @@ func checkRun(r *Run) error {
 
 // EndRun closes the open segments of the current run: the publisher is away. Renditions
 // that are behind get gaps, so that all of them end with the same media sequence number.
-func (t *Timeline) EndRun() {
+func (t *Timeline) EndRun() { t.EndRunFor(EndPublisherGone) }
+
+// EndRunFor is EndRun for another reason, one of the End constants.
+func (t *Timeline) EndRunFor(reason string) {
 	t.mu.Lock()
-	defer t.unlockAndSpill()
-	if t.endRunLocked() {
+	defer t.mu.Unlock()
+	if t.endRunLocked(reason) {
 		t.bumpLocked()
 	}
 }
 
-func (t *Timeline) endRunLocked() bool {
+func (t *Timeline) endRunLocked(reason string) bool {
 	r := t.openRun()
 	if r == nil {
 		return false
 	}
 	for i, rd := range r.rends {
-		t.completeLocked(rd)
+		t.completeLocked(r, i)
+		if rd.rec != nil {
+			rd.rec.over = true
+		}
 		t.fillLocked(r, i, r.lastN+1)
 	}
-	r.ended = true
+	r.ended, r.EndReason = true, reason
 	if r.lastN < r.FirstN {
 		// Nothing was ever published of it: its numbers are free again.
 		t.runs = t.runs[:len(t.runs)-1]
 		return true
 	}
-	t.nextMSN, t.nextSeq = r.MSN(r.lastN)+1, r.DiscontinuitySeq+1
+	t.next = continuity{run: r.ID, nextMSN: r.MSN(r.lastN) + 1, nextSeq: r.DiscontinuitySeq + 1}
+	if v := t.store.vol; v != nil {
+		v.runEnded(r)
+	}
 	t.evictLocked()
 	return true
 }
@@ -138,8 +155,8 @@ func (t *Timeline) endRunLocked() bool {
 // End marks the stream as over, after EndRun.
 func (t *Timeline) End() {
 	t.mu.Lock()
-	defer t.unlockAndSpill()
-	t.endRunLocked()
+	defer t.mu.Unlock()
+	t.endRunLocked(EndPublisherGone)
 	if !t.ended {
 		t.ended = true
 		t.bumpLocked()
@@ -152,7 +169,7 @@ func (t *Timeline) End() {
 // far ahead.
 func (t *Timeline) Append(rendition string, p Part) error {
 	t.mu.Lock()
-	defer t.unlockAndSpill()
+	defer t.mu.Unlock()
 	r := t.openRun()
 	if r == nil {
 		return errNoRun
@@ -175,6 +192,7 @@ func (t *Timeline) Append(rendition string, p Part) error {
 	}
 	v, b := &rd.views[len(rd.views)-1], rd.bodies[len(rd.bodies)-1]
 	v.Duration += p.Duration
+	b.duration = v.Duration
 	if !p.Gap {
 		v.Parts = append(v.Parts, PartView{Index: len(v.Parts), Start: p.Start, Duration: p.Duration,
 			Independent: p.Independent, Offset: v.Size, Size: int64(len(p.Data))})
@@ -183,7 +201,7 @@ func (t *Timeline) Append(rendition string, p Part) error {
 		b.size = v.Size
 	}
 	if p.Last {
-		t.completeLocked(rd)
+		t.completeLocked(r, i)
 	}
 	t.bumpLocked()
 	return nil
@@ -192,13 +210,17 @@ func (t *Timeline) Append(rendition string, p Part) error {
 // openSegmentLocked closes the rendition's open segment and begins the one of part p.
 func (t *Timeline) openSegmentLocked(r *run, i int, p Part) {
 	rd := r.rends[i]
-	t.completeLocked(rd)
+	t.completeLocked(r, i)
 	r.lastN = max(r.lastN, p.N)
 	t.evictLocked()
 	t.fillLocked(r, i, p.N)
 	rd.views = append(rd.views, SegmentView{N: p.N, MSN: r.MSN(p.N), Start: p.Start, DTS: p.DTS,
 		Independent: p.Independent, Gap: p.Gap, Key: p.Key})
-	rd.bodies = append(rd.bodies, &body{gap: p.Gap})
+	b := &body{n: p.N, start: p.Start, dts: p.DTS, key: p.Key, independent: p.Independent, gap: p.Gap}
+	rd.bodies = append(rd.bodies, b)
+	if rd.rec != nil && !p.Gap {
+		rd.rec.queue = append(rd.rec.queue, b)
+	}
 }
 
 func (t *Timeline) openRun() *run {
@@ -219,32 +241,35 @@ func (r *run) indexOf(name string) int {
 
 // fillLocked appends gaps to a rendition up to, not including, segment number n.
 func (t *Timeline) fillLocked(r *run, i int, n int64) {
-	rd, scale := r.rends[i], r.Renditions[i].Track.TimeScale
+	rd := r.rends[i]
 	from := r.liveN
 	if k := len(rd.views); k > 0 {
 		from = rd.views[k-1].N + 1
 	}
 	for ; from < n; from++ {
-		start := media.FromDuration(time.Duration(from)*r.SegmentDuration, scale)
-		end := media.FromDuration(time.Duration(from+1)*r.SegmentDuration, scale)
-		rd.views = append(rd.views, SegmentView{N: from, MSN: r.MSN(from), Start: start, DTS: start,
-			Duration: end - start, Complete: true, Gap: true})
+		rd.views = append(rd.views, r.gap(i, from))
 		rd.bodies = append(rd.bodies, &body{complete: true, gap: true})
 	}
 }
 
 // completeLocked closes a rendition's open segment.
-func (t *Timeline) completeLocked(rd *rendition) {
+func (t *Timeline) completeLocked(r *run, i int) {
+	rd := r.rends[i]
 	k := len(rd.views) - 1
 	if k < 0 || rd.views[k].Complete {
 		return
 	}
-	rd.views[k].Complete = true
-	b := rd.bodies[k]
-	b.complete = true
-	if !b.gap && t.store.cfg.Dir != "" {
-		t.spills = append(t.spills, b)
+	v := &rd.views[k]
+	v.Complete = true
+	rd.bodies[k].complete = true
+	if !v.Gap {
+		r.until = later(r.until, at(v.Start+v.Duration, r.Renditions[i].Track.TimeScale))
 	}
+}
+
+// at is the instant of an epoch media time.
+func at(ticks int64, scale uint32) time.Time {
+	return time.Unix(0, int64(media.ToDuration(ticks, scale))).UTC()
 }
 
 // changedLocked returns a channel that is closed at the next change.

@@ -1,10 +1,7 @@
 package timeline
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -18,39 +15,27 @@ var (
 	errNoVolume   = fault.New(fault.Unsupported, "recording_off", "This server keeps no footage on disk.", "Set recording.dir.")
 )
 
-// pinLog holds the pins.
-type pinLog struct {
-	mu   sync.Mutex
-	byID map[string]Pin
-}
-
-// list gives the pins of a timeline, or all, oldest first.
-func (p *pinLog) list(timeline string) []Pin {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var out []Pin
-	for _, pin := range p.byID {
-		if timeline == "" || pin.Timeline == timeline {
-			out = append(out, pin)
-		}
-	}
-	slices.SortFunc(out, func(a, b Pin) int {
-		if c := a.From.Compare(b.From); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.ID, b.ID)
-	})
-	return out
-}
+// arrival is how long footage of now is waited for: what a publisher has sent becomes a part within about a second.
+const arrival = 3 * time.Second
 
 // Pins lists the pins of a timeline, oldest first; of all timelines if the name is empty.
-func (s *Store) Pins(timeline string) []Pin { return s.pins.list(timeline) }
+func (s *Store) Pins(timeline string) []Pin { return s.pins().list(timeline) }
 
-// Pin protects a range from retention, or changes a pin that exists. It is durable when Pin returns. With a To,
-// so is all footage up to there.
+func (s *Store) pins() *pinLog {
+	if s.vol != nil {
+		return s.vol.pins
+	}
+	return s.memory
+}
+
+// Pin protects a range from retention, or changes a pin that exists. It is durable when Pin returns. With a To that
+// has passed, so is all footage up to there; if that cannot be written, the pin is not made.
 func (s *Store) Pin(ctx context.Context, p Pin) (Pin, error) {
 	if p.Timeline == "" || p.From.IsZero() || !p.To.IsZero() && !p.To.After(p.From) {
 		return p, errPinRange
+	}
+	if s.vol == nil {
+		return p, errNoVolume
 	}
 	if p.ID == "" {
 		p.ID = ulid.Make().String()
@@ -58,48 +43,85 @@ func (s *Store) Pin(ctx context.Context, p Pin) (Pin, error) {
 	if p.Created.IsZero() {
 		p.Created = time.Now().UTC()
 	}
-	s.pins.mu.Lock()
-	defer s.pins.mu.Unlock()
-	s.pins.byID[p.ID] = p
+	if !p.To.IsZero() && !p.To.After(time.Now()) {
+		s.awaitTime(ctx, p.Timeline, p.To)
+		if err := s.vol.flush(true); err != nil && s.vol.isWaiting(p.Timeline, p.To) {
+			return p, err
+		}
+	}
+	if err := s.pins().set(p); err != nil {
+		_, cause, remedy := trouble(err)
+		return p, fault.Wrap(err, fault.Unavailable, "recording_stopped", "The recording could not be noted down: "+cause+".", remedy)
+	}
+	s.vol.lookAgain(p.Timeline)
 	return p, ctx.Err()
 }
 
-// Unpin removes a pin; the footage stays as long as retention lets it.
-func (s *Store) Unpin(ctx context.Context, id string) error {
-	s.pins.mu.Lock()
-	defer s.pins.mu.Unlock()
-	if _, ok := s.pins.byID[id]; !ok {
-		return errPinUnknown
+// awaitTime waits a moment until the live stream's footage has come as far as to.
+func (s *Store) awaitTime(ctx context.Context, name string, to time.Time) {
+	t := s.Get(name)
+	if t == nil {
+		return
 	}
-	delete(s.pins.byID, id)
-	return ctx.Err()
+	ctx, stop := context.WithTimeout(ctx, arrival)
+	defer stop()
+	for snap := t.Snapshot(); !snap.reaches(to); {
+		var err error
+		if snap, err = t.Wait(ctx, snap.Version); err != nil || snap.Ended {
+			return
+		}
+	}
 }
 
-// Delete removes the footage of a stream that lies within the range and is not pinned. Open files stay.
-func (s *Store) Delete(context.Context, string, Range) error { return nil }
-
-// Release lets retention have footage that was held; of all streams if the name is empty.
-func (s *Store) Release(context.Context, string) error { return nil }
-
-// Volume says how the store's volume is.
-func (s *Store) Volume() Volume { return Volume{State: VolumeMemory} }
-
-// Run does the store's work in the background until ctx ends.
-func (s *Store) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return context.Cause(ctx)
+// reaches reports whether the newest run has ended or has come as far as to in all its renditions.
+func (s *Snapshot) reaches(to time.Time) bool {
+	if len(s.Runs) == 0 {
+		return true
+	}
+	r := &s.Runs[len(s.Runs)-1]
+	if r.Ended {
+		return true
+	}
+	for i := range r.Renditions {
+		segs := r.Renditions[i].Segments
+		if len(segs) == 0 {
+			return false
+		}
+		last := &segs[len(segs)-1]
+		if at(last.Start+last.Duration, r.Run.Renditions[i].Track.TimeScale).Before(to) {
+			return false
+		}
+	}
+	return true
 }
 
-// Finding is one thing that Check found.
-type Finding struct {
-	Object string // file, relative to the volume
-	At     int64  // where in it
-	What   string
+// isWaiting reports whether footage of a stream from before to could not be made safe.
+func (v *volume) isWaiting(name string, to time.Time) bool {
+	v.flushMu.Lock()
+	defer v.flushMu.Unlock()
+	for _, tr := range v.of(name) {
+		if tr.pause == 0 {
+			continue
+		}
+		tr.t.mu.Lock()
+		scale := tr.r.Renditions[tr.i].Track.TimeScale
+		waiting := false
+		for _, b := range tr.queue {
+			waiting = waiting || !b.lost && at(b.start, scale).Before(to)
+		}
+		tr.t.mu.Unlock()
+		if waiting {
+			return true
+		}
+	}
+	return false
 }
 
-// Report sums up what Check looked at.
-type Report struct {
-	Files, Held, Open int
-	Bytes             int64
-	Findings          int
+// Unpin removes a pin; the footage stays as long as retention lets it.
+func (s *Store) Unpin(_ context.Context, id string) error {
+	p, err := s.pins().remove(id)
+	if err == nil && s.vol != nil {
+		s.vol.lookAgain(p.Timeline)
+	}
+	return err
 }

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"weir/internal/blob"
+	"weir/internal/format/cmaf/trackfile"
 )
 
 const readChunk = 64 << 10
@@ -17,31 +20,33 @@ const readChunk = 64 << 10
 // sendfile, which moves its offset. Otherwise use Next.
 type Reader struct {
 	t      *Timeline
-	seg    *body    // what is read; nil once file is set or for a part in memory
+	seg    *body    // what is read; nil once it is read from an object, and for a part in memory
 	bytes  []byte   // a part in memory
 	part   bool     // a single part
-	from   *scratch // owner of file
-	file   *os.File
+	from   *objects // owner of object
+	object blob.Object
 	offset int64
 	size   int64
 	pos    int64
 	buf    []byte
 }
 
-// OpenSegment opens a segment: whole if it is finished, else what there is of it, and
+// OpenSegment opens a segment of the live window: whole if it is finished, else what there is of it, and
 // Next waits for the rest (the chunked transfer of low-latency DASH).
 func (t *Timeline) OpenSegment(run uint64, rendition string, n int64) (*Reader, error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	b, _ := t.find(run, rendition, n)
-	if b == nil || b.gap {
+	if b == nil || b.gap || b.lost && b.mem == nil {
+		t.mu.Unlock()
 		return nil, ErrGone
 	}
 	r := &Reader{t: t, seg: b, size: -1}
 	if b.complete {
 		r.size = b.size
 	}
-	if b.file != nil {
+	stored := b.file != nil
+	t.mu.Unlock()
+	if stored {
 		return r, r.useFile(b, 0, b.size)
 	}
 	return r, nil
@@ -50,31 +55,56 @@ func (t *Timeline) OpenSegment(run uint64, rendition string, n int64) (*Reader, 
 // OpenPart opens one part that exists; see PartView.
 func (t *Timeline) OpenPart(run uint64, rendition string, n int64, index int) (*Reader, error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	b, v := t.find(run, rendition, n)
-	if b == nil || index < 0 || index >= len(v.Parts) {
+	if b == nil || index < 0 || index >= len(v.Parts) || b.lost && b.mem == nil {
+		t.mu.Unlock()
 		return nil, ErrGone
 	}
 	p := v.Parts[index]
 	r := &Reader{t: t, part: true, size: p.Size}
-	if b.file != nil {
+	stored := b.file != nil
+	if !stored {
+		r.bytes = b.mem[index]
+	}
+	t.mu.Unlock()
+	if stored {
 		return r, r.useFile(b, p.Offset, p.Size)
 	}
-	r.bytes = b.mem[index]
 	return r, nil
 }
 
+// useFile goes on in the file, which is compared with the checksum before its first use. A segment that is in a file
+// stays as it is, so the lock is not needed for more than the mark.
 func (r *Reader) useFile(b *body, at, size int64) error {
-	f, err := b.file.get()
+	o, err := b.file.get()
 	if err != nil {
 		return err
 	}
-	r.from, r.file, r.offset, r.size, r.seg = b.file, f, b.offset+at, size, nil
+	r.t.mu.Lock()
+	checked := b.checked
+	r.t.mu.Unlock()
+	if !checked {
+		seg := trackfile.Segment{Offset: b.offset, Size: b.size, CRC: b.crc}
+		if !whole(o, &seg, make([]byte, b.size)) {
+			b.file.put(o)
+			r.t.store.vol.report(r.t.name, b.file.key, "a segment does not match its checksum")
+			return errDamaged
+		}
+		r.t.mu.Lock()
+		b.checked = true
+		r.t.mu.Unlock()
+	}
+	r.from, r.object, r.offset, r.size, r.seg = &b.file.objects, o, b.offset+at, size, nil
 	return nil
 }
 
 // File is the file that holds the content, or nil if it is in memory or still growing.
-func (r *Reader) File() *os.File { return r.file }
+func (r *Reader) File() *os.File {
+	if r.object == nil {
+		return nil
+	}
+	return fileOf(r.object)
+}
 
 // Offset is where the content begins in File.
 func (r *Reader) Offset() int64 { return r.offset }
@@ -87,7 +117,7 @@ func (r *Reader) Size() int64 { return r.size }
 // the next call.
 func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	switch {
-	case r.file != nil:
+	case r.object != nil:
 		return r.readFile()
 	case r.part:
 		if r.pos > 0 || len(r.bytes) == 0 {
@@ -100,6 +130,12 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	}
 	for {
 		b, wait, err := r.readOpen()
+		if r.seg != nil && err == nil && b == nil && wait == nil {
+			if err := r.useFile(r.seg, 0, r.seg.size); err != nil {
+				return nil, err
+			}
+			return r.readFile()
+		}
 		if wait == nil {
 			return b, err
 		}
@@ -119,7 +155,7 @@ func (r *Reader) readFile() ([]byte, error) {
 	if r.buf == nil {
 		r.buf = make([]byte, min(left, readChunk))
 	}
-	n, err := r.file.ReadAt(r.buf[:min(left, int64(len(r.buf)))], r.offset+r.pos)
+	n, err := r.object.ReadAt(r.buf[:min(left, int64(len(r.buf)))], r.offset+r.pos)
 	r.pos += int64(n)
 	if n > 0 {
 		return r.buf[:n], nil
@@ -130,17 +166,16 @@ func (r *Reader) readFile() ([]byte, error) {
 	return nil, err
 }
 
-// readOpen takes the next part of an open segment, or says what to wait for.
+// readOpen takes the next part of an open segment, or says what to wait for. Nothing at all means that it is in a file.
 func (r *Reader) readOpen() (b []byte, wait <-chan struct{}, err error) {
 	r.t.mu.Lock()
 	defer r.t.mu.Unlock()
 	s := r.seg
-	if s.file != nil {
-		if err := r.useFile(s, 0, s.size); err != nil {
-			return nil, nil, err
-		}
-		b, err = r.readFile()
-		return b, nil, err
+	switch {
+	case s.file != nil:
+		return nil, nil, nil
+	case s.lost && s.mem == nil:
+		return nil, nil, ErrGone
 	}
 	at := int64(0)
 	for _, p := range s.mem {
@@ -179,9 +214,9 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 
 // Close gives the descriptor back.
 func (r *Reader) Close() {
-	if r.file != nil {
-		r.from.put(r.file)
-		r.file = nil
+	if r.object != nil {
+		r.from.put(r.object)
+		r.object = nil
 	}
 	r.seg, r.bytes, r.buf = nil, nil, nil
 }

@@ -1,23 +1,23 @@
 package timeline
 
 import (
+	"context"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"weir/internal/blob"
 )
 
-// Config says where and how much the head keeps.
+// Config says where and how much is kept.
 type Config struct {
-	// Dir holds the scratch files. It is created if missing and cleared of stale
-	// scratch files. Empty: everything stays in memory.
+	// Dir is the volume: the folder for footage and its index. It is made if missing.
+	// Empty: nothing is recorded, and the live window stays in memory.
 	Dir string
-	// Window is how much of finished segments stays fetchable; 60 s if zero. RFC 8216
+	// Window is how much of finished segments stays in the head; 60 s if zero. RFC 8216
 	// section 6.2.2 wants a segment to be available for the length of a playlist after
 	// it left the playlist, so a playlist should list at most half of it.
 	Window time.Duration
@@ -25,66 +25,75 @@ type Config struct {
 	Keep func(name string) Keep
 	// Sync is the longest time between a part's arrival and its being safe from a power cut; 1 s if zero.
 	Sync time.Duration
-	// Total bounds the footage of all streams in bytes, MinFree the space to leave free; 0: no limit.
+	// Total bounds the footage of all streams in bytes, MinFree is the space to leave free; 0: no limit.
 	Total, MinFree int64
+	// Blobs takes the finished files; if nil they lie in the folder "sealed" of the volume.
+	Blobs blob.Store
 	// Alarm is told what the operator has to know. It must not block; may be nil.
 	Alarm func(Alarm)
 }
 
 const (
 	defaultWindow = 60 * time.Second
-	scratchSuffix = ".head"
-	rotateBytes   = 64 << 20
+	defaultSync   = time.Second
+	dbPatience    = 5 * time.Second // for what the index is asked when a stream begins
 )
 
-// Stats counts what a store holds.
+// Stats counts what a store holds and does.
 type Stats struct {
 	Timelines, Runs, Segments int
-	MemoryBytes               int64 // parts of open segments, and finished ones that could not be written
-	ScratchBytes              int64 // size of the scratch files
-	ScratchFiles              int
-	WriteErrors               int64 // segments kept in memory because the scratch file could not be written
+	MemoryBytes               int64 // segments that are not safe on the disk
+	BacklogBytes              int64 // those of them that have left the live window
+	WrittenBytes              int64 // written to track files since the start
+	Recording, Sealing        int   // renditions being recorded; files on their way to the index
+	Lost                      int64 // segments that were not recorded
+	Damaged                   int64 // faults found when reading
 }
 
-// Store holds the timelines of all streams. It is safe for concurrent use.
+// Store holds the timelines of all streams, now and ever. It is safe for concurrent use.
 type Store struct {
-	cfg         Config
-	log         *slog.Logger
-	fileSeq     atomic.Int64
-	lastRun     atomic.Uint64
-	writeErrors atomic.Int64
-	pins        pinLog
+	cfg     Config
+	log     *slog.Logger
+	lastRun atomic.Uint64
+	vol     *volume // nil: memory only
+	memory  *pinLog // without a volume: always empty
 
 	mu     sync.Mutex
 	byName map[string]*Timeline
 	closed bool
 }
 
-// NewStore returns a store and clears its folder of scratch files that an earlier
-// process left behind: the head does not outlive the process.
-func NewStore(cfg Config, log *slog.Logger) (*Store, error) {
+// NewStore returns a store. With a folder it finishes the files that the last process left open, which takes no longer
+// when there is more finished footage. Nothing is written before Run.
+func NewStore(cfg Config, log *slog.Logger) (*Store, error) { return openStore(cfg, realDisk(), log) }
+
+func openStore(cfg Config, d disk, log *slog.Logger) (*Store, error) {
 	if cfg.Window <= 0 {
 		cfg.Window = defaultWindow
 	}
-	if cfg.Dir != "" {
-		if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
-			return nil, err
-		}
-		stale, err := filepath.Glob(filepath.Join(cfg.Dir, "*"+scratchSuffix))
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range stale {
-			if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
-				return nil, err
-			}
-		}
+	if cfg.Sync <= 0 {
+		cfg.Sync = defaultSync
 	}
-	return &Store{cfg: cfg, log: log, byName: make(map[string]*Timeline), pins: pinLog{byID: make(map[string]Pin)}}, nil
+	s := &Store{cfg: cfg, log: log, byName: make(map[string]*Timeline), memory: memoryPins()}
+	if cfg.Dir == "" {
+		return s, nil
+	}
+	var err error
+	s.vol, err = openVolume(context.Background(), cfg, d, log)
+	return s, err
 }
 
 // Open returns the timeline of a stream, made if missing.
 func (s *Store) Open(name string) (*Timeline, error) {
+	if t := s.Get(name); t != nil {
+		return t, nil
+	}
+	fresh := &Timeline{store: s, name: name, phase: phaseOf(name)}
+	if s.vol != nil {
+		ctx, stop := context.WithTimeout(context.Background(), dbPatience)
+		fresh.next, fresh.began = s.vol.continuing(ctx, name)
+		stop()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -92,7 +101,7 @@ func (s *Store) Open(name string) (*Timeline, error) {
 	}
 	t := s.byName[name]
 	if t == nil {
-		t = &Timeline{store: s, name: name}
+		t = fresh
 		s.byName[name] = t
 	}
 	return t, nil
@@ -110,35 +119,61 @@ func (s *Store) names(prefix, after string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []string
-	for name := range s.byName {
+	add := func(name string) {
 		if name > after && strings.HasPrefix(name, prefix) {
 			out = append(out, name)
 		}
 	}
+	for name := range s.byName {
+		add(name)
+	}
+	if s.vol != nil {
+		s.vol.mu.Lock()
+		for name := range s.vol.tracks {
+			add(name)
+		}
+		s.vol.mu.Unlock()
+	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
-// Remove forgets a stream. Readers that are open finish what they have.
+// Remove forgets a stream's window. Readers that are open finish what they have, and what is not recorded yet still
+// is. It is one step, so that the stream's next timeline goes on with its numbers.
 func (s *Store) Remove(name string) {
 	s.mu.Lock()
-	t := s.byName[name]
-	delete(s.byName, name)
-	s.mu.Unlock()
-	if t != nil {
+	defer s.mu.Unlock()
+	if t := s.byName[name]; t != nil {
+		delete(s.byName, name)
 		t.close()
 	}
 }
 
-// Close forgets all streams and removes the scratch files.
+// Close ends all streams, makes what there is of them safe, and closes the volume. Run should have returned.
 func (s *Store) Close() {
 	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
 	s.closed = true
 	all := s.byName
 	s.byName = make(map[string]*Timeline)
 	s.mu.Unlock()
 	for _, t := range all {
 		t.close()
+	}
+	if s.vol == nil {
+		return
+	}
+	if err := s.vol.flush(true); err != nil {
+		s.log.Error("not all footage could be written before the end", "error", err)
+	}
+	if err := s.vol.sealAll(context.Background()); err != nil {
+		s.log.Warn("not all files could be sealed; the next start does", "error", err)
+	}
+	if err := s.vol.close(); err != nil {
+		s.log.Warn("the storage volume did not close cleanly", "error", err)
 	}
 }
 
@@ -150,27 +185,28 @@ func (s *Store) Stats() Stats {
 		all = append(all, t)
 	}
 	s.mu.Unlock()
-	st := Stats{Timelines: len(all), WriteErrors: s.writeErrors.Load()}
+	st := Stats{Timelines: len(all)}
 	for _, t := range all {
 		t.addStats(&st)
+	}
+	if v := s.vol; v != nil {
+		st.BacklogBytes, st.WrittenBytes, st.Lost, st.Damaged = v.backlog.Load(), v.written.Load(), v.lost.Load(), v.damaged.Load()
+		st.Recording = len(v.all(nil))
+		v.sealMu.Lock()
+		st.Sealing = len(v.sealing.queue)
+		v.sealMu.Unlock()
 	}
 	return st
 }
 
-// newRunID is the current Unix time in milliseconds, or one more than the last id if
-// that is not later, so that ids grow within a process and, as long as the wall clock
-// does not run backwards, over restarts.
-func (s *Store) newRunID() uint64 {
+// newRunID is the current Unix time in milliseconds, or one more than the last id of the store or the stream if
+// that is not later, so that ids grow even while the wall clock runs backwards.
+func (s *Store) newRunID(after uint64) uint64 {
 	for {
 		last := s.lastRun.Load()
-		id := max(uint64(time.Now().UnixMilli()), last+1)
+		id := max(uint64(time.Now().UnixMilli()), last+1, after+1)
 		if s.lastRun.CompareAndSwap(last, id) {
 			return id
 		}
 	}
-}
-
-func (s *Store) newScratch() (*scratch, error) {
-	name := "h" + strconv.FormatInt(s.fileSeq.Add(1), 10) + scratchSuffix
-	return createScratch(filepath.Join(s.cfg.Dir, name))
 }

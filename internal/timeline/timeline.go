@@ -1,10 +1,12 @@
 // Package timeline keeps what has happened on a stream as CMAF segments by time.
-// What belongs here: runs, renditions, segments and parts, the scratch files that
-// hold them, immutable snapshots for readers, and the wait for the next part.
-// What does not: frames, codecs, boxes, playlists, and who may read.
+// What belongs here: runs, renditions, segments and parts, immutable snapshots for
+// readers and the wait for the next part, and the volume: the track files that
+// everything is recorded to, what is kept and for how long, and what is put right
+// after a crash. What does not: frames, codecs, the form of files (trackfile), the
+// index's tables (timeline/index), playlists, and who may read.
 //
-// This is the head: finished segments of the live window lie in scratch files, so
-// that they can leave by sendfile; the open segment's parts lie in memory.
+// The head is the live window: what is not safe on the disk yet lies in memory, the
+// rest in the same files as the past. Live never waits for the disk.
 package timeline
 
 import (
@@ -111,6 +113,7 @@ var (
 	errNoRun   = fault.New(fault.Internal, "timeline_no_run", "A part was added to a timeline without an open run.", "")
 	ErrOrder   = fault.New(fault.Internal, "timeline_order", "A part was added out of order or too far ahead.", "")
 	errUnknown = fault.New(fault.Internal, "timeline_rendition", "A part was added to an unknown rendition.", "")
+	errDamaged = fault.New(fault.Internal, "footage_damaged", "This piece of footage is damaged on the disk.", "Check the disk, and run weir check.")
 	errRun     = fault.New(fault.Internal, "timeline_run", "A run needs a segment duration and 1 to 32 renditions of different names.", "")
 )
 

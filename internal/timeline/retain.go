@@ -1,0 +1,266 @@
+package timeline
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/internal/timeline/index"
+)
+
+const (
+	retainEvery = 10 * time.Second
+	retainStep  = 256 // files that are removed in one transaction
+	totalsPage  = 1000
+)
+
+// retainer is the state of retention.
+type retainer struct {
+	removing sync.Mutex // held from a file's row being removed to its object being gone
+	soon     chan struct{}
+
+	retainMu sync.Mutex
+	passed   map[string]time.Time // per stream: what ends before is gone or has a reason to stay
+
+	usage, heldBytes atomic.Int64 // as of the last look
+}
+
+// retainSoon has retention look now: the disk is full.
+func (v *volume) retainSoon() {
+	select {
+	case v.soon <- struct{}{}:
+	default:
+	}
+}
+
+// lookAgain has retention look at all of a stream's footage: a pin has changed. An empty name means all.
+func (v *volume) lookAgain(name string) {
+	v.retainMu.Lock()
+	defer v.retainMu.Unlock()
+	if name == "" {
+		clear(v.passed)
+		return
+	}
+	delete(v.passed, name)
+}
+
+// retain removes what need not be kept: by the age and bytes that a stream may keep, then by the bytes of all and the
+// space to leave free. What is pinned, held or still in the live window stays.
+func (v *volume) retain(ctx context.Context, now time.Time) error {
+	if err := v.expirePins(now); err != nil {
+		return err
+	}
+	used, held := int64(0), int64(0)
+	for after := ""; ; {
+		page, err := v.db.Timelines(ctx, "", after, totalsPage)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			c := &page[i]
+			freed, err := v.retainStream(ctx, c, now)
+			if err != nil {
+				return err
+			}
+			used += c.Bytes - freed
+			held += c.HeldBytes
+			after = c.Timeline
+		}
+		if len(page) < totalsPage {
+			break
+		}
+	}
+	v.usage.Store(used)
+	v.heldBytes.Store(held)
+	return v.retainSpace(ctx, used, now)
+}
+
+// expirePins removes the pins whose time is over.
+func (v *volume) expirePins(now time.Time) error {
+	for _, p := range v.pins.list("") {
+		if !p.Until.IsZero() && now.After(p.Until) {
+			if _, err := v.pins.remove(p.ID); err != nil {
+				return err
+			}
+			v.lookAgain(p.Timeline)
+		}
+	}
+	return nil
+}
+
+// retainStream applies a stream's own rule and returns how much it has freed.
+func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now time.Time) (int64, error) {
+	keep := Keep{}
+	if v.cfg.Keep != nil {
+		keep = v.cfg.Keep(c.Timeline)
+	}
+	freed := int64(0)
+	if keep.For >= 0 {
+		before := now.Add(-max(keep.For, v.cfg.Window))
+		v.retainMu.Lock()
+		from := v.passed[c.Timeline]
+		v.retainMu.Unlock()
+		if c.From.Before(before) {
+			n, err := v.removeOldest(ctx, c.Timeline, from, before, 1<<62)
+			freed += n
+			if err != nil {
+				return freed, err
+			}
+			v.retainMu.Lock()
+			v.passed[c.Timeline] = before.Add(-2 * index.MaxFile)
+			v.retainMu.Unlock()
+		}
+	}
+	if keep.Bytes > 0 && c.Bytes-freed-c.HeldBytes > keep.Bytes {
+		pinned, err := v.pinnedBytes(ctx, c.Timeline)
+		if err != nil {
+			return freed, err
+		}
+		if over := c.Bytes - freed - c.HeldBytes - pinned - keep.Bytes; over > 0 {
+			n, err := v.removeOldest(ctx, c.Timeline, time.Time{}, now.Add(-v.cfg.Window), over)
+			return freed + n, err
+		}
+	}
+	return freed, nil
+}
+
+// pinnedBytes is how much footage of a stream the pins protect.
+func (v *volume) pinnedBytes(ctx context.Context, name string) (int64, error) {
+	total := int64(0)
+	for _, r := range merged(v.pins.list(name)) {
+		spans, err := v.db.Spans(ctx, name, r.From, r.To, 0)
+		if err != nil {
+			return 0, err
+		}
+		for i := range spans {
+			total += spans[i].Bytes
+		}
+	}
+	return total, nil
+}
+
+// merged joins pins, which are ordered by From, to ranges that do not overlap.
+func merged(pins []Pin) []Range {
+	var out []Range
+	for i := range pins {
+		p := &pins[i]
+		if n := len(out); n > 0 && (out[n-1].To.IsZero() || !p.From.After(out[n-1].To)) {
+			if last := &out[n-1]; !last.To.IsZero() && (p.To.IsZero() || p.To.After(last.To)) {
+				last.To = p.To
+			}
+			continue
+		}
+		out = append(out, Range{p.From, p.To})
+	}
+	return out
+}
+
+// retainSpace removes the oldest footage of all streams until there is room.
+func (v *volume) retainSpace(ctx context.Context, used int64, now time.Time) error {
+	over := int64(0)
+	if v.cfg.Total > 0 {
+		over = used - v.cfg.Total
+	}
+	if v.cfg.MinFree > 0 {
+		if _, free, err := statFS(v.dir); err == nil {
+			over = max(over, v.cfg.MinFree-free)
+		}
+	}
+	if over <= 0 {
+		return nil
+	}
+	n, err := v.removeOldest(ctx, "", time.Time{}, now.Add(-v.cfg.Window), over)
+	if n > 0 {
+		v.log.Info("old footage was removed to make room", "bytes", n)
+		v.usage.Add(-n)
+	}
+	return err
+}
+
+// removeOldest removes files that end before an instant, oldest first, until so many bytes are free.
+func (v *volume) removeOldest(ctx context.Context, name string, from, before time.Time, bytes int64) (int64, error) {
+	freed := int64(0)
+	for freed < bytes {
+		files, err := v.db.OldestFrom(ctx, name, from, before, retainStep)
+		if err != nil {
+			v.distrust(err)
+			return freed, err
+		}
+		var gone []index.File
+		for i := range files {
+			from = files[i].From
+			if freed < bytes && !v.pinned(&files[i]) {
+				gone = append(gone, files[i])
+				freed += files[i].Size
+			}
+		}
+		if err := v.remove(ctx, gone); err != nil {
+			return freed, err
+		}
+		if len(files) < retainStep {
+			break
+		}
+		if files[0].From.Equal(from) {
+			from = from.Add(1) // a page full of one instant: the rest of it comes at the next pass
+		}
+	}
+	return freed, nil
+}
+
+// pinned reports whether a pin protects a file.
+func (v *volume) pinned(f *index.File) bool {
+	for _, p := range v.pins.list(f.Timeline) {
+		if (Range{p.From, p.To}).overlaps(f.From, f.To) {
+			return true
+		}
+	}
+	return false
+}
+
+// remove deletes files. A crash after the first step is put right at the next start: the rows have become garbage rows.
+func (v *volume) remove(ctx context.Context, files []index.File) error {
+	if len(files) == 0 {
+		return nil
+	}
+	v.removing.Lock()
+	defer v.removing.Unlock()
+	if err := v.apply(ctx, index.Batch{Remove: files}); err != nil {
+		v.distrust(err)
+		return err
+	}
+	objects := make([]string, len(files))
+	for i := range files {
+		objects[i] = files[i].Object
+		v.cache.drop(files[i].Object)
+	}
+	return v.deleteObjects(ctx, objects)
+}
+
+func (v *volume) deleteObjects(ctx context.Context, objects []string) error {
+	for i, key := range objects {
+		if err := v.blobs.Delete(ctx, key); err != nil {
+			if i > 0 {
+				_ = v.apply(ctx, index.Batch{Cleaned: objects[:i]}) // the next start does it too
+			}
+			return err
+		}
+	}
+	return v.apply(ctx, index.Batch{Cleaned: objects})
+}
+
+// cleanGarbage deletes what was on its way out when the last process ended, and what could not be deleted before.
+func (v *volume) cleanGarbage(ctx context.Context) error {
+	v.removing.Lock()
+	defer v.removing.Unlock()
+	for {
+		objects, err := v.db.Garbage(ctx)
+		if err != nil || len(objects) == 0 {
+			return err
+		}
+		if err := v.deleteObjects(ctx, objects); err != nil {
+			v.log.Warn("cannot delete old footage yet", "error", err)
+			return nil
+		}
+	}
+}
