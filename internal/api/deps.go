@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weir/internal/app/live"
+	"weir/internal/app/playout"
 	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 	"weir/internal/control/session"
@@ -34,6 +35,7 @@ type Deps struct {
 	Recordings *recordings.Recordings
 	Footage    *timeline.Store
 	Kept       *recordings.Events
+	Replays    *playout.Replays
 	Log        *slog.Logger
 
 	// MayWatch refuses who may not see the facts of a stream that is played by key;

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"weir/internal/app/live"
+	"weir/internal/app/playout"
 	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 	"weir/internal/control/catalog"
@@ -85,6 +86,8 @@ func newWorld(t testing.TB, settings ...setting) *world {
 	deps.Footage, deps.Kept = w.footage, recordings.NewEvents()
 	w.policy = recordings.Policy{DVR: 2 * time.Hour}
 	deps.Recordings = recordings.New(h, w.footage, func() recordings.Policy { return w.policy }, deps.Kept, log)
+	deps.Replays = playout.New(h, d, w.footage, log)
+	t.Cleanup(deps.Replays.Close)
 	for _, set := range settings {
 		set(&deps)
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"testing"
@@ -74,6 +75,7 @@ func (c *client) recordings(t *testing.T) {
 		t.Errorf("%+v", page)
 	}
 	c.timelines(from, to)
+	c.replays(from, to)
 	c.call("delete-recording", kept.ID, nil).expect(http.StatusNoContent, "")
 	c.call("delete-recording", kept.ID, nil).expect(http.StatusNotFound, "recording_unknown")
 	c.call("delete-footage", "live/kept", nil).expect(http.StatusBadRequest, "range_missing")
@@ -98,6 +100,30 @@ func (c *client) running(from time.Time) {
 	}
 	c.call("stop-recording", r.ID, nil).expect(http.StatusConflict, "recording_finished")
 	c.call("delete-test-source", source.ID, nil).expect(http.StatusNoContent, "")
+}
+
+func (c *client) replays(from, to time.Time) {
+	order := map[string]any{"stream": "live/kept", "as": "live/again", "from": from, "to": to}
+	with := func(key string, v any) map[string]any {
+		o := maps.Clone(order)
+		o[key] = v
+		return o
+	}
+	c.call("create-replay", "", with("stream", "live/none")).expect(http.StatusNotFound, "no_footage")
+	c.call("create-replay", "", with("as", "live/kept")).expect(http.StatusBadRequest, "replay_into_itself")
+	c.call("create-replay", "", with("speed", 0.1)).expect(http.StatusBadRequest, "replay_speed")
+	var r Replay
+	c.call("create-replay", "", with("loop", true)).expect(http.StatusCreated, "").into(&r)
+	if r.As != "live/again" || r.Speed != 1 || !r.Loop || r.From == nil || !r.From.Equal(from) {
+		c.t.Errorf("%+v", r)
+	}
+	c.call("list-replays", "", nil).expect(http.StatusOK, "")
+	// The footage of this test is no CMAF, so the replay may have ended by itself by now.
+	if a := c.call("delete-replay", r.ID, nil); a.status != http.StatusNoContent {
+		a.expect(http.StatusNotFound, "replay_unknown")
+		c.called["delete-replay"] = true
+	}
+	c.call("delete-replay", "nope", nil).expect(http.StatusNotFound, "replay_unknown")
 }
 
 func (c *client) timelines(from, to time.Time) {

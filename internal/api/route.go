@@ -68,6 +68,7 @@ func (a *API) build() error {
 	a.recordingRoutes()
 	a.timelineRoutes()
 	a.storageRoutes()
+	a.replayRoutes()
 	a.webhookRoutes()
 	a.eventRoutes()
 	for _, r := range a.routes {

@@ -8,6 +8,7 @@ import (
 
 	"weir/internal/api"
 	"weir/internal/app/live"
+	"weir/internal/app/playout"
 	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 )
@@ -17,10 +18,12 @@ func (s *Server) buildAPI(context.Context) error {
 	s.sources = live.NewSources(s.hub, s.door, s.log.With("room", "source"))
 	s.onClose(s.sources.Close)
 	s.recordings = recordings.New(s.hub, s.timelines, func() recordings.Policy { return *s.keep.Load() }, s.kept, s.log.With("room", "recordings"))
+	s.replays = playout.New(s.hub, s.door, s.timelines, s.log.With("room", "playout"))
+	s.onClose(s.replays.Close)
 	var err error
 	s.api, err = api.New(api.Deps{
 		Hub: s.hub, Door: s.door, Access: s.access, Streams: s.streams, Sources: s.sources,
-		Recordings: s.recordings, Footage: s.timelines, Kept: s.kept,
+		Recordings: s.recordings, Footage: s.timelines, Kept: s.kept, Replays: s.replays,
 		Relays: s.pipeline, Guard: s.guard, Log: s.log.With("room", "api"), MayWatch: s.mayWatch,
 		System: api.System{
 			Version: s.cfg.Version, Commit: s.cfg.Commit, Started: s.started, DataDir: s.cfg.DataDir,

@@ -14,6 +14,7 @@ import (
 
 	"weir/internal/api"
 	"weir/internal/app/live"
+	"weir/internal/app/playout"
 	"weir/internal/app/recordings"
 	"weir/internal/control/access"
 	"weir/internal/control/catalog"
@@ -97,6 +98,7 @@ type faceRooms struct {
 	sources    *live.Sources
 	streams    *live.Streams
 	recordings *recordings.Recordings
+	replays    *playout.Replays
 	api        *api.API
 }
 
