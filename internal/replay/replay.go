@@ -47,6 +47,7 @@ type Options struct {
 	Unlisted bool
 	Origin   hub.Origin
 	Sent     func(bytes int) // told of each frame; may be nil
+	Live     func()          // told once, when the stream is there; may be nil
 }
 
 func (o *Options) check() error {
@@ -86,7 +87,11 @@ func RunFile(ctx context.Context, open func() (io.ReadCloser, error), h *hub.Hub
 func play(ctx context.Context, h *hub.Hub, o Options, open func() (reel, error)) (err error) {
 	p := newPlayer(o.Speed, o.KeepGaps, func(offer hub.Offer) (*hub.Publication, error) {
 		offer.Name, offer.Unlisted, offer.Origin = o.Name, o.Unlisted, o.Origin
-		return h.Publish(offer)
+		pub, err := h.Publish(offer)
+		if err == nil && o.Live != nil {
+			o.Live()
+		}
+		return pub, err
 	})
 	p.sent = o.Sent
 	defer func() { p.end(err) }()
