@@ -32,6 +32,9 @@ type Config struct {
 	MaxStreams int           // default 10000
 }
 
+// DefaultGrace is how long a stream is held for its publisher to return, unless the configuration says otherwise.
+const DefaultGrace = 30 * time.Second
+
 func (c Config) withDefaults() Config {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {
@@ -39,7 +42,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	def(&c.Window, 5*time.Second)
-	def(&c.Grace, 30*time.Second)
+	def(&c.Grace, DefaultGrace)
 	def(&c.Silent, 5*time.Second)
 	def(&c.Linger, 5*time.Second)
 	if c.MaxBytes == 0 {

@@ -35,6 +35,7 @@ type Config struct {
 	Hooks    hook.Config
 	Outgoing Outgoing
 	Relays   []Relay
+	Slates   []Slate
 
 	Wall func() time.Time // the clock that media time goes by; time.Now if nil
 }

@@ -16,7 +16,7 @@ func (c Config) Validate() error {
 			return fault.Wrap(err, fault.Invalid, "config_value_bad", "The configuration has a value that makes no sense.", "The text in brackets names it.")
 		}
 	}
-	return nil
+	return validSlates(c.Slates, c.Streams.Hub.Grace)
 }
 
 // Reload takes what can change while streams flow: rules, keys' policies, limits, rates, hooks, pulls and pushes. It ends no
@@ -36,6 +36,7 @@ func (s *Server) Reload(next Config) error {
 	policy := next.Footage.Policy
 	s.keep.Store(&policy)
 	s.cfg.Footage.Policy = next.Footage.Policy
+	s.slates.Store(&next.Slates)
 	s.changeRelays(old.Relays, next.Relays)
 	s.cfg.Relays = next.Relays
 	if later := atNextStart(&old, &next); len(later) > 0 {

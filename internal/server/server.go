@@ -82,6 +82,7 @@ type mediaRooms struct {
 	transcode *transcode.Engine
 	health    *health.Monitor
 	pipeline  *pipeline.Pipeline
+	slates    atomic.Pointer[[]Slate]
 }
 
 type gatewayRooms struct {

@@ -56,6 +56,8 @@ func (s *Server) buildPipeline(ctx context.Context) error {
 	if !s.cfg.Segments.Off {
 		recipes = append(recipes, pipeline.Recipe{Name: "segment", Run: s.segment})
 	}
+	s.slates.Store(&s.cfg.Slates)
+	recipes = append(recipes, s.slateRecipe())
 	s.pipeline = pipeline.New(pipeline.Config{Recipes: recipes, Pull: s.pull, Push: s.push, Codec: s.transcode.Supply}, s.hub, s.log.With("room", "pipeline"))
 	s.hub.SetSupplier(s.pipeline)
 	return s.startRelays(ctx)
