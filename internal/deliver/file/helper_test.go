@@ -57,6 +57,9 @@ func newStage(t testing.TB, cfg Config) *stage {
 	if s.tl, err = store.Open(stream); err != nil {
 		t.Fatal(err)
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- store.Run(ctx) }()
 	cfg.Live = store.Get
 	d := deliver.New(deliver.Config{}, func(_ context.Context, name string) (*timeline.Timeline, error) { return store.Get(name), nil }, store, s.door, log)
 	s.srv = New(cfg, store, d, log)
@@ -66,6 +69,8 @@ func newStage(t testing.TB, cfg Config) *stage {
 	t.Cleanup(func() {
 		s.http.Close()
 		s.srv.Close()
+		stop()
+		<-ended
 		store.Close()
 		s.door.Close()
 	})
@@ -127,6 +132,9 @@ func (r *run) end() {
 		r.s.t.Fatal(err)
 	}
 	r.s.tl.EndRun()
+	if err := r.s.store.Flush(); err != nil {
+		r.s.t.Fatal(err)
+	}
 }
 
 // pattern records the test pattern from start on; its counter begins at 0 with each source.

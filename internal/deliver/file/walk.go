@@ -126,7 +126,7 @@ func (w *walk) stretch(ctx context.Context, run *timeline.RunView, chosen choice
 }
 
 func (w *walk) row(ctx context.Context, run uint64, r row) error {
-	past := true
+	past, covers := true, true
 	for i, s := range r.segs {
 		l := w.lanes[i]
 		if s == nil {
@@ -137,6 +137,7 @@ func (w *walk) row(ctx context.Context, run uint64, r row) error {
 			continue
 		}
 		past = false
+		covers = covers && !w.want.To.IsZero() && !segEnd(s, l.head.Scale).Before(w.want.To)
 		samples, err := w.samples(ctx, run, l, s.N)
 		if err != nil {
 			return err
@@ -150,7 +151,7 @@ func (w *walk) row(ctx context.Context, run uint64, r row) error {
 			return err
 		}
 	}
-	w.reached = w.reached || past
+	w.reached = w.reached || past || covers
 	return nil
 }
 
