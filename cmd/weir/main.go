@@ -17,9 +17,8 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	err := root().ExecuteContext(ctx)
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, describe(err))
-		os.Exit(1)
+	if code := finish(err, func(s string) { fmt.Fprintln(os.Stderr, s) }); code != 0 {
+		os.Exit(code)
 	}
 }
 

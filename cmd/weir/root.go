@@ -55,7 +55,7 @@ func root() *cobra.Command {
 	keyRemotes(key)
 	tokenRemotes(token)
 	c.AddCommand(serveCommand(o), initCommand(o), key, token, userCommand(o), configCommand(o), versionCommand(),
-		publishCommand(), streamCommand(), sessionCommand(), pullCommand(), pushCommand(), probeCommand(), doctorCommand(o),
+		publishCommand(), streamCommand(), sessionCommand(), pullCommand(), pushCommand(), probeCommand(), lintCommand(), doctorCommand(o),
 		recordingCommand(), storageCommand())
 	return c
 }

@@ -1,0 +1,168 @@
+package lint
+
+import (
+	"strings"
+)
+
+// checkMulti holds a multivariant playlist against the rules that need nothing else.
+func checkMulti(s scope, p *playlist) {
+	s.addAll(p.problems)
+	if p.media {
+		s.add("hls.mixed")
+	}
+	checkVersion(s, p)
+	if len(p.variants) == 0 {
+		s.add("hls.variants_missing")
+	}
+	if len(p.iframes) == 0 {
+		s.add("hls.iframes_missing")
+	}
+	groups := checkRenditions(s, p)
+	none := 0
+	for _, v := range p.variants {
+		checkVariant(s, v.tag, groups)
+		if v.tag.get("CLOSED-CAPTIONS") == "NONE" {
+			none++
+		}
+	}
+	if none > 0 && none < len(p.variants) {
+		s.add("hls.captions_none", none, len(p.variants))
+	}
+	for _, t := range p.iframes {
+		checkBandwidths(s, t)
+		checkGroups(s, t, groups)
+	}
+	for _, t := range p.tags {
+		if t.name == "EXT-X-SESSION-DATA" && t.has("VALUE") == t.has("URI") {
+			s.addLine(t.line, "hls.session_data", t.get("DATA-ID"))
+		}
+	}
+}
+
+// checkRenditions looks at EXT-X-MEDIA and returns the groups by type and name.
+func checkRenditions(s scope, p *playlist) map[string]bool {
+	groups, names, defaults := map[string]bool{}, map[string]bool{}, map[string]int{}
+	used := map[string]bool{}
+	for _, list := range [][]*tag{p.iframes, variantTags(p)} {
+		for _, t := range list {
+			for _, kind := range []string{"AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS"} {
+				used[kind+"\x00"+t.get(kind)] = true
+			}
+		}
+	}
+	for _, t := range p.renders {
+		kind, group := t.get("TYPE"), t.get("TYPE")+"\x00"+t.get("GROUP-ID")
+		if !groups[group] && !used[group] {
+			s.addLine(t.line, "hls.group_unused", kind, t.get("GROUP-ID"))
+		}
+		groups[group] = true
+		if name := group + "\x00" + t.get("NAME"); names[name] {
+			s.addLine(t.line, "hls.rendition_name", kind, t.get("GROUP-ID"), t.get("NAME"))
+		} else {
+			names[name] = true
+		}
+		if t.get("DEFAULT") == "YES" {
+			if defaults[group]++; defaults[group] == 2 {
+				s.addLine(t.line, "hls.rendition_defaults", kind, t.get("GROUP-ID"))
+			}
+			if t.get("AUTOSELECT") == "NO" {
+				s.addLine(t.line, "hls.rendition_autoselect", t.get("NAME"))
+			}
+		}
+		checkRendition(s, t, kind)
+	}
+	return groups
+}
+
+func variantTags(p *playlist) (list []*tag) {
+	for _, v := range p.variants {
+		list = append(list, v.tag)
+	}
+	return list
+}
+
+func checkRendition(s scope, t *tag, kind string) {
+	name := t.get("NAME")
+	switch kind {
+	case "CLOSED-CAPTIONS":
+		if t.has("URI") {
+			s.addLine(t.line, "hls.rendition_attribute", kind, name, "must not have URI")
+		}
+		if !t.has("INSTREAM-ID") {
+			s.addLine(t.line, "hls.rendition_attribute", kind, name, "needs INSTREAM-ID")
+		}
+	case "SUBTITLES":
+		if !t.has("URI") {
+			s.addLine(t.line, "hls.rendition_attribute", kind, name, "needs URI")
+		}
+	case "AUDIO":
+		if !t.has("CHANNELS") {
+			s.addLine(t.line, "hls.channels_missing", name)
+		}
+	}
+	if kind != "CLOSED-CAPTIONS" && t.has("INSTREAM-ID") {
+		s.addLine(t.line, "hls.rendition_attribute", kind, name, "must not have INSTREAM-ID")
+	}
+	if kind != "SUBTITLES" && t.has("FORCED") {
+		s.addLine(t.line, "hls.rendition_attribute", kind, name, "must not have FORCED")
+	}
+	if (kind == "AUDIO" || kind == "SUBTITLES") && !t.has("LANGUAGE") {
+		s.addLine(t.line, "hls.language_missing", kind, name)
+	}
+}
+
+func checkVariant(s scope, t *tag, groups map[string]bool) {
+	checkBandwidths(s, t)
+	checkGroups(s, t, groups)
+	codecs := splitCodecs(t.get("CODECS"))
+	if len(codecs) == 0 {
+		s.addLine(t.line, "hls.codecs_missing")
+	}
+	video := len(codecs) == 0
+	for _, c := range codecs {
+		video = video || isVideo(c)
+	}
+	if video && !t.has("RESOLUTION") {
+		s.addLine(t.line, "hls.resolution_missing")
+	}
+	if video && !t.has("FRAME-RATE") {
+		s.addLine(t.line, "hls.frame_rate_missing")
+	}
+	if !t.has("AVERAGE-BANDWIDTH") {
+		s.addLine(t.line, "hls.average_missing")
+	}
+}
+
+func checkBandwidths(s scope, t *tag) {
+	if t.has("BANDWIDTH") && t.float("BANDWIDTH") == 0 {
+		s.addLine(t.line, "hls.attribute_value", t.name, "BANDWIDTH", clip(t.get("BANDWIDTH")))
+	}
+	if t.float("AVERAGE-BANDWIDTH") > t.float("BANDWIDTH") {
+		s.addLine(t.line, "hls.average_over_peak", t.get("AVERAGE-BANDWIDTH"), t.get("BANDWIDTH"))
+	}
+}
+
+func checkGroups(s scope, t *tag, groups map[string]bool) {
+	for _, kind := range []string{"AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS"} {
+		if id := t.get(kind); t.has(kind) && id != "NONE" && !groups[kind+"\x00"+id] {
+			s.addLine(t.line, "hls.group_unresolved", kind, id)
+		}
+	}
+}
+
+func splitCodecs(s string) (list []string) {
+	for c := range strings.SplitSeq(s, ",") {
+		if c = strings.TrimSpace(c); c != "" {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+func isVideo(codec string) bool {
+	switch family(codec) {
+	case "avc1", "avc3", "hvc1", "hev1", "av01", "vp09", "vp08", "dvh1", "dvhe", "mp4v":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,220 @@
+package lint
+
+import (
+	"context"
+	"math"
+	"strings"
+)
+
+// segment fetches a media segment and holds it against its playlist and the segment before it.
+func (l *linter) segment(ctx context.Context, r *rendition, p *playlist, g *segment) {
+	r.got[g.msn], r.info[g.msn] = nil, g
+	if g.gap || g.url == "" {
+		return
+	}
+	s := r.sc.at(g.url)
+	init := l.initOf(ctx, r.sc, g.init)
+	if g.init != nil && init == nil {
+		return
+	}
+	body := l.bytesOf(ctx, r.sc, "segment", g.url, g.span)
+	if body == nil {
+		return
+	}
+	d := &loaded{init: init, initK: g.init.key()}
+	if g.method != "" && !strings.HasPrefix(g.method, "SAMPLE-AES") {
+		d.media = media{kind: "encrypted", size: len(body)}
+		l.encrypted(ctx, s, g, len(body))
+		r.got[g.msn] = d
+		return
+	}
+	d.media = *parseSegment(body, init)
+	if g.method != "" {
+		d.problems = nil // what is within samples cannot be read
+	}
+	s.addAll(d.problems)
+	r.got[g.msn] = d
+	l.httpSegment(ctx, r.sc, g.url, d.kind)
+	l.contents(r, p, g, d)
+	if before := r.got[g.msn-1]; before != nil {
+		joint(s, g, before, d)
+	}
+	if len(g.parts) > 0 && r.parts < 3 && !p.head.end {
+		r.parts++
+		l.partsOf(ctx, r, g, d, body)
+	}
+}
+
+// encrypted looks at what can be seen of a segment in AES-128: whole blocks, and a key of 16 bytes.
+func (l *linter) encrypted(ctx context.Context, s scope, g *segment, size int) {
+	if g.method == "AES-128" && size%16 != 0 {
+		s.add("hls.key_padding", g.msn, size)
+	}
+	if g.keyURL != "" && l.once("key "+g.keyURL) {
+		if k := l.bytesOf(ctx, s, "the key", g.keyURL, span{}); k != nil && len(k) != 16 && g.method == "AES-128" {
+			s.at(g.keyURL).add("hls.key_size", len(k))
+		}
+	}
+}
+
+// contents holds one segment against what its playlist says of it.
+func (l *linter) contents(r *rendition, p *playlist, g *segment, d *loaded) {
+	s := r.sc.at(g.url)
+	lead := d.leading()
+	if g.bitrate > 0 && g.dur > 0 {
+		if have := float64(d.size) * 8 / g.dur; math.Abs(have-g.bitrate) > 0.1*g.bitrate+1000 {
+			s.add("hls.bitrate_wrong", g.msn, kbit(g.bitrate), kbit(have))
+		}
+	}
+	if lead == nil || lead.samples == 0 {
+		return
+	}
+	have, frame := lead.seconds(), lead.seconds()/float64(lead.samples)
+	if off := have - g.dur; math.Abs(off) > math.Max(0.1, 1.5*frame) && lead.samples > 1 {
+		s.add("hls.extinf_wrong", g.msn, g.durText, seconds(have))
+	}
+	if lead.track.video() {
+		startsWithKey(s, g, lead, l.independent(p))
+	}
+	if !p.head.end && lead.tfdt32 {
+		s.add("mp4.tfdt_32")
+	}
+	if a := d.of("audio"); a != nil && lead.track.video() && a.samples > 0 {
+		if off := a.at() - lead.at(); math.Abs(off) > 0.15 {
+			s.add("hls.av_apart", g.msn, seconds(off))
+		}
+	}
+}
+
+// independent says whether the playlist, or the one above it, promises segments that start with a key frame.
+func (l *linter) independent(p *playlist) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return p.head.independent || l.seen["independent"]
+}
+
+func startsWithKey(s scope, g *segment, lead *run, promised bool) {
+	starts := lead.random
+	if !lead.known { // without NAL units the flags are all there is
+		if lead.track.timescale == 90000 && lead.track.entry == "" {
+			return
+		}
+		starts = lead.firstSync
+	}
+	if lead.track.encrypted {
+		starts = lead.firstSync
+	}
+	if starts {
+		return
+	}
+	if promised {
+		s.add("hls.not_independent", g.msn)
+	} else {
+		s.add("hls.key_frame_late", g.msn)
+	}
+}
+
+// joint holds a segment against the one before it.
+func joint(s scope, now *segment, a, b *loaded) {
+	if now.disc || a.kind == "encrypted" || b.kind == "encrypted" {
+		return
+	}
+	switch {
+	case a.kind != b.kind:
+		s.add("hls.discontinuity_missing", now.msn, "the container changes from "+a.kind+" to "+b.kind)
+		return
+	case a.init != nil && b.init != nil && a.initK != b.initK && configs(a.init.tracks) != configs(b.init.tracks):
+		s.add("hls.discontinuity_missing", now.msn, "the init segment has another configuration")
+		return
+	case a.kind == "ts" && layout(a.tracks) != layout(b.tracks):
+		s.add("hls.discontinuity_missing", now.msn, "the tracks change from "+layout(a.tracks)+" to "+layout(b.tracks))
+		return
+	}
+	follows(s, now.msn, now.dur, a, b, "hls.discontinuity_missing")
+}
+
+// follows holds the times of all tracks over a joint. name is the later segment's; a jump breaks the rule jump.
+func follows(s scope, name any, dur float64, a, b *loaded, jump string) {
+	for _, rb := range b.runs {
+		if ra := counterpart(&a.media, rb); ra != nil && ra.samples > 0 && rb.samples > 0 {
+			along(s, name, dur, ra, rb, b.kind, jump)
+		}
+	}
+	if a.kind == "fmp4" && a.sequence > 0 && b.firstSeq <= a.sequence {
+		s.add("mp4.sequence", a.sequence, b.firstSeq)
+	}
+}
+
+func along(s scope, name any, dur float64, ra, rb *run, kind, jump string) {
+	scale := float64(rb.track.timescale)
+	gap := rb.first - ra.end
+	if kind != "fmp4" {
+		gap = wrap33(gap)
+	}
+	frame := float64(rb.end-rb.first) / float64(max(rb.samples, 1)) / scale
+	if kind == "adts" || kind == "ts" && rb.track.kind == "audio" {
+		frame = math.Max(frame, 0.1) // their ends are estimates
+	}
+	switch off := float64(gap) / scale; {
+	case math.Abs(off) > math.Max(1.5, 0.75*dur):
+		s.add(jump, name, "the time stamps of the "+rb.track.kind+" jump by "+seconds(off))
+	case off > math.Max(1.5*frame, 0.025):
+		s.add("seg.gap", name, seconds(off), rb.track.kind)
+	case off < -math.Max(0.5*frame, 0.002):
+		s.add("seg.overlap", name, seconds(-off), rb.track.kind)
+	}
+	if kind == "ts" && ra.lastCC != (rb.firstCC+15)&15 {
+		s.add("ts.continuity_joint", name, rb.track.id)
+	}
+}
+
+func counterpart(m *media, of *run) *run {
+	for _, r := range m.runs {
+		if r.track.id == of.track.id && r.track.kind == of.track.kind && r.track.timescale == of.track.timescale {
+			return r
+		}
+	}
+	return nil
+}
+
+func configs(tracks []*track) string {
+	s := ""
+	for _, t := range tracks {
+		s += t.kind + t.entry + t.config + ";"
+	}
+	return s
+}
+
+func layout(tracks []*track) string {
+	var s []string
+	for _, t := range tracks {
+		s = append(s, t.kind+" "+t.codec)
+	}
+	return strings.Join(s, " + ")
+}
+
+// iframe looks at an entry of an I-frame playlist: its range must hold one whole key frame.
+func (l *linter) iframe(ctx context.Context, r *rendition, p *playlist, g *segment) {
+	r.got[g.msn], r.info[g.msn] = nil, g
+	if !p.head.iframes {
+		return
+	}
+	init := l.initOf(ctx, r.sc, g.init)
+	body := l.bytesOf(ctx, r.sc, "the I-frame", g.url, g.span)
+	if body == nil {
+		return
+	}
+	m := parseSegment(body, init)
+	lead := m.leading()
+	s := r.sc.at(g.url)
+	r.got[g.msn] = &loaded{media: *m, init: init, initK: g.init.key()}
+	switch {
+	case lead == nil || lead.samples == 0:
+		s.addLine(g.line, "hls.iframe_broken", g.msn)
+	case lead.known && !lead.random || !lead.known && !lead.firstSync && m.kind == "fmp4":
+		s.addLine(g.line, "hls.iframe_not_key", g.msn)
+	}
+	if m.kind == "fmp4" && len(m.spans) == 0 {
+		s.addLine(g.line, "hls.iframe_broken", g.msn)
+	}
+}

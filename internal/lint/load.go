@@ -1,0 +1,168 @@
+package lint
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// loaded is a segment that was fetched and read.
+type loaded struct {
+	media
+	init  *initSegment
+	initK string
+	body  []byte // kept only while parts are compared with it
+}
+
+// bytesOf fetches a segment, an init segment or a part. what is its name in sentences. nil: it is reported already.
+func (l *linter) bytesOf(ctx context.Context, s scope, what, url string, at span) []byte {
+	l.segments.Add(1)
+	res, err := l.f.get(ctx, url, at, segmentAtMost)
+	switch {
+	case err != nil && (ctx.Err() != nil || err == errBudget):
+		return nil
+	case err != nil:
+		s.at(url).add("http.missing", what, err.Error())
+		return nil
+	case !res.ok():
+		s.at(url).add("http.missing", what, strconv.Itoa(res.status)+" "+http.StatusText(res.status))
+		return nil
+	}
+	if at.length > 0 && res.header != nil {
+		if res.status != http.StatusPartialContent {
+			s.at(url).add("http.range_ignored", what, at.from, at.from+at.length-1)
+			if int64(len(res.body)) >= at.from+at.length {
+				return res.body[at.from : at.from+at.length]
+			}
+			return nil
+		}
+		l.contentRange(s.at(url), res, at)
+	}
+	if at.length > 0 && int64(len(res.body)) < at.length {
+		s.at(url).add("http.range_short", what, at.length, len(res.body))
+	}
+	if len(res.body) == 0 {
+		s.at(url).add("http.empty", what)
+		return nil
+	}
+	if res.cut {
+		return nil
+	}
+	return res.body
+}
+
+func (l *linter) contentRange(s scope, res *resource, at span) {
+	want := "bytes " + strconv.FormatInt(at.from, 10) + "-" + strconv.FormatInt(at.from+at.length-1, 10) + "/"
+	if have := res.header.Get("Content-Range"); !strings.HasPrefix(have, want) && int64(len(res.body)) == at.length {
+		s.add("http.content_range", clip(have), want+"…")
+	}
+}
+
+// initOf fetches an init segment once.
+func (l *linter) initOf(ctx context.Context, s scope, m *initRef) *initSegment {
+	if m == nil {
+		return nil
+	}
+	l.mu.Lock()
+	have, ok := l.inits[m.key()]
+	l.mu.Unlock()
+	if ok {
+		return have
+	}
+	var init *initSegment
+	if body := l.bytesOf(ctx, s, "the init segment", m.url, m.span); body != nil {
+		init = parseInit(body)
+		s.at(m.url).addAll(init.problems)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inits[m.key()] = init
+	return init
+}
+
+// httpSegment looks once per place at how segments are served.
+func (l *linter) httpSegment(ctx context.Context, s scope, url, kind string) {
+	if !strings.HasPrefix(url, "http") || !l.once("segment of "+s.name) {
+		return
+	}
+	res, err := l.f.get(ctx, url, span{0, 100}, segmentAtMost)
+	if err != nil || !res.ok() {
+		return
+	}
+	s = s.at(url)
+	if res.status != http.StatusPartialContent {
+		s.add("http.ranges")
+	}
+	if res.header.Get("Access-Control-Allow-Origin") == "" {
+		s.add("http.cors")
+	}
+	if res.header.Get("Cache-Control") == "" && res.header.Get("Expires") == "" {
+		s.add("http.segment_cache")
+	}
+	have := mimeOf(res)
+	want := map[string]string{"fmp4": "video/mp4|audio/mp4|video/iso.segment|audio/iso.segment|application/mp4|video/quicktime", "ts": "video/mp2t", "adts": "audio/aac|audio/aacp|audio/mpeg|audio/mp4|audio/ac3|audio/eac3", "vtt": "text/vtt"}[kind]
+	if want != "" && !oneOf(have, want) {
+		s.add("http.segment_type", clip(res.header.Get("Content-Type")), strings.ReplaceAll(want, "|", ", "))
+	}
+}
+
+func mimeOf(res *resource) string {
+	kind, _, _ := strings.Cut(res.header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
+}
+
+// httpPlaylist looks at how a playlist or manifest is served. target is how long it stays true: 0 for ever.
+func (l *linter) httpPlaylist(s scope, res *resource, types string, target float64) {
+	if res.header == nil || !l.once("playlist "+s.url) {
+		return
+	}
+	if have := mimeOf(res); !oneOf(have, types) {
+		s.add("http.playlist_type", clip(res.header.Get("Content-Type")), strings.ReplaceAll(types, "|", ", "))
+	}
+	if res.header.Get("Access-Control-Allow-Origin") == "" {
+		s.add("http.cors")
+	}
+	if !res.gzip && len(res.body) > 2000 {
+		s.add("http.gzip", len(res.body))
+	}
+	if age, ok := maxAge(res.header); target > 0 && ok && float64(age) > target {
+		s.add("http.playlist_cached", age, seconds(target))
+	} else if target > 0 && !ok && res.header.Get("Cache-Control") == "" {
+		s.add("http.playlist_cache")
+	}
+	if len(res.body) > 1<<20 {
+		s.add("http.playlist_size", len(res.body))
+	}
+	if at, err := http.ParseTime(res.header.Get("Date")); err == nil && target > 0 && time.Since(at).Abs() > 5*time.Second {
+		s.add("http.date", seconds(time.Since(at).Seconds()))
+	}
+}
+
+// maxAge is what a shared cache may keep the answer for.
+func maxAge(h http.Header) (age int64, ok bool) {
+	for v := range strings.SplitSeq(strings.ToLower(strings.Join(h.Values("Cache-Control"), ",")), ",") {
+		v = strings.TrimSpace(v)
+		if v == "no-store" || v == "no-cache" || v == "private" {
+			return 0, true
+		}
+		if n, found := strings.CutPrefix(v, "max-age="); found {
+			a, err := strconv.ParseInt(n, 10, 64)
+			age, ok = a, err == nil
+		}
+	}
+	return age, ok
+}
+
+// same reports whether concatenated pieces are the whole.
+func same(pieces [][]byte, whole []byte) bool {
+	for _, p := range pieces {
+		if !bytes.HasPrefix(whole, p) {
+			return false
+		}
+		whole = whole[len(p):]
+	}
+	return len(whole) == 0
+}
