@@ -22,7 +22,7 @@ import (
 // Settings of the database; docs/design/timeline-index.md has the figures they come from.
 const (
 	pageSize        = 4096
-	checkpointPages = 4000 // pages in the log before they are written to their places: rewrites of a page meet here
+	checkpointPages = 8000 // pages in the log before they are written to their places: rewrites of a page meet here
 	readers         = 4
 )
 
@@ -281,7 +281,7 @@ func source(path string, writing bool) string {
 	pragmas := []string{"busy_timeout(10000)", "cell_size_check(1)", "query_only(1)", "cache_size(-8192)"}
 	if writing {
 		pragmas = []string{
-			"busy_timeout(10000)", fmt.Sprintf("page_size(%d)", pageSize), "synchronous(FULL)", "cell_size_check(1)",
+			"busy_timeout(10000)", fmt.Sprintf("page_size(%d)", pageSize), "synchronous(FULL)", "cell_size_check(1)", "temp_store(MEMORY)",
 			fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages), "cache_size(-8192)",
 		}
 		q.Set("_journal_mode", "WAL")

@@ -103,46 +103,46 @@ const (
 
 func all(*File, place) verdict { return take }
 
-// found is a row that waits for its timeline's name: another statement may only run when this one is done,
-// because the writer has one connection.
-type found struct {
-	at     place
-	held   int64
-	object string
-	row    []byte
-}
-
 // collect reads and closes rows of the file table, verifies each and returns those that visit takes.
+// Names are looked up afterwards, because the writer has one connection.
 func (d *DB) collect(ctx context.Context, with lookup, rows *sql.Rows, groups bool, visit func(*File, place) verdict) ([]File, error) {
 	defer func() { _ = rows.Close() }()
-	var files []File
-	var nameless []int
-	var ids []int64
+	var (
+		files    []File
+		nameless []int
+		ids      []int64
+		at       place
+		held     int64
+		object   string
+		row      sql.RawBytes // SQLite's own memory: unpackFile keeps none of it
+		f        File
+		err      error
+	)
+	dest := []any{&at.timeline, &at.start, &at.id, &held, &object, &row}
 	for rows.Next() {
-		var r found
-		if err := rows.Scan(&r.at.timeline, &r.at.start, &r.at.id, &r.held, &r.object, &r.row); err != nil {
+		if err := rows.Scan(dest...); err != nil {
 			return nil, failed(err)
 		}
-		name := d.named(r.at.timeline)
-		f, err := unpackFile(name, r.at, r.held, r.object, r.row, groups)
-		if err != nil {
+		name := d.named(at.timeline)
+		if f, err = unpackFile(name, at, held, object, row, groups); err != nil {
 			return nil, err
 		}
-		v := visit(&f, r.at)
+		v := visit(&f, at)
 		if v == stop {
 			break
 		}
-		if v == take {
-			if name == "" {
-				nameless, ids = append(nameless, len(files)), append(ids, r.at.timeline)
-			}
-			files = append(files, f)
+		if v == skip {
+			continue
 		}
+		if name == "" {
+			nameless, ids = append(nameless, len(files)), append(ids, at.timeline)
+		}
+		files = append(files, f)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, failed(err)
 	}
-	for i, at := range nameless {
+	for i, k := range nameless {
 		name, err := d.nameOf(ctx, with, ids[i])
 		if err != nil {
 			return nil, err
@@ -150,7 +150,7 @@ func (d *DB) collect(ctx context.Context, with lookup, rows *sql.Rows, groups bo
 		if with.sure {
 			d.learn(name, ids[i])
 		}
-		files[at].Timeline = name
+		files[k].Timeline = name
 	}
 	return files, nil
 }

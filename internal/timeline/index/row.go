@@ -230,7 +230,19 @@ func (c *cursor) bytes(n uint64) []byte {
 	return v
 }
 
-func (c *cursor) text() string { return string(c.bytes(c.uint())) }
+// text is a short word. Those that nearly every row has are not made anew.
+func (c *cursor) text() string {
+	switch b := c.bytes(c.uint()); string(b) {
+	case "v0":
+		return "v0"
+	case "a0":
+		return "a0"
+	case "rotate":
+		return "rotate"
+	default:
+		return string(b)
+	}
+}
 
 func flag(b bool) int64 {
 	if b {

@@ -55,10 +55,11 @@ func TestTheGeneratedPast(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	measure(t, db, plan)
+	measure(t, db, plan, os.Getenv("WEIR_INDEX_DAYS") != "")
 }
 
-func measure(t *testing.T, db *index.DB, p indextest.Plan) {
+// measure asks each question many times; strict holds the times against their bars, which make no sense under the race detector.
+func measure(t *testing.T, db *index.DB, p indextest.Plan, strict bool) {
 	ctx := t.Context()
 	p.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	rng := rand.New(rand.NewPCG(9, 9))
@@ -68,7 +69,7 @@ func measure(t *testing.T, db *index.DB, p indextest.Plan) {
 	for _, q := range []struct {
 		name  string
 		times int
-		bar   time.Duration // generous: this runs on busy machines too
+		bar   time.Duration // of p95
 		ask   func() (int, error)
 	}{
 		{"Files of 10 s", 2000, 50 * time.Millisecond, func() (int, error) {
@@ -125,7 +126,7 @@ func measure(t *testing.T, db *index.DB, p indextest.Plan) {
 		slices.Sort(took)
 		p50, p95 := took[len(took)/2], took[len(took)*95/100]
 		t.Logf("%-20s p50 %v, p95 %v, %.1f rows", q.name, p50, p95, float64(rows)/float64(q.times))
-		if rows == 0 || p95 > q.bar {
+		if rows == 0 || p95 > q.bar && strict {
 			t.Errorf("%s: %d rows, p95 %v (bar %v)", q.name, rows, p95, q.bar)
 		}
 	}
