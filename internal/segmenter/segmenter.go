@@ -99,7 +99,7 @@ func (s *session) loop(ctx context.Context) error {
 		item, ok, err := s.sub.TryNext()
 		switch {
 		case errors.Is(err, io.EOF):
-			err := s.close()
+			err := s.close(timeline.EndPublisherGone)
 			s.tl.End()
 			return err
 		case err != nil:
@@ -111,7 +111,7 @@ func (s *session) loop(ctx context.Context) error {
 			continue
 		}
 		if s.sub.Idle() {
-			if err := s.close(); err != nil {
+			if err := s.close(timeline.EndPublisherGone); err != nil {
 				return err
 			}
 		}
@@ -122,7 +122,7 @@ func (s *session) loop(ctx context.Context) error {
 				return err
 			}
 		case <-ctx.Done():
-			if err := s.close(); err != nil {
+			if err := s.close(timeline.EndStop); err != nil {
 				return err
 			}
 			return context.Cause(ctx)
@@ -130,8 +130,8 @@ func (s *session) loop(ctx context.Context) error {
 	}
 }
 
-// close finishes the present run: nothing follows for now.
-func (s *session) close() error {
+// close finishes the present run: nothing follows for now. why is one of timeline's End constants.
+func (s *session) close(why string) error {
 	if s.cutter == nil && s.gather.len() > 0 {
 		if err := s.begin(); err != nil {
 			return err
@@ -146,14 +146,14 @@ func (s *session) close() error {
 		s.duration = s.cfg.SegmentDuration // the reason for longer segments is gone
 	}
 	s.cutter = nil
-	s.tl.EndRun()
+	s.tl.EndRunFor(why)
 	return s.tolerate(err)
 }
 
 // take handles one frame.
 func (s *session) take(item *hub.Item) error {
 	if s.changed(item) {
-		if err := s.close(); err != nil {
+		if err := s.close(s.whyChanged(item)); err != nil {
 			return err
 		}
 		if err := s.follow(item); err != nil {
@@ -166,7 +166,7 @@ func (s *session) take(item *hub.Item) error {
 	}
 	if s.cutter != nil && s.wasAbsent(f.Track) {
 		// A track that was announced and did not come has come after all.
-		if err := s.close(); err != nil {
+		if err := s.close(timeline.EndConfig); err != nil {
 			return err
 		}
 	}
@@ -194,6 +194,20 @@ func (s *session) changed(item *hub.Item) bool {
 	return len(s.tracks) > 0 && &s.tracks[0] != &item.Tracks[0]
 }
 
+// whyChanged says why the run ends that an item does not belong to.
+func (s *session) whyChanged(item *hub.Item) string {
+	if s.run == item.Run {
+		return timeline.EndConfig
+	}
+	switch item.Run.Reason {
+	case hub.ReasonConfig:
+		return timeline.EndConfig
+	case hub.ReasonTimestamps, hub.ReasonClockSource, hub.ReasonClockStep:
+		return timeline.EndClockStep
+	}
+	return timeline.EndPublisherGone
+}
+
 func (s *session) wasAbsent(id media.TrackID) bool {
 	for _, a := range s.absent {
 		if a == id {
@@ -209,7 +223,7 @@ func (s *session) add(f *media.Frame) error {
 		return err
 	}
 	if err != nil { // the timeline cannot go on within this run
-		s.tl.EndRun()
+		s.tl.EndRunFor(timeline.EndClockStep)
 		s.cutter = nil
 		s.gather.reset()
 	}

@@ -202,6 +202,9 @@ func (s *session) open(tracks []media.Track, start, leadAt, part time.Duration) 
 		Start: time.Unix(0, int64(start)).UTC(), SegmentDuration: s.duration, PartDuration: part,
 		FirstN: int64(leadAt / s.duration),
 	}
+	if s.run != nil {
+		r.Clock = s.run.Clock
+	}
 	lead := leading(tracks)
 	for _, kind := range [...]media.Kind{media.Video, media.Audio} {
 		n := 0

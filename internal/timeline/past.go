@@ -234,7 +234,7 @@ func (r *Run) indexOf(name string) int {
 // pastRun makes a run out of its row. What is not in memory has ended.
 func (v *volume) pastRun(row *index.Run) (*pastRun, error) {
 	pr := &pastRun{ended: true, lastN: row.LastN, Run: Run{ID: row.ID, Start: row.Start, FirstN: row.FirstN, MSNBase: row.MSNBase,
-		DiscontinuitySeq: row.Seq, SegmentDuration: row.SegmentDuration, PartDuration: row.PartDuration, EndReason: row.Reason}}
+		DiscontinuitySeq: row.Seq, SegmentDuration: row.SegmentDuration, PartDuration: row.PartDuration, Clock: row.Clock, EndReason: row.Reason}}
 	if pr.EndReason == "" {
 		pr.EndReason = EndCrash
 	}

@@ -196,7 +196,7 @@ func (t *Timeline) runRow(r *run) index.Run {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := index.Run{ID: r.ID, Timeline: t.name, Start: r.Start, FirstN: r.FirstN, LastN: r.lastN, MSNBase: r.MSNBase, Seq: r.DiscontinuitySeq,
-		SegmentDuration: r.SegmentDuration, PartDuration: r.PartDuration, Clock: "wall", Reason: r.EndReason}
+		SegmentDuration: r.SegmentDuration, PartDuration: r.PartDuration, Clock: r.Clock, Reason: r.EndReason}
 	if r.ended {
 		out.End = r.until
 		if out.End.Before(r.Start) {

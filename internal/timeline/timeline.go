@@ -35,6 +35,7 @@ type Run struct {
 	SegmentDuration  time.Duration
 	PartDuration     time.Duration
 	Renditions       []Rendition
+	Clock            string // where its times come from, for people
 	EndReason        string // why it ended: one of the End constants; empty while it is open
 }
 

@@ -127,7 +127,7 @@ func (tr *track) create(v *volume) error {
 	r := &tr.r.Run
 	h := trackfile.Head{Timeline: tr.t.name, Rendition: r.Renditions[tr.i].Name, Run: r.ID, RunStart: r.Start,
 		SegmentDuration: r.SegmentDuration, PartDuration: r.PartDuration, FirstN: r.FirstN, MSNBase: r.MSNBase,
-		DiscontinuitySeq: r.DiscontinuitySeq, Seq: tr.seq, Volume: v.id, Created: time.Now().UTC(), Clock: "wall"}
+		DiscontinuitySeq: r.DiscontinuitySeq, Seq: tr.seq, Volume: v.id, Created: time.Now().UTC(), Clock: r.Clock}
 	for i := range r.Renditions {
 		h.Renditions = append(h.Renditions, r.Renditions[i].Name)
 	}
