@@ -26,6 +26,8 @@ import (
 type Footage interface {
 	// Past lists the segments that overlap a range; fault no_footage if there are none.
 	Past(ctx context.Context, name string, r timeline.Range) (*timeline.Snapshot, error)
+	// Peek looks into the segments of a rendition for their heads.
+	Peek(name string, run uint64, rendition string) *timeline.Peeker
 	// OpenSegment opens a finished segment.
 	OpenSegment(ctx context.Context, name string, run uint64, rendition string, n int64) (*timeline.Reader, error)
 }
@@ -109,7 +111,7 @@ func (s *Server) Stats() Stats {
 
 // Faults of this package.
 var (
-	errNoFootage = fault.New(fault.NotFound, "no_footage", "Nothing was recorded in this range.", "Ask GET /api/v1/timelines/{name} what there is.")
+	errNoFootage = timeline.ErrNoFootage
 	errRange     = fault.New(fault.Invalid, "range_missing", "A clip needs to know from when to when.",
 		"Add ?from=…&to=…: RFC 3339, Unix seconds, or -90s and the like, counted back from now.")
 	errOrder = fault.New(fault.Invalid, "range_backwards", "The range ends before it begins.", "Exchange from and to.")

@@ -38,7 +38,7 @@ type lane struct {
 	name  string
 	track media.Track
 	head  *mp4.Header
-	init  []byte
+	peek  *timeline.Peeker
 
 	zero    int64 // the piece's key frame, epoch ticks of this lane
 	shift   int64 // what to add to times counted from zero: where the piece stands on the clip's clock
@@ -74,6 +74,7 @@ type walk struct {
 
 // advance takes what the snapshot has and has not been taken.
 func (w *walk) advance(ctx context.Context, snap *timeline.Snapshot) error {
+	defer func() { w.leave(w.lanes) }()
 	for i := range snap.Runs {
 		run := &snap.Runs[i]
 		if run.ID < w.runID || w.stopped {
@@ -156,12 +157,10 @@ func (w *walk) row(ctx context.Context, run uint64, r row) error {
 }
 
 func (w *walk) samples(ctx context.Context, run uint64, l *lane, n int64) ([]mp4.Located, error) {
-	rd, err := w.footage.OpenSegment(ctx, w.name, run, l.name, n)
-	if err != nil {
-		return nil, err
+	if l.peek == nil {
+		l.peek = w.footage.Peek(w.name, run, l.name)
 	}
-	defer rd.Close()
-	r, size, err := content(ctx, rd)
+	r, size, err := l.peek.Segment(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -178,8 +177,13 @@ func (w *walk) beginPiece(ctx context.Context, run *timeline.RunView, chosen cho
 		if err != nil {
 			return nil, err
 		}
-		lanes[i] = &lane{name: rd.Name, track: rd.Track, head: head, init: rd.Init}
+		lanes[i] = &lane{name: rd.Name, track: rd.Track, head: head}
 	}
+	defer func() {
+		if len(lanes) > 0 && (len(w.lanes) == 0 || w.lanes[0] != lanes[0]) {
+			w.leave(lanes)
+		}
+	}()
 	for i, l := range lanes {
 		at := start(all, i, l.head.Scale, w.want.From)
 		if at < 0 {
@@ -251,7 +255,17 @@ func (w *walk) open(run uint64, lanes []*lane, zero time.Time) {
 			l.floor = media.Rescale(end, mp4.MovieScale, l.head.Scale)
 		}
 	}
+	w.leave(w.lanes)
 	w.runID, w.lanes, w.zero = run, lanes, zero
+}
+
+// leave gives back what lanes have open.
+func (w *walk) leave(lanes []*lane) {
+	for _, l := range lanes {
+		if l.peek != nil {
+			l.peek.Close()
+		}
+	}
 }
 
 // place puts the samples that belong into the clip onto its clock, in w.out.

@@ -132,7 +132,7 @@ func (s *Server) Stats() Stats {
 
 // Faults of this package.
 var (
-	errNoFootage = fault.New(fault.NotFound, "no_footage", "Nothing was recorded at this time.", "Ask GET /api/v1/timelines/{name} what there is.")
+	errNoFootage = timeline.ErrNoFootage
 	errNoVideo   = fault.New(fault.NotFound, "no_video", "What was recorded at this time has no picture.", "")
 	errAddress   = fault.New(fault.NotFound, "no_such_address", "There is no sprite of this name.", "Take the names from thumbs.vtt.")
 	errAt        = fault.New(fault.Invalid, "time_wrong", "The picture of which instant?", "Add ?at= as RFC 3339, Unix seconds, or -90s and the like.")
