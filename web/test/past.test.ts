@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ServerEvent } from "../src/api/types";
 import { readTimelinePath, timelinePage } from "../src/console/paths";
 import { type Alarm, heard } from "../src/lib/alarms";
-import { amount, forecast, keepKind } from "../src/lib/forecast";
+import { amount, forecast, keepKind, longestKeep } from "../src/lib/forecast";
 import { spanText, untilOf } from "../src/lib/keep";
 import { clockText, clockWithin, localValue, parseMoment, readLocal, writeMoment } from "../src/lib/moment";
 import {
@@ -194,13 +194,8 @@ x.jpg
     expect(cues[2]).toMatchObject({ url: "http://h/other/single.jpg", w: 0 });
   });
   it("may name their own start", () => {
-    const named = text.replace("WEBVTT\r\n", "WEBVTT\r\nNOTE start=2026-11-22T10:00:00Z\r\n");
-    expect(readThumbs(named, base, noon)[0]?.from).toBe(Date.UTC(2026, 10, 22, 10));
-    const own = "WEBVTT\n\n2026-11-22T10:00:00Z\n00:00.000 --> 00:05.000\na.jpg#xywh=0,0,1,1\n";
-    expect(readThumbs(own, base, 0)[0]).toMatchObject({
-      from: Date.UTC(2026, 10, 22, 10),
-      to: Date.UTC(2026, 10, 22, 10) + 5000,
-    });
+    const named = text.replace("WEBVTT\r\n", "WEBVTT\r\n\r\nNOTE epoch 1795356200.5\r\n");
+    expect(readThumbs(named, base, noon)[0]?.from).toBe(1795356200500);
   });
   it("are found by moment, and not far from one", () => {
     const cues = readThumbs(text, base, noon);
@@ -216,21 +211,64 @@ x.jpg
 });
 
 describe("storage", () => {
-  const load = { free: 1, bytes_per_day: 1, full_in_days: null, state: "ok" };
+  const GiB = 2 ** 30;
+  const load = { state: "ok", free: 100 * GiB, used: 50 * GiB, bytes_per_day: 10 * GiB };
+  const none = { total_bytes: 0, min_free: 0 };
+  const week = 7 * 86_400;
   it.each([
+    ["fills up where nothing is ever deleted", load, none, -1, { kind: "full", days: 10 }],
     [
-      { ...load, full_in_days: 19.4 },
-      { kind: "full", days: 19 },
+      "says hours where days are few",
+      { ...load, bytes_per_day: 800 * GiB },
+      none,
+      -1,
+      { kind: "soon", hours: 3 },
+    ],
+    ["stays level where time deletes first", load, none, week, { kind: "steady", seconds: week }],
+    [
+      "fills up before the time is over",
+      { ...load, bytes_per_day: 50 * GiB },
+      none,
+      week,
+      { kind: "full", days: 2 },
     ],
     [
-      { ...load, full_in_days: 0.26 },
-      { kind: "soon", hours: 6 },
+      "deletes what the free space rule says",
+      load,
+      { total_bytes: 0, min_free: 20 * GiB },
+      -1,
+      { kind: "deletes", days: 8, reach: 13 * 86_400 },
     ],
-    [load, { kind: "steady" }],
-    [{ ...load, bytes_per_day: 0 }, { kind: "unknown" }],
-    [{ ...load, state: "full", full_in_days: 3 }, { kind: "now" }],
-    [{ ...load, free: 0, full_in_days: 3 }, { kind: "now" }],
-  ])("%o", (v, want) => expect(forecast(v)).toEqual(want));
+    [
+      "deletes what the limit in all says",
+      load,
+      { total_bytes: 60 * GiB, min_free: GiB },
+      -1,
+      { kind: "deletes", days: 1, reach: 6 * 86_400 },
+    ],
+    [
+      "is at the limit",
+      { ...load, free: GiB },
+      { total_bytes: 0, min_free: 2 * GiB },
+      -1,
+      { kind: "deletes", days: 0, reach: 5 * 86_400 },
+    ],
+    [
+      "knows nothing while nothing is written",
+      { ...load, bytes_per_day: 0 },
+      none,
+      week,
+      { kind: "unknown" },
+    ],
+    ["is full", { ...load, state: "full" }, none, week, { kind: "now" }],
+    ["without rules of time yet", load, none, undefined, { kind: "full", days: 10 }],
+  ] as const)("%s", (_what, v, keep, longest, want) => expect(forecast(v, keep, longest)).toEqual(want));
+  it("takes the longest rule", () => {
+    expect(longestKeep([{ keep_s: 60 }, { keep_s: week }], 7200)).toBe(week);
+    expect(longestKeep([{ keep_s: 60 }, { keep_s: -1 }], 7200)).toBe(-1);
+    expect(longestKeep([{ keep_s: 0 }], 7200)).toBe(7200);
+    expect(longestKeep([], 7200)).toBeUndefined();
+  });
   it("says how long things are kept", () => {
     expect([-1, 0, 60].map(keepKind)).toEqual(["ever", "window", "time"]);
     expect([45, 90, 600, 7200, 36 * 3600, 604_800].map((s) => amount(s))).toEqual([

@@ -74,7 +74,7 @@ export async function maybe<T>(asked: Promise<T>): Promise<T | null> {
   try {
     return await asked;
   } catch (e) {
-    if (e instanceof ApiError && e.status === 404) return null;
+    if (e instanceof ApiError && (e.status === 404 || e.code === "not_offered")) return null;
     throw e;
   }
 }

@@ -235,15 +235,15 @@ export interface TimelineRange {
 
 export interface Volume {
   dir: string;
-  state: "ok" | "full" | "failed" | "readonly";
-  cause: string;
+  state: "ok" | "full" | "failed" | "readonly" | "memory";
+  cause?: string;
   total: number;
   free: number;
   used: number;
   held: number;
   bytes_per_day: number;
   full_in_days: number | null;
-  since: string;
+  since: string | null;
   /** Segments that could not be recorded. */
   lost: number;
   sync_max_ms: number;

@@ -17,29 +17,22 @@ function stamp(text: string): number | undefined {
   return m ? Number(m[1] ?? 0) * 3600 + Number(m[2]) * 60 + Number(m[3]) + Number(m[4]) / 1000 : undefined;
 }
 
-/** NaN for anything but a whole RFC 3339 moment: a cue's number is no year. */
-function isoMoment(text: string | undefined): number {
-  return /^\d{4}-\d\d-\d\dT\d\d:/.test(text ?? "") ? Date.parse(text ?? "") : Number.NaN;
-}
-
 /**
- * Reads thumbs.vtt. Cue times count from `start` (epoch ms), unless the header names another start
- * ("NOTE start=<RFC 3339>") or a cue's own line above its times is a moment.
+ * Reads thumbs.vtt. Cue times count from what "NOTE epoch <Unix seconds>" at its head says, or else from `start`
+ * (epoch ms).
  */
 export function readThumbs(text: string, base: string, start: number): Cue[] {
   const out: Cue[] = [];
   const blocks = text.replace(/\r\n?/g, "\n").split(/\n{2,}/);
-  const said = /(?:start|from|epoch)[=:]\s*(\S+)/i.exec(text.slice(0, 400).split("-->")[0] ?? "")?.[1];
-  const named = isoMoment(said);
-  const zero = Number.isNaN(named) ? start : named;
+  const said = /^NOTE epoch (\d+(?:\.\d+)?)$/m.exec(blocks.slice(0, 3).join("\n"))?.[1];
+  const zero = said === undefined ? start : Number(said) * 1000;
   for (const block of blocks) {
     const lines = block.split("\n").filter(Boolean);
     const at = lines.findIndex((l) => l.includes("-->"));
     const [a, b] = (lines[at] ?? "").split("-->").map((s) => stamp(s.trim().split(/\s/)[0] ?? ""));
     const target = lines[at + 1];
     if (at < 0 || a === undefined || b === undefined || !target) continue;
-    const own = isoMoment(lines[at - 1]);
-    const from = Number.isNaN(own) ? zero + a * 1000 : own;
+    const from = zero + a * 1000;
     out.push({ from, to: from + (b - a) * 1000, ...picture(target.trim(), base) });
   }
   return out.sort((p, q) => p.from - q.from);

@@ -244,8 +244,9 @@ export class Controls {
     b.classList.toggle("edge", look.live && !behind);
     const time = clock(look.behind);
     setText(this.part("liveText"), behind ? `−${time}` : t("live"));
-    setText(this.part("goLive"), behind ? t("goLive") : "");
-    label(b, behind ? `${t("goLive")}, ${t("behind", { time })}` : t("live"), "L");
+    setText(this.part("goLive"), behind ? ` ${t("goLive")}` : "");
+    // The name holds what is written: who speaks to the machine says what is seen.
+    label(b, behind ? `−${time} ${t("goLive")}` : t("live"), "L");
   }
 
   private icon(name: string, drawingName: Parameters<typeof icon>[0], text: string, key?: string): void {

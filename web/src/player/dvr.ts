@@ -1,8 +1,7 @@
 import { writeMoment } from "../lib/moment";
-import type { Span, View } from "../lib/timebar";
-import { holes, minute } from "../lib/timebar";
+import { holes, hour, minute, type Span, type View } from "../lib/timebar";
 import { type Cue, cueAt, readThumbs } from "../lib/vtt";
-import { encodeName, type WatchInfo } from "./watch";
+import { encodeName, queryOf, type WatchInfo } from "./watch";
 
 /** What a player knows of a stream's past: how far it reaches, where it has holes, its small pictures. */
 
@@ -88,10 +87,11 @@ export class Dvr {
     const now = performance.now();
     if (!view || now - this.refreshed < every) return;
     this.refreshed = now;
-    const q = new URLSearchParams(this.query);
-    q.set("from", writeMoment(view.from));
+    const q = new URLSearchParams(queryOf(this.query, this.info));
+    // Longer lists are refused.
+    q.set("from", writeMoment(Math.max(view.from, view.to - 24 * hour + minute)));
     q.set("to", writeMoment(view.to));
-    await Promise.all([this.askSpans(q), this.askThumbs(q, view.from)]);
+    await Promise.all([this.askSpans(q), this.askThumbs(q, Date.parse(q.get("from") ?? ""))]);
   }
 
   /** Only who may read the API gets an answer; a stranger's bar learns of holes from the playlist. */

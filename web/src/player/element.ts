@@ -29,7 +29,7 @@ import { Sheets } from "./sheets";
 import { speedChoices, speedText } from "./speeds";
 import { nearest, type Translate, translator } from "./strings";
 import { css } from "./style";
-import { askWatch } from "./watch";
+import { askWatch, queryOf, type WatchInfo } from "./watch";
 
 /**
  * <weir-player src="live/show"></weir-player>
@@ -184,14 +184,14 @@ export class WeirPlayer extends HTMLElement {
     };
   }
 
-  private cx(where: { base: string; query: string }, codecs: string[]): EngineContext {
-    return { video: this.video, ...where, codecs };
+  private cx(where: { base: string; query: string }, info: WatchInfo | undefined): EngineContext {
+    return { video: this.video, base: where.base, query: queryOf(where.query, info), codecs: codecsOf(info) };
   }
 
   private senses(name: string, where: { base: string; query: string }): Brain {
     return {
       ask: () => askWatch(this.server, name, where.query),
-      make: (engine, info) => new LazyEngine(engine, this.cx(where, codecsOf(info))),
+      make: (engine, info) => new LazyEngine(engine, this.cx(where, info)),
       canDecode: (info) => canDecode(codecsOf(info)),
       progress: () => this.progress(),
       freeze: () => this.freeze(),
@@ -210,7 +210,7 @@ export class WeirPlayer extends HTMLElement {
       name,
       ...where,
       video: this.video,
-      cx: () => this.cx(where, codecsOf(this.rewind?.info)),
+      cx: () => this.cx(where, this.rewind?.info),
       freeze: () => this.freeze(),
       changed: () => this.told(),
       leaveLive: () => this.director?.stop(),

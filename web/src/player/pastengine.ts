@@ -22,12 +22,24 @@ export class PastEngine extends ShakaEngine {
   }
 
   protected override prepare(player: ShakaPlayer): void {
-    player.configure({ streaming: { bufferingGoal: 20, rebufferingGoal: 0.3, bufferBehind: 60 } });
+    player.configure({
+      // What was not recorded will not be so later: a refusal is an answer.
+      manifest: { retryParameters: { maxAttempts: 2, baseDelay: 300 } },
+      streaming: { bufferingGoal: 20, rebufferingGoal: 0.3, bufferBehind: 60 },
+    });
     player.getNetworkingEngine()?.registerResponseFilter((type, response) => {
       if (type !== manifestRequest) return;
       const text = new TextDecoder().decode(response.data);
       if (text.includes("#EXTINF")) this.map = WallMap.read(text) ?? this.map;
     });
+  }
+
+  /** Shaka goes to where it was told to begin once there is metadata; only then can anybody correct it. */
+  override async start(): Promise<void> {
+    await super.start();
+    const { video } = this.cx;
+    if (video.readyState > 0) return;
+    await new Promise((done) => video.addEventListener("loadedmetadata", done, { once: true }));
   }
 
   /** The moment on screen, as far as the playlist tells. */
@@ -48,7 +60,9 @@ export class PastEngine extends ShakaEngine {
     const { video } = this.cx;
     if (!player || !map || wall < map.from - 1500 || (!growing && wall > map.to + 1500)) return false;
     const range = player.seekRange();
-    const inside = (s: number) => Math.min(Math.max(s, range.start), Math.max(range.start, range.end - 0.2));
+    // Not the very start: what has not moved from there is moved again by Shaka.
+    const first = range.start + 0.02;
+    const inside = (s: number) => Math.min(Math.max(s, first), Math.max(first, range.end - 0.2));
     video.currentTime = inside(map.mediaAt(wall));
     // Shaka may lay a run elsewhere than the durations of its playlist add up to; its own clock tells how far off.
     const off = (wall - (this.wall() ?? wall)) / 1000;

@@ -14,6 +14,8 @@ export interface WatchInfo {
   tracks?: { kind: string; codec: string; codecs: string; width?: number; height?: number }[];
   outputs?: Partial<Record<string, Output>>;
   is_owner?: boolean;
+  /** What opens a stream of keys to its owner: goes where a viewer's key goes. */
+  pass?: string;
   /** How far back viewers may go; absent or 0: not at all. */
   dvr_s?: number;
   /** The oldest and, where nothing comes any more, the newest footage. */
@@ -31,6 +33,11 @@ export type WatchAnswer =
   | { kind: "unreachable" }
   /** A server that has no such page of facts; the engines find out by trying. */
   | { kind: "unknown" };
+
+/** The query that opens the stream's addresses: the viewer's key, or else the owner's pass. */
+export function queryOf(query: string, info: WatchInfo | undefined): string {
+  return query || (info?.pass ? `?key=${encodeURIComponent(info.pass)}` : "");
+}
 
 export const encodeName = (name: string) => encodeURIComponent(name.replace(/^\/+|\/+$/g, ""));
 

@@ -275,7 +275,7 @@ function PlayDrawer({ recording: r, onClose }: { recording: Recording | null; on
       position="right"
       size="xl"
       title={r ? r.title || r.stream : ""}
-      closeButtonProps={{ "aria-label": t("recording.close") }}
+      closeButtonProps={{ "aria-label": t("close") }}
     >
       {r && (
         <Stack>

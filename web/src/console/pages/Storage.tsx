@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { post } from "../../api/client";
 import { useChange, useStorage, useTimelines } from "../../api/hooks";
 import type { Storage as StorageInfo, Volume } from "../../api/types";
-import { forecast } from "../../lib/forecast";
+import { forecast, longestKeep } from "../../lib/forecast";
 import { bitrate, bytes, count, moment } from "../../lib/format";
 import { spanText } from "../../lib/keep";
 import { Confirm } from "../parts/Confirm";
@@ -13,7 +13,7 @@ import { Curl } from "../parts/Curl";
 import { ErrorText } from "../parts/ErrorText";
 import { notifyDone, notifyError } from "../parts/notify";
 import { PastTabs } from "../parts/RoomTabs";
-import { useVolumeText } from "../parts/StorageAlarm";
+import { stopped, useVolumeText } from "../parts/StorageAlarm";
 import { TimelineTable } from "../parts/TimelineTable";
 
 /** Where the past lies: how full, how fast it fills, what stays how long. */
@@ -40,7 +40,12 @@ export default function Storage() {
           <Held volumes={storage.volumes ?? []} />
           <div className="volumes">
             {(storage.volumes ?? []).map((v) => (
-              <VolumeCard key={v.dir} volume={v} storage={storage} />
+              <VolumeCard
+                key={v.dir}
+                volume={v}
+                storage={storage}
+                longest={longestKeep(timelines, storage.keep.dvr_s)}
+              />
             ))}
             <Rules storage={storage} />
           </div>
@@ -59,11 +64,17 @@ export default function Storage() {
   );
 }
 
-function VolumeCard({ volume: v, storage }: { volume: Volume; storage: StorageInfo }) {
+interface VolumeProps {
+  volume: Volume;
+  storage: StorageInfo;
+  longest: number | undefined;
+}
+
+function VolumeCard({ volume: v, storage, longest }: VolumeProps) {
   const { t, i18n } = useTranslation();
   const lang = i18n.language;
   const said = useVolumeText(v, storage.keep.min_free);
-  const ok = v.state === "ok";
+  const ok = !stopped(v);
   const Icon = ok ? IconCircleCheck : IconAlertTriangle;
   return (
     <Card component="section" className={`volume verdict ${ok ? "good" : "bad"}`} aria-label={v.dir}>
@@ -98,7 +109,7 @@ function VolumeCard({ volume: v, storage }: { volume: Volume; storage: StorageIn
         <dt>{t("storage.lost")}</dt>
         <dd className={v.lost > 0 ? "bad-text" : ""}>
           {v.lost > 0
-            ? t("storage.lostSome", { n: count(lang, v.lost), since: moment(lang, v.since) })
+            ? t("storage.lostSome", { n: count(lang, v.lost), since: v.since ? moment(lang, v.since) : "–" })
             : t("storage.lostNone")}
         </dd>
       </dl>
@@ -106,7 +117,14 @@ function VolumeCard({ volume: v, storage }: { volume: Volume; storage: StorageIn
   );
 
   function forecastText(): string {
-    const f = forecast(v);
+    const f = forecast(v, storage.keep, longest);
+    if (f.kind === "steady") return t("storage.forecast.steady", { span: spanText(lang, f.seconds) });
+    if (f.kind === "deletes") {
+      const span = spanText(lang, f.reach);
+      return f.days < 1
+        ? t("storage.forecast.deletesNow", { span })
+        : t("storage.forecast.deletes", { count: f.days, n: count(lang, f.days), span });
+    }
     if (f.kind === "full") return t("storage.forecast.full", { count: f.days, n: count(lang, f.days) });
     if (f.kind === "soon") return t("storage.forecast.soon", { count: f.hours, n: count(lang, f.hours) });
     return t(`storage.forecast.${f.kind}`);

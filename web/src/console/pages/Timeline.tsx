@@ -173,8 +173,8 @@ function TimelinePage({ name }: { name: string }) {
             />
             <Legend lang={i18n.language} held={runs.some((r) => r.held)} />
           </Card>
-          <Lists gaps={gaps.filter((g) => g.to > view.from && g.from < view.to)} pins={pins} onGo={play} />
         </section>
+        <Lists gaps={gaps.filter((g) => g.to > view.from && g.from < view.to)} pins={pins} onGo={play} />
       </div>
     </div>
   );

@@ -61,7 +61,7 @@ function Month({ name, at, onDay }: { name: string; at: number; onDay: (at: numb
   const full = new Intl.DateTimeFormat(lang, { dateStyle: "full" });
   return (
     <div className="cal">
-      <header>
+      <div className="cal-month">
         <ActionIcon
           variant="subtle"
           color="gray"
@@ -81,7 +81,7 @@ function Month({ name, at, onDay }: { name: string; at: number; onDay: (at: numb
         >
           <IconChevronRight size={18} />
         </ActionIcon>
-      </header>
+      </div>
       <div className="cal-grid num">
         {days.slice(0, 7).map((d) => (
           <span key={d.at} className="cal-head" aria-hidden="true">

@@ -140,7 +140,7 @@ function Save({ name, range, onDone }: { name: string; range: Span; onDone: () =
     title: title.trim(),
     from: writeMoment(range.from),
     to: writeMoment(range.to),
-    until: untilOf(keep, Date.now()),
+    until: untilOf(keep, Date.now()) ?? undefined,
   };
   const save = useChange((_: void) => post<Recording>("/recordings", body), "recordings", "timeline");
   const submit = (e: FormEvent) => {

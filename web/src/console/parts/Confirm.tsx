@@ -1,5 +1,6 @@
-import { Button, Group, Modal, Text } from "@mantine/core";
+import { Button, Group, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { Dialog } from "./Dialog";
 
 interface Props {
   opened: boolean;
@@ -14,7 +15,7 @@ interface Props {
 export function Confirm({ opened, title, text, action, onClose, onConfirm }: Props) {
   const { t } = useTranslation();
   return (
-    <Modal opened={opened} onClose={onClose} title={title}>
+    <Dialog opened={opened} onClose={onClose} title={title}>
       <Text>{text}</Text>
       <Group justify="flex-end" mt="lg">
         <Button variant="default" onClick={onClose} data-autofocus>
@@ -30,6 +31,6 @@ export function Confirm({ opened, title, text, action, onClose, onConfirm }: Pro
           {action}
         </Button>
       </Group>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,10 +1,11 @@
-import { Button, Checkbox, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Checkbox, Stack, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { post } from "../../api/client";
 import { useChange } from "../../api/hooks";
 import type { Key, Token } from "../../api/types";
 import { CopyRow } from "./CopyRow";
+import { Dialog } from "./Dialog";
 import { ErrorText } from "./ErrorText";
 
 interface ModalProps<T> {
@@ -33,7 +34,7 @@ export function KeyModal({ opened, onClose, onMade }: ModalProps<Key>) {
     );
   };
   return (
-    <Modal opened={opened} onClose={onClose} title={t("keys.add")}>
+    <Dialog opened={opened} onClose={onClose} title={t("keys.add")}>
       <form onSubmit={submit}>
         <Stack>
           <TextInput
@@ -66,7 +67,7 @@ export function KeyModal({ opened, onClose, onMade }: ModalProps<Key>) {
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -91,7 +92,7 @@ export function TokenModal({ opened, onClose, onMade }: ModalProps<Token>) {
     );
   };
   return (
-    <Modal opened={opened} onClose={onClose} title={t("tokens.add")}>
+    <Dialog opened={opened} onClose={onClose} title={t("tokens.add")}>
       <form onSubmit={submit}>
         <Stack>
           <TextInput
@@ -119,7 +120,7 @@ export function TokenModal({ opened, onClose, onMade }: ModalProps<Token>) {
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -133,12 +134,12 @@ interface SecretProps {
 export function SecretModal({ of, title, text, onClose }: SecretProps) {
   const { t } = useTranslation();
   return (
-    <Modal opened={of !== null} onClose={onClose} title={title}>
+    <Dialog opened={of !== null} onClose={onClose} title={title}>
       <Stack>
         <Text>{text}</Text>
         {of && <CopyRow id="secret" label={of.name} shown={of.secret} value={() => of.secret} />}
         <Button onClick={onClose}>{t("done")}</Button>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,7 +1,8 @@
-import { Button, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Stack, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { nameProblem } from "../../lib/name";
+import { Dialog } from "./Dialog";
 
 /** Asks under which name somebody will publish. */
 export function NameModal({
@@ -23,7 +24,7 @@ export function NameModal({
     onName(name);
   };
   return (
-    <Modal opened={opened} onClose={onClose} title={t("publish.title")}>
+    <Dialog opened={opened} onClose={onClose} title={t("publish.title")}>
       <form onSubmit={submit}>
         <Stack>
           <Text c="dimmed">{t("publish.nameText")}</Text>
@@ -40,6 +41,6 @@ export function NameModal({
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

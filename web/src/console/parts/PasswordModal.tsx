@@ -1,8 +1,9 @@
-import { Button, Modal, PasswordInput, Stack, Text } from "@mantine/core";
+import { Button, PasswordInput, Stack, Text } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { put } from "../../api/client";
 import { useChange, useSession } from "../../api/hooks";
+import { Dialog } from "./Dialog";
 import { ErrorText } from "./ErrorText";
 import { notifyDone } from "./notify";
 
@@ -26,7 +27,7 @@ export function PasswordModal({ opened, onClose }: { opened: boolean; onClose: (
     });
   };
   return (
-    <Modal opened={opened} onClose={onClose} title={t(has ? "password.change" : "password.set")}>
+    <Dialog opened={opened} onClose={onClose} title={t(has ? "password.change" : "password.set")}>
       <form onSubmit={submit}>
         <Stack>
           <Text c="dimmed">{t("password.why")}</Text>
@@ -60,6 +61,6 @@ export function PasswordModal({ opened, onClose }: { opened: boolean; onClose: (
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

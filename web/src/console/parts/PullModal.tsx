@@ -1,9 +1,10 @@
-import { Button, Modal, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { Button, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { post } from "../../api/client";
 import { useChange } from "../../api/hooks";
 import { nameProblem } from "../../lib/name";
+import { Dialog } from "./Dialog";
 import { ErrorText } from "./ErrorText";
 
 export function PullModal({ opened, onClose }: { opened: boolean; onClose: () => void }) {
@@ -26,7 +27,7 @@ export function PullModal({ opened, onClose }: { opened: boolean; onClose: () =>
     );
   };
   return (
-    <Modal opened={opened} onClose={onClose} title={t("pull.title")}>
+    <Dialog opened={opened} onClose={onClose} title={t("pull.title")}>
       <form onSubmit={submit}>
         <Stack>
           <Text c="dimmed">{t("pull.text")}</Text>
@@ -57,6 +58,6 @@ export function PullModal({ opened, onClose }: { opened: boolean; onClose: () =>
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

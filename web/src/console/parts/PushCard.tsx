@@ -1,10 +1,11 @@
-import { Button, Card, Group, Modal, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Card, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { post } from "../../api/client";
 import { useChange, useRelays } from "../../api/hooks";
 import { Curl } from "./Curl";
+import { Dialog } from "./Dialog";
 import { ErrorText } from "./ErrorText";
 import { RelayRow } from "./RelayRow";
 
@@ -55,7 +56,7 @@ export function PushModal({ name, opened, onClose }: { name: string; opened: boo
     );
   };
   return (
-    <Modal opened={opened} onClose={onClose} title={t("push.add")}>
+    <Dialog opened={opened} onClose={onClose} title={t("push.add")}>
       <form onSubmit={submit}>
         <Stack>
           <Text c="dimmed">{t("push.text")}</Text>
@@ -81,6 +82,6 @@ export function PushModal({ name, opened, onClose }: { name: string; opened: boo
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

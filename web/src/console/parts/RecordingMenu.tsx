@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Menu, Modal, Radio, Stack, Text } from "@mantine/core";
+import { ActionIcon, Button, Group, Menu, Radio, Stack, Text } from "@mantine/core";
 import {
   IconCalendarTime,
   IconDots,
@@ -19,6 +19,7 @@ import { keepKind } from "../../lib/forecast";
 import { bytes, moment } from "../../lib/format";
 import { choices, spanText, untilOf } from "../../lib/keep";
 import { timelinePage } from "../paths";
+import { Dialog } from "./Dialog";
 import { notifyDone, notifyError } from "./notify";
 
 /** What can be done with a recording besides watching it. */
@@ -138,7 +139,7 @@ function DeleteDialog({ recording, onClose }: { recording: Recording; onClose: (
       onError: notifyError,
     });
   return (
-    <Modal
+    <Dialog
       opened
       onClose={onClose}
       title={t("recording.deleteTitle", { title: recording.title || recording.stream })}
@@ -164,7 +165,7 @@ function DeleteDialog({ recording, onClose }: { recording: Recording; onClose: (
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -172,13 +173,14 @@ function KeepDialog({ recording, onClose }: { recording: Recording; onClose: () 
   const { t, i18n } = useTranslation();
   const [choice, setChoice] = useState<string>(recording.until ? "30" : "ever");
   const change = useChange(
-    (until: string | null) => patch<Recording>(`/recordings/${recording.id}`, { until }),
+    (until: string | null) =>
+      patch<Recording>(`/recordings/${recording.id}`, until ? { until } : { forever: true }),
     "recordings",
     "timeline",
   );
   const until = untilOf(choice, Date.now());
   return (
-    <Modal opened onClose={onClose} title={t("recording.keep")}>
+    <Dialog opened onClose={onClose} title={t("recording.keep")}>
       <Radio.Group value={choice} onChange={setChoice} label={t("recording.keepText")}>
         <Stack gap="xs" mt="xs">
           {choices.map((c) => (
@@ -200,7 +202,7 @@ function KeepDialog({ recording, onClose }: { recording: Recording; onClose: () 
           {t("recording.keepSave")}
         </Button>
       </Group>
-    </Modal>
+    </Dialog>
   );
 }
 

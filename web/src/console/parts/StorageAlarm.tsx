@@ -12,7 +12,7 @@ import { bytes } from "../../lib/format";
 export function StorageAlarm() {
   const storage = useStorage().data;
   const alarms = useAlarms();
-  const bad = (storage?.volumes ?? []).filter((v) => v.state !== "ok");
+  const bad = (storage?.volumes ?? []).filter(stopped);
   // The state of the volume says the same with more.
   const rest = alarms.filter((a) => !(bad.length > 0 && a.code === "recording_stopped"));
   return (
@@ -40,11 +40,14 @@ function VolumeAlarm({ volume, minFree }: { volume: Volume; minFree: number }) {
   );
 }
 
+/** Nothing is being kept now. */
+export const stopped = (v: Volume) => v.state !== "ok" && v.state !== "memory";
+
 /** State, cause and remedy of a volume in words. */
 export function useVolumeText(v: Volume, minFree: number): { title: string; cause: string; remedy: string } {
   const { t, i18n } = useTranslation();
   const lang = i18n.language;
-  const cause = serverText(lang, v.cause, { message: v.cause }).message;
+  const cause = v.cause ? serverText(lang, v.cause, { message: v.cause }).message : "";
   return {
     title: t(`storage.state.${v.state}`, { defaultValue: v.state }),
     cause,

@@ -66,7 +66,7 @@ export function TimeBar(p: BarProps) {
               style={place(r)}
               title={`${r.title || t(`recording.kind.${r.kind}`)}: ${moment(i18n.language, r.from)}`}
             >
-              {r.title}
+              {r.title || t(`recording.kind.${r.kind}`)}
             </span>
           ))}
         </div>

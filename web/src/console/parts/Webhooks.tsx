@@ -1,4 +1,4 @@
-import { Button, Card, Group, Modal, MultiSelect, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Card, Group, MultiSelect, Stack, Text, TextInput, Title } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -7,6 +7,7 @@ import { useChange, useWebhooks } from "../../api/hooks";
 import type { Webhook } from "../../api/types";
 import { CopyRow } from "./CopyRow";
 import { Curl } from "./Curl";
+import { Dialog } from "./Dialog";
 import { ErrorText } from "./ErrorText";
 import { notifyError } from "./notify";
 
@@ -80,7 +81,7 @@ function WebhookModal({ opened, onClose }: { opened: boolean; onClose: () => voi
     add.mutate({ url: url.trim(), types: chosen });
   };
   return (
-    <Modal opened={opened} onClose={close} title={t("webhooks.add")}>
+    <Dialog opened={opened} onClose={close} title={t("webhooks.add")}>
       {made ? (
         <Stack>
           <Text>{t("webhooks.secretText")}</Text>
@@ -111,6 +112,6 @@ function WebhookModal({ opened, onClose }: { opened: boolean; onClose: () => voi
           </Stack>
         </form>
       )}
-    </Modal>
+    </Dialog>
   );
 }
