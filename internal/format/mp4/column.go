@@ -53,13 +53,18 @@ func (r *cursor) next() uint64 {
 		}
 		r.b, r.blocks = r.blocks[0], r.blocks[1:]
 	}
-	if v := r.b[0]; v < 0x80 {
+	v := r.b[0]
+	if v < 0x80 {
 		r.b = r.b[1:]
 		return uint64(v)
 	}
-	v, n := binary.Uvarint(r.b)
+	if b := r.b; len(b) > 1 && b[1] < 0x80 {
+		r.b = b[2:]
+		return uint64(v&0x7F) | uint64(b[1])<<7
+	}
+	w, n := binary.Uvarint(r.b)
 	r.b = r.b[n:]
-	return v
+	return w
 }
 
 func (r *cursor) nextSigned() int64 {

@@ -84,6 +84,7 @@ type emitter struct {
 	buf        []byte
 	skip, left int64
 	err        error
+	pad        []byte // zeros
 }
 
 const emitBuffer = 32 << 10
@@ -123,6 +124,25 @@ func (e *emitter) room(n int) {
 	}
 }
 
+// grab gives n bytes of the buffer to be filled; n is at most emitBuffer.
+func (e *emitter) grab(n int) []byte {
+	e.room(n)
+	at := len(e.buf)
+	e.buf = append(e.buf, e.pad[:n]...)
+	return e.buf[at:]
+}
+
+// each calls fill for n rows of size bytes, a bufferful at a time.
+func (e *emitter) each(n uint32, size int, fill func(row []byte)) {
+	for n > 0 && !e.done() {
+		k := min(int(n), emitBuffer/size)
+		for b := e.grab(k * size); len(b) >= size; b = b[size:] {
+			fill(b)
+		}
+		n -= uint32(k)
+	}
+}
+
 func (e *emitter) u8(v ...byte) { e.room(len(v)); e.buf = append(e.buf, v...) }
 func (e *emitter) u16(v uint16) { e.room(2); e.buf = binary.BigEndian.AppendUint16(e.buf, v) }
 func (e *emitter) u32(v uint32) { e.room(4); e.buf = binary.BigEndian.AppendUint32(e.buf, v) }
@@ -156,7 +176,7 @@ func (e *emitter) full(size int64, kind string, version byte, flags uint32) {
 
 // WriteHead writes n bytes of the head from byte at on.
 func (m *Movie) WriteHead(w io.Writer, at, n int64) error {
-	e := &emitter{w: w, skip: at, left: min(n, m.layout.head-at), buf: make([]byte, 0, min(emitBuffer, int(m.layout.head)+64))}
+	e := &emitter{w: w, skip: at, left: min(n, m.layout.head-at), buf: make([]byte, 0, emitBuffer), pad: make([]byte, emitBuffer)}
 	l := &m.layout
 	e.box(l.ftyp, "ftyp")
 	e.str("isom")
@@ -261,10 +281,11 @@ func (t *Table) stts(e *emitter, b *boxes) {
 	}
 	e.full(b.stts, "stts", 0, 0)
 	e.u32(t.times.n)
-	for r, i := t.times.read(), uint32(0); i < t.times.n && !e.done(); i++ {
-		e.u32(uint32(r.next()))
-		e.u32(uint32(r.nextSigned()))
-	}
+	r := t.times.read()
+	e.each(t.times.n, 8, func(row []byte) {
+		binary.BigEndian.PutUint32(row, uint32(r.next()))
+		binary.BigEndian.PutUint32(row[4:], uint32(r.nextSigned()))
+	})
 }
 
 func (t *Table) ctts(e *emitter, b *boxes) {
@@ -277,10 +298,11 @@ func (t *Table) ctts(e *emitter, b *boxes) {
 	}
 	e.full(b.ctts, "ctts", version, 0)
 	e.u32(t.shifts.n)
-	for r, i := t.shifts.read(), uint32(0); i < t.shifts.n && !e.done(); i++ {
-		e.u32(uint32(r.next()))
-		e.u32(uint32(int32(r.nextSigned())))
-	}
+	r := t.shifts.read()
+	e.each(t.shifts.n, 8, func(row []byte) {
+		binary.BigEndian.PutUint32(row, uint32(r.next()))
+		binary.BigEndian.PutUint32(row[4:], uint32(int32(r.nextSigned())))
+	})
 }
 
 func (t *Table) stsc(e *emitter, b *boxes) {
@@ -289,14 +311,14 @@ func (t *Table) stsc(e *emitter, b *boxes) {
 	}
 	e.full(b.stsc, "stsc", 0, 0)
 	e.u32(t.chunkRuns.n)
-	first := uint32(1)
-	for r, i := t.chunkRuns.read(), uint32(0); i < t.chunkRuns.n && !e.done(); i++ {
+	first, r := uint32(1), t.chunkRuns.read()
+	e.each(t.chunkRuns.n, 12, func(row []byte) {
 		chunks, v := uint32(r.next()), r.nextSigned()
-		e.u32(first)
-		e.u32(uint32(v >> 8))
-		e.u32(uint32(v & 0xFF))
+		binary.BigEndian.PutUint32(row, first)
+		binary.BigEndian.PutUint32(row[4:], uint32(v>>8))
+		binary.BigEndian.PutUint32(row[8:], uint32(v&0xFF))
 		first += chunks
-	}
+	})
 }
 
 func (t *Table) stsz(e *emitter, b *boxes) {
@@ -309,9 +331,8 @@ func (t *Table) stsz(e *emitter, b *boxes) {
 	if t.oneSize > 0 {
 		return
 	}
-	for r, i := t.sizes.read(), uint32(0); i < t.count && !e.done(); i++ {
-		e.u32(uint32(r.next()))
-	}
+	r := t.sizes.read()
+	e.each(t.count, 4, func(row []byte) { binary.BigEndian.PutUint32(row, uint32(r.next())) })
 }
 
 func (t *Table) stco(e *emitter, l *layout, b *boxes) {
@@ -324,15 +345,18 @@ func (t *Table) stco(e *emitter, l *layout, b *boxes) {
 	}
 	e.full(b.stco, kind, 0, 0)
 	e.u32(t.chunk.count)
-	at := uint64(l.head)
-	for r, i := t.chunks.read(), uint32(0); i < t.chunk.count && !e.done(); i++ {
-		at += r.next()
-		if l.wide {
-			e.u64(at)
-		} else {
-			e.u32(uint32(at))
-		}
+	at, r := uint64(l.head), t.chunks.read()
+	if l.wide {
+		e.each(t.chunk.count, 8, func(row []byte) {
+			at += r.next()
+			binary.BigEndian.PutUint64(row, at)
+		})
+		return
 	}
+	e.each(t.chunk.count, 4, func(row []byte) {
+		at += r.next()
+		binary.BigEndian.PutUint32(row, uint32(at))
+	})
 }
 
 func (t *Table) stss(e *emitter, b *boxes) {
@@ -341,9 +365,9 @@ func (t *Table) stss(e *emitter, b *boxes) {
 	}
 	e.full(b.stss, "stss", 0, 0)
 	e.u32(t.keyCount)
-	n := uint32(0)
-	for r, i := t.keys.read(), uint32(0); i < t.keyCount && !e.done(); i++ {
+	n, r := uint32(0), t.keys.read()
+	e.each(t.keyCount, 4, func(row []byte) {
 		n += uint32(r.next())
-		e.u32(n)
-	}
+		binary.BigEndian.PutUint32(row, n)
+	})
 }
