@@ -6,6 +6,7 @@ import (
 
 	"weir/internal/codec"
 	"weir/internal/codec/aac"
+	"weir/internal/codec/h264"
 	"weir/internal/media"
 )
 
@@ -223,6 +224,13 @@ func (d *Demuxer) accept(s *trackState, t media.Track) {
 	d.revision++
 }
 
+// entry finds the pictures where decoding can begin without an IDR picture. Encoders with open groups or intra refresh
+// may send no other.
+func entry(data []byte) bool {
+	_, ok := h264.RecoveryPoint(data)
+	return ok
+}
+
 // frame turns coded data into frames.
 func (d *Demuxer) frame(s *trackState, p *packet, ms uint32) {
 	if s.Kind == media.Audio {
@@ -234,7 +242,7 @@ func (d *Demuxer) frame(s *trackState, p *packet, ms uint32) {
 		d.dropped++
 		return
 	}
-	key := codec.IsKey(s.Codec, data)
+	key := codec.IsKey(s.Codec, data) || s.Codec == media.H264 && entry(data)
 	if key || !s.ready && !sizedByFrames(s.Codec) {
 		d.inBand(s, p, data)
 	}

@@ -437,3 +437,37 @@ func TestIncomplete(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Publishers with open groups mark where decoding can begin with a recovery point, and may never send an IDR picture.
+func TestRecoveryPointsAreEntries(t *testing.T) {
+	k := allTracks(t)[media.H264]
+	slice := unit(0x41, 0x9A, 0x00)
+	for name, c := range map[string]struct {
+		data []byte
+		key  bool
+	}{
+		"recovery point": {join(unit(0x06, 6, 1, 0xC4, 0x80), slice), true},
+		"other SEI":      {join(unit(0x06, 5, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x80), slice), false},
+		"plain":          {slice, false},
+	} {
+		m := NewMuxer(Enhanced)
+		bufs, _, err := m.Start([]media.Track{k}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bufs = m.AppendTag(bufs, &media.Frame{Track: k.ID, Data: c.data}, 0)
+		r := NewReader(bytes.NewReader(bytes.Join(bufs, nil)), DefaultLimit)
+		var d Demuxer
+		var frames []media.Frame
+		for tag, err := r.Next(); err == nil; tag, err = r.Next() {
+			got, err := d.Tag(tag.Type, tag.Timestamp, tag.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			frames = append(frames, got...)
+		}
+		if len(frames) != 1 || frames[0].Key != c.key {
+			t.Errorf("%s: %+v", name, frames)
+		}
+	}
+}
