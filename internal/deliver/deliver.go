@@ -31,7 +31,7 @@ type Config struct {
 	// SharedCache is set where a CDN stands in front: no viewer ids in addresses and no cookies, so that all
 	// viewers share one cached copy. Viewers are then counted by what reaches this server.
 	SharedCache bool
-	// DVR is how far ?dvr reaches back; 2 h.
+	// DVR is how far ?dvr reaches back, until SetDVR; 2 h.
 	DVR time.Duration
 	// MaxRange is the longest range that one playlist covers; 26 h.
 	MaxRange time.Duration
@@ -76,19 +76,26 @@ type Server struct {
 	streams map[string]*Stream
 	sweepAt int
 
+	dvr atomic.Int64 // how far ?dvr reaches back, ns
+
 	sentFile, sentMemory, renders, blocked, timeouts atomic.Int64
 }
 
 // New returns a server. past may be nil: then only what is live is served.
 func New(cfg Config, resolve Resolver, past Past, door *session.Door, log *slog.Logger) *Server {
 	cfg.defaults()
-	return &Server{
+	s := &Server{
 		cfg: cfg, resolve: resolve, past: past, log: log, viewers: newViewers(door),
 		lists: newCache[listKey, *List](listViews), blocks: newCache[blockKey, *Block](blockBytes),
 		made: newCache[tsKey, *tsSegment](tsBytes), loading: make(chan struct{}, loaders),
 		streams: make(map[string]*Stream), sweepAt: 64,
 	}
+	s.SetDVR(cfg.DVR)
+	return s
 }
+
+// SetDVR says how far ?dvr reaches back from now on; at least the live window.
+func (s *Server) SetDVR(d time.Duration) { s.dvr.Store(int64(max(d, s.cfg.Window))) }
 
 // Steering is the address of the content steering manifest, "" if there is none.
 func (s *Server) Steering() string { return s.cfg.Steering }

@@ -280,10 +280,11 @@ func (s *Server) around(ctx context.Context, name string, r timeline.Range, to t
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
-// Enough waits until the first segments of a range are there, where the stream has just begun.
-func (s *Server) Enough(ctx context.Context, name string, ask Ask, now time.Time) (*List, View, error) {
-	if ask.Form != Closed {
-		// An on-demand pull may bring the stream; without it the footage is all there is.
+// Enough is List for a request that may be the first of its viewer: it waits until the first segments of the range are
+// there, where the stream has just begun.
+func (s *Server) Enough(ctx context.Context, name string, ask Ask, first bool, now time.Time) (*List, View, error) {
+	if ask.Form != Closed && (first || s.past.Get(name) != nil) {
+		// It keeps a pull on demand going, or begins it; without the stream the footage is all there is.
 		_, _ = s.resolve(ctx, name)
 	}
 	l, v, err := s.List(ctx, name, ask, now)

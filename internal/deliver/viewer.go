@@ -89,6 +89,9 @@ func (v *Visit) Keyed() bool { return v.key != "" }
 // carry it too.
 func (v *Visit) Pinned() bool { return v.pinned }
 
+// Returns tells that the request carries the token of an earlier answer: the viewer is not new.
+func (v *Visit) Returns(r *http.Request) bool { return r.URL.Query().Has(tokenParam) }
+
 // Query is what child addresses carry, encoded; "" = nothing. The addresses of playlists carry the token always
 // (pin), those of segments only together with a key: on an open stream all viewers share one media playlist.
 func (v *Visit) Query(pin bool) string {

@@ -35,6 +35,7 @@ func (s *Server) Reload(next Config) error {
 	s.door.SetConfig(door)
 	policy := next.Footage.Policy
 	s.keep.Store(&policy)
+	s.deliver.SetDVR(policy.DVR)
 	s.cfg.Footage.Policy = next.Footage.Policy
 	s.slates.Store(&next.Slates)
 	s.changeRelays(old.Relays, next.Relays)

@@ -14,7 +14,7 @@ import (
 
 // past answers for a range of stored footage.
 func (h *Handler) past(w http.ResponseWriter, r *http.Request, visit *deliver.Visit, ask deliver.Ask, now time.Time) error {
-	l, v, err := h.server.Enough(r.Context(), visit.Session.Name(), ask, now)
+	l, v, err := h.server.Enough(r.Context(), visit.Session.Name(), ask, !visit.Returns(r), now)
 	if err != nil {
 		return err
 	}

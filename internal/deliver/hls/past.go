@@ -22,6 +22,7 @@ type request struct {
 	name  string
 	visit deliver.Visit
 	ask   deliver.Ask
+	first bool // a player begins with this
 }
 
 var errForm = fault.New(fault.Invalid, "form_unknown", "The parameter form names no form of the stream.", "Leave it out, or give form=ts for old devices.")
@@ -43,7 +44,7 @@ func oldForm(q url.Values) (bool, error) {
 // view gives what the request is about, live or past.
 func (h *Handler) view(q *request) (deliver.View, *deliver.List, error) {
 	if q.ask.Form.Past() {
-		l, v, err := h.server.Enough(q.r.Context(), q.name, q.ask, q.now)
+		l, v, err := h.server.Enough(q.r.Context(), q.name, q.ask, q.first, q.now)
 		return v, l, err
 	}
 	st, err := h.server.Stream(q.r.Context(), q.name)
