@@ -228,7 +228,9 @@ func (l *lateness) see(lag, now time.Duration) (lasting, late bool) {
 	if !l.on {
 		*l = lateness{on: true, since: now, least: lag}
 	}
-	l.least = min(l.least, lag)
+	if l.least = min(l.least, lag); lag-l.least > maxLag {
+		l.least = lag // it has fallen behind once more
+	}
 	lasting = now-l.since >= lagTime
 	return lasting, lasting || lag > maxStep
 }
