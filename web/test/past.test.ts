@@ -193,10 +193,13 @@ x.jpg
     });
     expect(cues[2]).toMatchObject({ url: "http://h/other/single.jpg", w: 0 });
   });
-  it("may name their own start", () => {
-    const named = text.replace("WEBVTT\r\n", "WEBVTT\r\n\r\nNOTE epoch 1795356200.5\r\n");
-    expect(readThumbs(named, base, noon)[0]?.from).toBe(1795356200500);
-  });
+  it.each(["start=1795356200.5", "start=2026-11-22T14:03:20.500Z", "epoch 1795356200.5"])(
+    "may name their own: %s",
+    (said) => {
+      const named = text.replace("WEBVTT\r\n", `WEBVTT\r\n\r\nNOTE ${said}\r\n`);
+      expect(readThumbs(named, base, noon)[0]?.from).toBe(1795356200500);
+    },
+  );
   it("are found by moment, and not far from one", () => {
     const cues = readThumbs(text, base, noon);
     expect(cueAt(cues, noon + 12_000)?.x).toBe(160);

@@ -1,3 +1,5 @@
+import { parseMoment } from "./moment";
+
 /** WebVTT as thumbnails use it: each cue's text is a picture's address, with #xywh= where it is a tile of a larger one. */
 
 export interface Cue {
@@ -18,14 +20,14 @@ function stamp(text: string): number | undefined {
 }
 
 /**
- * Reads thumbs.vtt. Cue times count from what "NOTE epoch <Unix seconds>" at its head says, or else from `start`
+ * Reads thumbs.vtt. Cue times count from the moment that "NOTE start=<moment>" at its head tells, or else from `start`
  * (epoch ms).
  */
 export function readThumbs(text: string, base: string, start: number): Cue[] {
   const out: Cue[] = [];
   const blocks = text.replace(/\r\n?/g, "\n").split(/\n{2,}/);
-  const said = /^NOTE epoch (\d+(?:\.\d+)?)$/m.exec(blocks.slice(0, 3).join("\n"))?.[1];
-  const zero = said === undefined ? start : Number(said) * 1000;
+  const said = /^NOTE (?:start=|epoch )(\S+)$/m.exec(blocks.slice(0, 3).join("\n"))?.[1];
+  const zero = parseMoment(said, 0) ?? start;
   for (const block of blocks) {
     const lines = block.split("\n").filter(Boolean);
     const at = lines.findIndex((l) => l.includes("-->"));

@@ -10,7 +10,7 @@ video,.last{position:absolute;inset:0;width:100%;height:100%;object-fit:contain;
 .dim video,.dim .last{filter:brightness(.4)}
 button,input{font:inherit;color:inherit}
 button{background:none;border:0;padding:0;cursor:pointer;border-radius:6px}
-button:focus-visible,input:focus-visible,.menu [role]:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+button:focus-visible,input:focus-visible,.menu [role^=menuitem]:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 :host(:focus-visible){outline:2px solid var(--accent);outline-offset:2px}
 svg{width:22px;height:22px;display:block}
 .bar{position:absolute;inset:auto 0 0 0;padding:6px 12px 8px;background:var(--scrim);transition:opacity .15s;display:flex;flex-direction:column;gap:2px}
@@ -60,8 +60,8 @@ input[type=range]::-moz-range-thumb{width:14px;height:14px;border:0;border-radiu
 .wave svg{width:144px;height:20px;stroke:var(--accent);animation:flow 2.4s linear infinite}
 @keyframes flow{to{transform:translateX(-72px)}}
 .menu,.sheet{position:absolute;right:12px;bottom:60px;background:#162127;border:1px solid #2C3B43;border-radius:10px;padding:6px;min-width:220px;max-width:calc(100% - 24px);max-height:calc(100% - 76px);overflow:auto;box-shadow:0 8px 24px rgba(0,0,0,.5);z-index:2}
-.menu [role]{display:grid;grid-template-columns:22px 1fr auto;gap:8px;align-items:center;width:100%;min-height:40px;padding:4px 10px;text-align:left}
-.menu [role]:hover{background:rgba(255,255,255,.1)}
+.menu [role^=menuitem]{display:grid;grid-template-columns:22px 1fr auto;gap:8px;align-items:center;width:100%;min-height:40px;padding:4px 10px;text-align:left}
+.menu [role^=menuitem]:hover{background:rgba(255,255,255,.1)}
 .menu [aria-disabled=true]{color:#A3B3BC;cursor:default}
 .ask{display:flex;flex-wrap:wrap;gap:8px}
 .ask input{min-height:40px;padding:0 10px;background:#0A1014;border:1px solid #738690;border-radius:6px;color-scheme:dark}

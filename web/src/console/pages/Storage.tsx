@@ -90,7 +90,8 @@ function VolumeCard({ volume: v, storage, longest }: VolumeProps) {
       {!ok && (
         <div className="findings">
           <p className="volume-why">
-            {said.cause} {said.remedy}
+            {said.remedy}
+            {said.cause && <span className="volume-cause">{t("storage.cause", { cause: said.cause })}</span>}
           </p>
         </div>
       )}
