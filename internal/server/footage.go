@@ -8,6 +8,7 @@ import (
 	"time"
 
 	blobfile "weir/internal/blob/file"
+	"weir/internal/control/telemetry"
 	"weir/internal/deliver/file"
 	"weir/internal/deliver/thumb"
 )
@@ -83,4 +84,18 @@ func (s *Server) tidy(ctx context.Context) error {
 			return s.thumbs.Tidy(ctx, oldest)
 		}
 	}
+}
+
+// footageFigures registers what clips and pictures have done.
+func (s *Server) footageFigures(r *telemetry.Registry) {
+	c := s.clips.Stats
+	r.Func(telemetry.Gauge, "clip_downloads", "Downloads of clips that run.", func() float64 { return float64(c().Active) })
+	r.Func(telemetry.Counter, "clip_built_total", "Clips that were prepared.", func() float64 { return float64(c().Built) })
+	r.Func(telemetry.Gauge, "clip_plan_bytes", "Memory held by prepared clips.", func() float64 { return float64(c().PlanBytes) })
+	r.Func(telemetry.Counter, "clip_file_bytes_total", "Bytes of clips sent straight from files.", func() float64 { return float64(c().FileBytes) })
+	r.Func(telemetry.Counter, "clip_copied_bytes_total", "Bytes of clips sent through memory.", func() float64 { return float64(c().CopiedBytes) })
+	t := s.thumbs.Stats
+	r.Func(telemetry.Counter, "thumb_made_total", "Sprites and single pictures of the past that were made.", func() float64 { return float64(t().Made) })
+	r.Func(telemetry.Counter, "thumb_failed_total", "Those that could not be made.", func() float64 { return float64(t().Failed) })
+	r.Func(telemetry.Counter, "thumb_refused_total", "Those that were refused, as too many were being made.", func() float64 { return float64(t().Refused) })
 }

@@ -40,6 +40,7 @@ func (s *Server) buildTelemetry(context.Context) error {
 	r.Func(telemetry.Counter, "deliver_file_bytes_total", "Bytes of segments sent from files.", func() float64 { return float64(d().FileBytes) })
 	r.Func(telemetry.Counter, "deliver_memory_bytes_total", "Bytes of segments sent from memory.", func() float64 { return float64(d().MemoryBytes) })
 	r.Func(telemetry.Counter, "deliver_blocked_total", "Requests that waited for a part.", func() float64 { return float64(d().Blocked) })
+	s.footageFigures(r)
 	t := s.transcode.Stats
 	r.Func(telemetry.Gauge, "transcode_running", "Conversions that run.", func() float64 { return float64(t().Running) })
 	r.Func(telemetry.Counter, "transcode_restarts_total", "FFmpeg children that died and were replaced.", func() float64 { return float64(t().Restarts) })

@@ -22,6 +22,9 @@ import (
 	"weir/internal/timeline"
 )
 
+// mostWaiting bounds the clips that are being prepared or wait for it.
+const mostWaiting = 64
+
 // Footage gives what has ever happened; timeline.Store does.
 type Footage interface {
 	// Past lists the segments that overlap a range; fault no_footage if there are none.
@@ -64,7 +67,7 @@ type Server struct {
 	plans   *shelf
 
 	clips, growing, built, fileBytes, copiedBytes, scanned atomic.Int64
-	active                                                 atomic.Int64
+	active, waiting                                        atomic.Int64
 	builders                                               chan struct{}
 	wg                                                     sync.WaitGroup
 	base                                                   context.Context
@@ -114,6 +117,7 @@ var (
 	errNoFootage = timeline.ErrNoFootage
 	errRange     = fault.New(fault.Invalid, "range_missing", "A clip needs to know from when to when.",
 		"Add ?from=…&to=…: RFC 3339, Unix seconds, or -90s and the like, counted back from now.")
+	errBusy  = fault.New(fault.TooMany, "too_many_clips", "The server is preparing as many clips as it may.", "Try again in a few seconds.")
 	errOrder = fault.New(fault.Invalid, "range_backwards", "The range ends before it begins.", "Exchange from and to.")
 	errCut   = fault.New(fault.Invalid, "cut_unknown", "A clip is cut exactly or at a key frame.", "Use cut=exact or cut=key.")
 )
@@ -240,7 +244,13 @@ func reaches(snap *timeline.Snapshot, to time.Time) bool {
 func (s *Server) plan(ctx context.Context, a *ask, snap *timeline.Snapshot) (*plan, error) {
 	etag := tag(a.name, snap, a.want, a.key)
 	return s.plans.get(ctx, etag, func(done func(*plan, error)) {
+		if s.waiting.Add(1) > mostWaiting {
+			s.waiting.Add(-1)
+			done(nil, errBusy)
+			return
+		}
 		s.wg.Go(func() {
+			defer s.waiting.Add(-1)
 			select {
 			case s.builders <- struct{}{}:
 				defer func() { <-s.builders }()
