@@ -27,11 +27,6 @@ func (d *DB) Check(ctx context.Context, report func(what string)) error {
 	return nil
 }
 
-type runKey struct {
-	timeline int64
-	id       uint64
-}
-
 type checker struct {
 	ctx    context.Context
 	tx     *sql.Tx

@@ -42,6 +42,7 @@ type DB struct {
 	read *sql.DB
 	get  [reads]*sql.Stmt
 	names
+	endings
 	recent atomic.Pointer[recent]
 
 	moveAt, direct int // the constants of these names, less in tests

@@ -210,7 +210,7 @@ func TestNoFlippedBitIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flips := 600
+	flips := 300
 	if testing.Short() {
 		flips = 100
 	}
@@ -357,6 +357,40 @@ func TestNoFileIsMissedWhileRowsMove(t *testing.T) {
 	<-done
 	t.Logf("%d reads", reads)
 	sound(t, d)
+}
+
+// TestARunsEndIsKnownAfterACrash: the row of a run is not written with each file, and still nothing is forgotten.
+func TestARunsEndIsKnownAfterACrash(t *testing.T) {
+	dir := t.TempDir()
+	d, _ := reopen(t, dir, "volume-1", 1)
+	d.moveAt = 5
+	r := run("cam", 1, epoch, time.Time{})
+	apply(t, d, Batch{Runs: []Run{r}})
+	for i := range 14 {
+		f := file("cam", 1, "v0", i, epoch.Add(time.Duration(i)*time.Minute), time.Minute)
+		r.LastN = f.LastN
+		b := Batch{Runs: []Run{r}, Files: []File{f}}
+		if i > 10 {
+			b.Remove = []File{f} // and with it what tells of the end
+		}
+		if i == 13 {
+			r.End = f.To
+			b.Runs[0] = r
+		}
+		apply(t, d, b)
+		beside, err := Inspect(t.Context(), dir) // sees what a start after a crash would
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range []*DB{d, beside} {
+			if diff := cmp.Diff(&r, must(d.LastRun(t.Context(), "cam"))(t)); diff != "" {
+				t.Errorf("after file %d: %s", i, diff)
+			}
+			sound(t, d)
+		}
+		closeDB(t, beside)
+	}
+	closeDB(t, d)
 }
 
 func TestARunGoesWithItsLastFile(t *testing.T) {

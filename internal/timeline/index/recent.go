@@ -165,7 +165,10 @@ func (d *DB) loadRecent(ctx context.Context) error {
 	if err := rows.Err(); err != nil {
 		return failed(err)
 	}
+	d.ends = map[runKey]int64{}
 	for _, a := range d.arrivals {
+		key := runKey{a.at.timeline, a.Run}
+		d.ends[key] = max(d.ends[key], a.LastN)
 		if a.Timeline, err = d.nameOf(ctx, d.reading(), a.at.timeline); err != nil {
 			return err
 		}
@@ -207,6 +210,9 @@ func (w *writer) leave(a *arrival) error {
 		w.left[a.Object] = a
 	}
 	w.change(a.Timeline, a.at.timeline).removed = true
+	if err := w.writeEnd(runKey{a.at.timeline, a.Run}); err != nil { // the row that told of it goes
+		return err
+	}
 	return w.exec(xNoRecent, a.seq)
 }
 
@@ -219,6 +225,16 @@ func (w *writer) move() error {
 	}
 	for _, a := range w.arrived {
 		w.change(a.Timeline, a.at.timeline).add(&a.File)
+	}
+	for key := range w.db.ends { // only the writer changes it
+		if err := w.writeEnd(key); err != nil {
+			return err
+		}
+	}
+	for key := range w.ends {
+		if err := w.writeEnd(key); err != nil {
+			return err
+		}
 	}
 	clear(w.arrived)
 	clear(w.left)

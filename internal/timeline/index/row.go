@@ -139,7 +139,19 @@ func stopOf(r *Run) int64 {
 	return nanos(r.End)
 }
 
+// packRun makes the column `row`. The headers of the renditions become hashes.
 func packRun(r *Run, timeline int64) []byte {
+	bare := *r
+	bare.Renditions = make([]Rendition, len(r.Renditions))
+	for i, t := range r.Renditions {
+		h := initHash(t.Init)
+		bare.Renditions[i] = Rendition{t.Name, h[:]}
+	}
+	return packBare(&bare, timeline)
+}
+
+// packBare is packRun for a run that has hashes for headers.
+func packBare(r *Run, timeline int64) []byte {
 	b := make([]byte, 0, 128)
 	b = binary.AppendVarint(b, nanos(r.Start))
 	b = binary.AppendVarint(b, r.FirstN)
@@ -153,8 +165,7 @@ func packRun(r *Run, timeline int64) []byte {
 	b = binary.AppendUvarint(b, uint64(len(r.Renditions)))
 	for _, t := range r.Renditions {
 		b = appendText(b, t.Name)
-		h := initHash(t.Init)
-		b = append(b, h[:]...)
+		b = append(b, t.Init...)
 	}
 	return binary.LittleEndian.AppendUint32(b, sumRun(timeline, int64(r.ID), stopOf(r), b))
 }

@@ -5,8 +5,41 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 )
+
+type runKey struct {
+	timeline int64
+	id       uint64
+}
+
+// endings has the newest LastN of open runs whose row has an older one. The row is written when the rows
+// of recent move: until then the files there tell the same, so that a crash forgets nothing. Without this, each
+// new file would rewrite the row of its run too.
+type endings struct {
+	endLock sync.RWMutex
+	ends    map[runKey]int64
+}
+
+func (e *endings) endOf(key runKey) int64 {
+	e.endLock.RLock()
+	defer e.endLock.RUnlock()
+	return e.ends[key]
+}
+
+// setEnds takes over what a transaction has changed; 0 is written.
+func (e *endings) setEnds(changed map[runKey]int64) {
+	e.endLock.Lock()
+	defer e.endLock.Unlock()
+	for key, n := range changed {
+		if n == 0 {
+			delete(e.ends, key)
+		} else {
+			e.ends[key] = n
+		}
+	}
+}
 
 // bareRuns reads and closes rows of the table run. Headers are still their hashes.
 func bareRuns(name string, rows *sql.Rows, keep func(*Run) bool) ([]Run, error) {
@@ -78,7 +111,11 @@ func (d *DB) withoutHeaders(ctx context.Context, timeline string, keep func(*Run
 	if err != nil {
 		return nil, failed(err)
 	}
-	return bareRuns(timeline, rows, keep)
+	runs, err := bareRuns(timeline, rows, keep)
+	for i := range runs {
+		runs[i].LastN = max(runs[i].LastN, d.endOf(runKey{id, runs[i].ID}))
+	}
+	return runs, err
 }
 
 func (d *DB) header(ctx context.Context, hash []byte) ([]byte, error) {

@@ -64,6 +64,18 @@ func second(runs []Run, s int) (files []File) {
 	return files
 }
 
+// grow lists the runs of those files, each a minute longer.
+func grow(runs []Run, s int) (grown []Run) {
+	for c := range runs {
+		if c*60/len(runs) == s%60 {
+			r := runs[c]
+			r.LastN += int64(s)
+			grown = append(grown, r)
+		}
+	}
+	return grown
+}
+
 func recordingWrites(b *testing.B, every int) {
 	d := fresh(b)
 	var runs []Run
@@ -78,7 +90,7 @@ func recordingWrites(b *testing.B, every int) {
 	calls, pages := counters(b)
 	var slowest time.Duration
 	for s := start; s < start+minutes*60; s++ {
-		batch := Batch{Files: second(runs, s)}
+		batch := Batch{Files: second(runs, s), Runs: grow(runs, s)}
 		if every > 0 && (s+1)%every == 0 {
 			for old := s - start + 1 - every; old <= s-start; old++ {
 				batch.Remove = append(batch.Remove, second(runs, old)...)
@@ -112,7 +124,7 @@ func TestRecordingWritesLittle(t *testing.T) {
 	apply(t, d, Batch{Runs: runs})
 	calls, _ := counters(t)
 	for s := range 600 {
-		apply(t, d, Batch{Files: second(runs, s)})
+		apply(t, d, Batch{Files: second(runs, s), Runs: grow(runs, s)})
 	}
 	if len(d.recent.Load().rows) > 100 {
 		t.Fatal("nothing has moved")
