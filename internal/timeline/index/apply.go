@@ -81,7 +81,8 @@ func (d *DB) transact(ctx context.Context, do func(*writer) error) error {
 		err = w.settle()
 	}
 	if err == nil {
-		_, err = d.conn.ExecContext(ctx, "COMMIT")
+		// Not to be broken off: nobody would know then whether it happened.
+		_, err = d.conn.ExecContext(context.WithoutCancel(ctx), "COMMIT")
 	}
 	if err != nil {
 		// The context may be over; the rollback must happen all the same. Where SQLite
