@@ -239,3 +239,26 @@ func TestClockSetBack(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
+
+// Key frames may lie anywhere in the segments, not only where they begin.
+func TestKeyFramesWithinSegments(t *testing.T) {
+	s := newStage(t, Config{})
+	r := s.begin(0, shifted(s.source(testpattern.Options{Audio: true}))...)
+	src := s.source(testpattern.Options{Audio: true})
+	r.more(src, 1990*time.Millisecond, 40*time.Second)
+	r.end()
+	for _, cut := range []string{"", "&cut=key"} {
+		path := s.clip(35*time.Second, 39*time.Second, cut)
+		got := judge(t, path)
+		// Key frames are shown at 1.99 s and every two seconds on; the picture of 34.99 s is still shown at 35 s.
+		if first := map[string]uint32{"": 991, "&cut=key": 960}[cut]; got.First > first || got.First+1 < first {
+			t.Errorf("%+v", got)
+		}
+		if got.Last != 1110 || got.Missing+got.Duplicates+got.Unreadable != 0 {
+			t.Errorf("%+v", got)
+		}
+		if st, err := os.Stat(path); err != nil || st.Size() > 3<<20 {
+			t.Errorf("%d bytes for four seconds", st.Size())
+		}
+	}
+}

@@ -17,6 +17,8 @@ const (
 	// Runs that follow each other so closely are one piece of time: nothing is closed up between them.
 	seamless    = 250 * time.Millisecond
 	mostOverlap = 2 * time.Second
+	// mostKeyless is how many segments are looked through for a first key frame.
+	mostKeyless = 100
 )
 
 // placed is a sample on the clip's clock, which is 0 at the key frame that the clip begins with.
@@ -185,15 +187,11 @@ func (w *walk) beginPiece(ctx context.Context, run *timeline.RunView, chosen cho
 		}
 	}()
 	for i, l := range lanes {
-		at := start(all, i, l.head.Scale, w.want.From)
-		if at < 0 {
-			continue
-		}
-		key, ok, err := w.firstKey(ctx, run.ID, l, all[at].segs[i].N)
+		at, key, err := w.firstKey(ctx, run.ID, all, i, l)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		if at >= 0 {
 			w.open(run.ID, lanes, presentation.At(key, l.head.Scale))
 			return all[max(at-1, 0):], nil // sound of the row before may reach over its end
 		}
@@ -201,32 +199,44 @@ func (w *walk) beginPiece(ctx context.Context, run *timeline.RunView, chosen cho
 	return nil, nil
 }
 
-// start is the row with the last segment that begins with a key frame and not after from, else the first one with a key frame.
-func start(all []row, i int, scale uint32, from time.Time) int {
-	first := -1
+// firstKey finds the key frame that a stretch begins with: the last one that is shown not after the beginning of the range,
+// else the first one there is. at is the row it is in, -1 if there is none. A segment need not begin with a key frame to
+// have one, so that the moofs decide.
+func (w *walk) firstKey(ctx context.Context, run uint64, all []row, i int, l *lane) (at int, key int64, err error) {
+	from := w.want.From
+	last := -1
 	for k := range all {
-		s := all[k].segs[i]
-		if s == nil || !s.Independent {
-			continue
-		}
-		if first < 0 || !presentation.At(s.Start, scale).After(from) {
-			first = k
+		if s := all[k].segs[i]; s != nil && !presentation.At(s.Start, l.head.Scale).After(from) {
+			last = k
 		}
 	}
-	return first
+	for k := last; k >= 0; k-- {
+		if key, ok, err := w.keyIn(ctx, run, l, all[k].segs[i], from); ok || err != nil {
+			return k, key, err
+		}
+	}
+	for k := last + 1; k < len(all) && k < last+mostKeyless; k++ {
+		if key, ok, err := w.keyIn(ctx, run, l, all[k].segs[i], time.Time{}); ok || err != nil {
+			return k, key, err
+		}
+	}
+	return -1, 0, nil
 }
 
-// firstKey is the presentation time of the last key frame in the segment that is not after the beginning of the range,
-// else of its first.
-func (w *walk) firstKey(ctx context.Context, run uint64, l *lane, n int64) (key int64, found bool, err error) {
-	samples, err := w.samples(ctx, run, l, n)
+// keyIn is the presentation time of the last key frame of a segment that is not after an instant; of its first one for
+// the zero instant.
+func (w *walk) keyIn(ctx context.Context, run uint64, l *lane, s *timeline.SegmentView, from time.Time) (key int64, found bool, err error) {
+	if s == nil {
+		return 0, false, nil
+	}
+	samples, err := w.samples(ctx, run, l, s.N)
 	if err != nil {
 		return 0, false, err
 	}
 	for i := range samples {
-		s := &samples[i]
-		pts := s.DTS + int64(s.CTS)
-		if s.Key && (!found || !presentation.At(pts, l.head.Scale).After(w.want.From)) {
+		k := &samples[i]
+		pts := k.DTS + int64(k.CTS)
+		if k.Key && (from.IsZero() && !found || !from.IsZero() && !presentation.At(pts, l.head.Scale).After(from)) {
 			key, found = pts, true
 		}
 	}

@@ -2,12 +2,14 @@ package thumb
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
 
 	"weir/internal/deliver"
 	"weir/internal/media"
+	"weir/internal/presentation"
 	"weir/internal/timeline"
 )
 
@@ -38,16 +40,11 @@ func (s *Server) serveFrame(w http.ResponseWriter, r *http.Request, name string,
 	if err != nil {
 		return err
 	}
-	x := before(snap, at)
-	if x.rendition == nil {
-		return errNoVideo
-	}
-	key := "frame/" + strconv.FormatUint(x.run, 10) + "/" + x.rendition.Name + "/" + strconv.FormatInt(x.n, 10)
-	frame, err := s.frame(r.Context(), name, &x, at)
+	x, frame, err := s.shown(r.Context(), name, before(snap, at), at)
 	if err != nil {
 		return err
 	}
-	key += "/" + strconv.FormatInt(frame.DTS, 10)
+	key := "frame/" + strconv.FormatUint(x.run, 10) + "/" + x.rendition.Name + "/" + strconv.FormatInt(frame.DTS, 10)
 	p, err := s.get(r.Context(), key, now, func(*picture) bool { return true }, func(ctx context.Context, p *picture) {
 		p.jpeg, p.err = s.engine.Picture(ctx, x.rendition.Track, frame)
 	})
@@ -56,6 +53,29 @@ func (s *Server) serveFrame(w http.ResponseWriter, r *http.Request, name string,
 	}
 	visit.Session.Out(serveJPEG(w, r, p.jpeg, "public, max-age=60", visit.Keyed()))
 	return nil
+}
+
+// shown finds the last key frame that is shown not after an instant in segments that come latest first.
+func (s *Server) shown(ctx context.Context, name string, all []spot, at time.Time) (*spot, media.Frame, error) {
+	var later media.Frame
+	var of *spot
+	for i := range all {
+		x := &all[i]
+		f, err := s.frame(ctx, name, x, at)
+		switch {
+		case errors.Is(err, errNoKey):
+		case err != nil:
+			return nil, f, err
+		case !presentation.At(f.PTS, x.rendition.Track.TimeScale).After(at):
+			return x, f, nil
+		default:
+			later, of = f, x // the segment's key frame comes after the instant: an earlier segment has to show it
+		}
+	}
+	if of == nil {
+		return nil, later, errNoVideo
+	}
+	return of, later, nil
 }
 
 func loader(s *Server, name string, x *spot) func(context.Context) (media.Frame, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"weir/internal/fault"
@@ -14,8 +15,9 @@ import (
 	"weir/internal/timeline"
 )
 
-// spot is a segment that begins with a key frame.
+// spot is a segment that a picture may be taken of.
 type spot struct {
+	key       bool // it begins with a key frame; one in its midst will do too
 	run       uint64
 	rendition *timeline.Rendition
 	n         int64
@@ -38,14 +40,15 @@ func spots(snap *timeline.Snapshot, visit func(spot)) {
 		}
 		rd := &run.Run.Renditions[best]
 		for _, s := range run.Renditions[best].Segments {
-			if s.Independent && s.Complete && !s.Gap {
-				visit(spot{run: run.ID, rendition: rd, n: s.N, at: presentation.At(s.Start, rd.Track.TimeScale)})
+			if s.Complete && !s.Gap {
+				visit(spot{key: s.Independent, run: run.ID, rendition: rd, n: s.N, at: presentation.At(s.Start, rd.Track.TimeScale)})
 			}
 		}
 	}
 }
 
-// places gives the first key frame of each ten seconds of a window that begins at from; run 0 where there is none.
+// places gives a segment of each ten seconds of a window that begins at from, if possible one that begins with a key frame;
+// rendition nil where there is none.
 func places(snap *timeline.Snapshot, from time.Time) (out [columns * rows]spot, count int) {
 	spots(snap, func(x spot) {
 		at := x.at.Sub(from)
@@ -53,27 +56,33 @@ func places(snap *timeline.Snapshot, from time.Time) (out [columns * rows]spot, 
 			return
 		}
 		p := &out[at/every]
-		if p.rendition == nil || x.at.Before(p.at) {
-			if p.rendition == nil {
-				count++
-			}
+		if p.rendition == nil {
+			count++
+		}
+		if p.rendition == nil || x.key && !p.key || x.key == p.key && x.at.Before(p.at) {
 			*p = x
 		}
 	})
 	return out, count
 }
 
-// before gives the last segment that begins with a key frame and not after an instant; rendition nil if there is none.
-func before(snap *timeline.Snapshot, at time.Time) (best spot) {
+// before gives the segments that begin not after an instant, the latest first, a few of them.
+func before(snap *timeline.Snapshot, at time.Time) []spot {
+	const enough = 16
+	var all []spot
 	spots(snap, func(x spot) {
-		if !x.at.After(at) && (best.rendition == nil || !x.at.Before(best.at)) {
-			best = x
+		if !x.at.After(at) {
+			all = append(all, x)
 		}
 	})
-	return best
+	slices.SortStableFunc(all, func(a, b spot) int { return b.at.Compare(a.at) })
+	return all[:min(len(all), enough)]
 }
 
-var errSegment = fault.New(fault.Invalid, "footage_damaged", "The segment of this time cannot be read.", "Run weir check.")
+var (
+	errSegment = fault.New(fault.Invalid, "footage_damaged", "The segment of this time cannot be read.", "Run weir check.")
+	errNoKey   = fault.New(fault.NotFound, "no_key_frame", "What was recorded at this time has no key frame.", "Let the encoder send one every two seconds.")
+)
 
 // frame reads the last key frame of a segment that is shown not after an instant, or else its first.
 func (s *Server) frame(ctx context.Context, name string, x *spot, at time.Time) (media.Frame, error) {
@@ -102,7 +111,10 @@ func (s *Server) frame(ctx context.Context, name string, x *spot, at time.Time) 
 			best = k
 		}
 	}
-	if best == nil || best.Size > mostFrame {
+	if best == nil {
+		return media.Frame{}, errNoKey
+	}
+	if best.Size > mostFrame {
 		return media.Frame{}, errSegment
 	}
 	f := media.Frame{Key: true, DTS: best.DTS, PTS: best.DTS + int64(best.CTS), Data: make([]byte, best.Size)}
