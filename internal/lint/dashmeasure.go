@@ -296,10 +296,13 @@ func repKeys(m *manifest, period string) (list []string) {
 }
 
 func checkRepKept(s scope, was, now *representation, before, after *manifest, at time.Time) {
-	for _, name := range []string{"codecs", "mimeType", "bandwidth", "width", "height", "frameRate"} {
+	for _, name := range []string{"codecs", "mimeType", "width", "height", "frameRate"} {
 		if was.node.inherit(name) != now.node.inherit(name) {
 			s.addAt(now.node.line, now.node.label(), "dash.representation_changed", name, was.node.inherit(name), now.node.inherit(name))
 		}
+	}
+	if was.node.get("bandwidth") != now.node.get("bandwidth") {
+		s.addAt(now.node.line, now.node.label(), "dash.bandwidth_changed", was.node.get("bandwidth"), now.node.get("bandwidth"))
 	}
 	if was.a.timescale != now.a.timescale || was.a.offset != now.a.offset || was.a.media != now.a.media || was.a.init != now.a.init {
 		s.addAt(now.a.node.line, now.node.label(), "dash.addressing_changed")

@@ -13,7 +13,7 @@ type rendition struct {
 	url     string
 	role    string // variant, AUDIO, VIDEO, SUBTITLES or iframe
 	tag     *tag   // that named it; nil for a lone media playlist
-	group   string
+	media   []*tag // the EXT-X-MEDIA that name it
 	imports map[string]string
 	first   *playlist
 	list    *playlist // the newest
@@ -73,13 +73,15 @@ func (l *linter) rendition(sc scope, multi *playlist, role, addr string) *rendit
 
 // gather lists the media playlists of a multivariant playlist, each once.
 func (l *linter) gather(sc scope, p *playlist) (all []*rendition) {
-	seen := map[string]bool{}
 	add := func(role, addr string, t *tag) {
-		if !seen[addr] && len(all) < renditionsAtMost {
-			seen[addr] = true
-			r := l.rendition(sc, p, role, addr)
-			r.tag, r.group = t, t.get("GROUP-ID")
+		r := find(all, addr)
+		if r == nil && len(all) < renditionsAtMost {
+			r = l.rendition(sc, p, role, addr)
+			r.tag = t
 			all = append(all, r)
+		}
+		if r != nil && t.name == "EXT-X-MEDIA" {
+			r.media = append(r.media, t)
 		}
 	}
 	for _, v := range p.variants {

@@ -30,8 +30,8 @@ func (l *linter) compare(ctx context.Context, multi *playlist, all []*rendition)
 		each(main, func(r *rendition) { l.reports(ctx, r, main) })
 	}
 	for _, r := range all {
-		if r.role == "AUDIO" {
-			checkChannels(r)
+		for _, t := range r.media {
+			checkChannels(r, t)
 		}
 	}
 	sc := scope{l.c, multi.url, multi.url}
@@ -158,15 +158,15 @@ func checkVariants(a, b *rendition) {
 	}
 }
 
-func checkChannels(r *rendition) {
+func checkChannels(r *rendition, t *tag) {
 	for _, d := range r.got {
 		if d == nil || d.of("audio") == nil {
 			continue
 		}
 		have := d.of("audio").track.channels
-		said, _, _ := strings.Cut(r.tag.get("CHANNELS"), "/")
+		said, _, _ := strings.Cut(t.get("CHANNELS"), "/")
 		if n, err := strconv.Atoi(said); err == nil && have > 0 && n != have && !strings.Contains("ac-3 ec-3", d.of("audio").track.codec) {
-			r.sc.addLine(0, "hls.channels_wrong", r.tag.get("NAME"), n, have)
+			r.sc.add("hls.channels_wrong", t.get("NAME"), n, have)
 		}
 		return
 	}
@@ -198,6 +198,25 @@ func find(all []*rendition, url string) *rendition {
 	return nil
 }
 
+// within says whether a playlist is of a group.
+func (r *rendition) within(kind, group string) bool {
+	return slices.ContainsFunc(r.media, func(t *tag) bool { return t.get("TYPE") == kind && t.get("GROUP-ID") == group })
+}
+
+// findPath finds a playlist by its address, or by its path where the report leaves a session's query out.
+func findPath(all []*rendition, url string) *rendition {
+	if r := find(all, url); r != nil {
+		return r
+	}
+	path, _, _ := strings.Cut(url, "?")
+	for _, r := range all {
+		if p, _, _ := strings.Cut(r.url, "?"); p == path {
+			return r
+		}
+	}
+	return nil
+}
+
 // measure holds an EXT-X-STREAM-INF against its segments.
 func measure(s scope, v variant, all []*rendition) {
 	r := find(all, v.url)
@@ -210,7 +229,7 @@ func measure(s scope, v variant, all []*rendition) {
 	for _, kind := range []string{"AUDIO", "VIDEO", "SUBTITLES"} {
 		most, mean := 0.0, 0.0
 		for _, o := range all {
-			if o.role == kind && o.group == v.tag.get(kind) && o.url != v.url && v.tag.has(kind) {
+			if o.url != v.url && v.tag.has(kind) && o.within(kind, v.tag.get(kind)) {
 				tracks = append(tracks, o.tracksOf()...)
 				p, m, ok := o.rates()
 				most, mean, known = max(most, p), max(mean, m), known && ok
@@ -355,12 +374,12 @@ func (l *linter) reports(ctx context.Context, r *rendition, all []*rendition) {
 	told := map[string]bool{}
 	for _, t := range now.reports {
 		addr, err := resolve(r.url, t.get("URI"))
-		o := find(all, addr)
+		o := findPath(all, addr)
 		if err != nil || o == nil {
 			r.sc.addLine(t.line, "ll.report_unknown", clip(t.get("URI")))
 			continue
 		}
-		told[addr] = true
+		told[o.url] = true
 		other, _ := l.read(ctx, o, o.url)
 		if other == nil {
 			continue

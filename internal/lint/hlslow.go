@@ -164,18 +164,6 @@ func (l *linter) hint(ctx context.Context, r *rendition) {
 		r.sc.addLine(t.line, "ll.hint_unresolved", clip(t.get("URI")))
 		return
 	}
-	now, _ := l.read(ctx, r, r.url)
-	if now == nil {
-		return
-	}
-	for _, a := range partsOf(now, r.list.last()+1) {
-		if a.url == addr {
-			return
-		}
-	}
-	if next := partsOf(now, r.list.last()+1); len(next) > len(r.list.trailing) {
-		r.sc.addLine(t.line, "ll.hint_wrong", clip(t.get("URI")), clip(next[len(r.list.trailing)].url))
-	}
 }
 
 // partsOf are the parts of a segment, finished or not.

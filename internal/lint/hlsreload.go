@@ -2,6 +2,7 @@ package lint
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -36,6 +37,25 @@ func checkReload(s scope, was, now *playlist) {
 	checkNumbers(s, was, now)
 	checkSame(s, was, now)
 	checkPartsKept(s, was, now)
+	checkHint(s, was, now)
+}
+
+// checkHint holds the part that came against the one that was promised.
+func checkHint(s scope, was, now *playlist) {
+	i := slices.IndexFunc(was.hints, func(t *tag) bool { return t.get("TYPE") == "PART" })
+	if i < 0 || now.head.end {
+		return
+	}
+	hint := was.hints[i]
+	msn, n := was.last()+1, len(was.trailing)
+	parts := partsOf(now, msn)
+	if now.last() >= msn && len(parts) == n { // the segment ended there, so the next part is of the next one
+		msn, n = msn+1, 0
+		parts = partsOf(now, msn)
+	}
+	if addr, err := resolve(was.url, hint.get("URI")); err == nil && n < len(parts) && parts[n].url != addr {
+		s.addLine(hint.line, "ll.hint_wrong", clip(hint.get("URI")), clip(parts[n].url))
+	}
 }
 
 func orNone(s string) string {

@@ -116,7 +116,7 @@ func startsWithKey(s scope, g *segment, lead *run, promised bool) {
 
 // joint holds a segment against the one before it.
 func joint(s scope, now *segment, a, b *loaded) {
-	if now.disc || a.kind == "encrypted" || b.kind == "encrypted" {
+	if now.disc || a.kind == "encrypted" || b.kind == "encrypted" || a.kind == "other" || b.kind == "other" {
 		return
 	}
 	switch {
@@ -140,7 +140,7 @@ func follows(s scope, name any, dur float64, a, b *loaded, jump string) {
 			along(s, name, dur, ra, rb, b.kind, jump)
 		}
 	}
-	if a.kind == "fmp4" && a.sequence > 0 && b.firstSeq <= a.sequence {
+	if a.kind == "fmp4" && a.sequence > 0 && b.firstSeq > 0 && b.firstSeq <= a.sequence {
 		s.add("mp4.sequence", a.sequence, b.firstSeq)
 	}
 }

@@ -10,7 +10,7 @@ func parseSegment(data []byte, init *initSegment) *media {
 	switch {
 	case len(data) > 188 && data[0] == 0x47 && data[188] == 0x47, len(data) == 188 && data[0] == 0x47:
 		return parseTS(data)
-	case init != nil && len(init.tracks) > 0:
+	case init != nil && len(init.tracks) > 0 && len(data) > 8 && looksLikeMP4(data):
 		return parseFragments(data, init)
 	case bytes.HasPrefix(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), []byte("WEBVTT")):
 		return parseVTT(data)

@@ -132,6 +132,7 @@ var dashLiveRules = []Rule{
 	{"dash.period_moved", Must, "ISO/IEC 23009-1 5.4", "The start of Period %q changed from %v to %v.", "Keep it."},
 	{"dash.period_changed", Must, "ISO/IEC 23009-1 5.4", "Period %q has other AdaptationSets or Representations than before.", "Start a new Period when tracks change."},
 	{"dash.representation_changed", Must, "ISO/IEC 23009-1 5.4", "%v changed from %q to %q.", "Start a new Period when a Representation changes."},
+	{"dash.bandwidth_changed", Note, "ISO/IEC 23009-1 5.4", "bandwidth changed from %v to %v within a Period.", "Announce a bound that holds for the Period."},
 	{"dash.addressing_changed", Must, "ISO/IEC 23009-1 5.4", "timescale, presentationTimeOffset, startNumber or a template changed within a Period.", "Keep them; start a new Period."},
 	{"dash.segment_changed", Must, "ISO/IEC 23009-1 5.4", "Segment %v at time %v has another name, time or duration than before.", "Raise startNumber by one for each S that leaves, and alter nothing else."},
 	{"dash.timeline_shrunk", Must, "ISO/IEC 23009-1 5.4", "The newest segments are gone: the timeline ends %v earlier.", "Never take back a segment."},
