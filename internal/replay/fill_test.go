@@ -104,7 +104,7 @@ func TestFillEnds(t *testing.T) {
 }
 
 // fragmented is a file of the test pattern.
-func fragmented(t *testing.T, span time.Duration) []byte {
+func fragmented(t testing.TB, span time.Duration) []byte {
 	t.Helper()
 	source, err := testpattern.New(testpattern.Options{Width: 320, Height: 180, FPS: 25, GOP: time.Second, Audio: true})
 	if err != nil {
