@@ -28,7 +28,8 @@ type offeredMedia struct {
 	protocol string
 	formats  []string
 	codecs   []offeredCodec
-	usable   bool // it asks to receive and can be bundled
+	usable   bool  // it asks to receive and can be bundled
+	delay    uint8 // the ID of the header extension for the playout delay; 0: not offered
 }
 
 // offeredCodec is one payload type.
@@ -61,7 +62,7 @@ func readMedia(text string) (offered, error) {
 	for i, m := range d.MediaDescriptions {
 		s := offeredMedia{kind: m.MediaName.Media, protocol: strings.Join(m.MediaName.Protos, "/"), formats: m.MediaName.Formats}
 		s.mid, _ = m.Attribute("mid")
-		s.codecs = readCodecs(m)
+		s.codecs, s.delay = readCodecs(m), readExtension(m, playoutDelayURI)
 		bundled := i == 0 || s.mid != "" && strings.HasPrefix(bundle, "BUNDLE") && contains(strings.Fields(bundle), s.mid)
 		_, muxed := m.Attribute("rtcp-mux")
 		_, sends := m.Attribute("sendonly")
@@ -217,6 +218,7 @@ type chosen struct {
 	section int
 	codec   offeredCodec
 	ssrc    uint32
+	delay   uint8 // as in offeredMedia
 }
 
 // wants reports whether the offer has a place for media of a kind.
@@ -233,7 +235,7 @@ func (o *offered) choose(kind string, codec media.Codec, config []byte) (c chose
 		}
 		for _, oc := range m.codecs {
 			if fit := oc.fit(codec, config); fit > best {
-				best, c = fit, chosen{section: i, codec: oc}
+				best, c = fit, chosen{section: i, codec: oc, delay: m.delay}
 			}
 		}
 		if best > 0 {
@@ -318,6 +320,9 @@ func (c *chosen) describe(line func(string, ...any)) {
 	}
 	if fmtp != "" {
 		line("a=fmtp:%d %s", c.codec.payload, fmtp)
+	}
+	if c.delay != 0 {
+		line("a=extmap:%d %s", c.delay, playoutDelayURI)
 	}
 	line("a=ssrc:%d cname:%s", c.ssrc, cname)
 }

@@ -89,11 +89,16 @@ func derive(key, salt []byte, label byte, n int) []byte {
 	return out
 }
 
-// seal appends the protected form of a shared packet with a viewer's header.
-func (s *sealer) seal(dst, packet []byte, h rtp.Header, rollover uint32) []byte {
+// seal appends the protected form of a shared packet with a viewer's header, which extension, if there is one, belongs to. A
+// packet that is sealed again must have the same one: GCM bears no second text under one nonce.
+func (s *sealer) seal(dst, packet []byte, h rtp.Header, extension []byte, rollover uint32) []byte {
 	at := len(dst)
 	dst = append(dst, packet[:rtp.HeaderSize]...)
 	h.Put(dst[at:])
+	if len(extension) > 0 {
+		dst[at] |= 0x10 // RFC 3550 section 5.1: X
+		dst = append(dst, extension...)
+	}
 	if s.gcm == nil {
 		return s.sealOld(dst, at, packet, h)
 	}
@@ -105,7 +110,7 @@ func (s *sealer) seal(dst, packet []byte, h rtp.Header, rollover uint32) []byte 
 	for i := range s.nonce {
 		s.nonce[i] ^= s.salt[i]
 	}
-	return s.gcm.Seal(dst, s.nonce[:], packet[rtp.HeaderSize:], dst[at:at+rtp.HeaderSize])
+	return s.gcm.Seal(dst, s.nonce[:], packet[rtp.HeaderSize:], dst[at:])
 }
 
 // sealOld is AES_CM_128_HMAC_SHA1_80. pion derives the rollover counter itself, also for packets sent again.

@@ -50,7 +50,7 @@ func TestPionOpensWhatWeSeal(t *testing.T) {
 		rollover := uint32(0)
 		for i := range 2000 { // over the wrap of the sequence number
 			h.Timestamp = uint32(i) * 3000
-			sealed := s.seal(nil, shared, h, rollover)
+			sealed := s.seal(nil, shared, h, nil, rollover)
 			plain, err := in.DecryptRTP(nil, sealed, nil)
 			if err != nil {
 				t.Fatalf("profile %v, packet %d: %v", profile, i, err)
@@ -165,7 +165,7 @@ func BenchmarkSeal(b *testing.B) {
 			buf := make([]byte, 0, 2048)
 			h := rtp.Header{PayloadType: 102, SSRC: 1}
 			for b.Loop() {
-				buf = s.seal(buf[:0], shared, h, 0)
+				buf = s.seal(buf[:0], shared, h, nil, 0)
 				h.Sequence++
 			}
 		})
@@ -198,7 +198,7 @@ func BenchmarkDeliver(b *testing.B) {
 	b.SetBytes(int64(len(frame)))
 	b.ReportAllocs()
 	for b.Loop() {
-		v.deliver(out, packets, false)
+		v.deliver(out, packets, nil)
 	}
 	b.StopTimer()
 	res.session.Close(nil)

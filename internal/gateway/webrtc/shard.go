@@ -45,6 +45,7 @@ type flock struct {
 	buf     [][]byte
 	ended   bool
 	young   bool // still catching up
+	past    backlog
 	due     time.Time
 	viewers []*viewer
 	dirty   atomic.Bool
@@ -171,7 +172,14 @@ func (f *flock) step() (more bool) {
 	for budget > 0 {
 		if len(f.queue) == 0 {
 			var b hub.Batch
-			f.buf, b = f.lane.Read(f.buf[:0], f.pos, readAhead)
+			ahead := readAhead
+			if f.young && f.past.edge == 0 {
+				ahead = wholeBacklog
+			}
+			f.buf, b = f.lane.Read(f.buf[:0], f.pos, ahead)
+			if ahead == wholeBacklog {
+				f.past = readBacklog(f.buf)
+			}
 			f.queue, f.pos, f.ended = f.buf, b.Next, b.Ended
 			if len(f.queue) == 0 {
 				break
@@ -180,8 +188,12 @@ func (f *flock) step() (more bool) {
 		now := f.queue[:min(budget, len(f.queue))]
 		f.queue = f.queue[len(now):]
 		budget -= len(now)
+		past := &f.past
+		if !f.young {
+			past = nil
+		}
 		for _, v := range f.viewers {
-			v.deliver(f.shard.batch, now, f.young)
+			v.deliver(f.shard.batch, now, past)
 		}
 	}
 	if len(f.queue) == 0 && f.ended {

@@ -53,14 +53,16 @@ type outTrack struct {
 	header   rtp.Header // of the next packet; Timestamp is the offset
 	rollover uint32
 	clock    uint32
+	extend   []byte // header extension of every packet; may be empty
 	packets  uint32
 	octets   uint32
 	sent     []sentPacket // ring by sequence number
 }
 
 type sentPacket struct {
-	shared   []byte
-	sequence uint16
+	shared    []byte
+	sequence  uint16
+	timestamp uint32
 }
 
 func (t *outTrack) set(c *chosen, codec media.Codec, offset uint32) {
@@ -147,9 +149,9 @@ func sameProfile(a, b []byte) bool {
 	return len(a) > 2 && len(b) > 2 && a[1] == b[1] && a[2] == b[2]
 }
 
-// deliver seals shared packets for this viewer and sends them. One who still catches up gets the picture alone: a
-// player shows old pictures as fast as they come, but plays old sound at its pace and would stay behind by it.
-func (v *viewer) deliver(b *batch, packets [][]byte, catchingUp bool) {
+// deliver seals shared packets for this viewer and sends them. One who still catches up, through past, gets the picture alone:
+// a player shows old pictures as fast as they come, but plays old sound at its pace and would stay behind by it.
+func (v *viewer) deliver(b *batch, packets [][]byte, past *backlog) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	size := 0
@@ -159,14 +161,13 @@ func (v *viewer) deliver(b *batch, packets [][]byte, catchingUp bool) {
 			continue
 		}
 		t := &v.out[shared[11]-laneVideo]
-		if !t.on || catchingUp && shared[11] == laneAudio {
+		if !t.on || past != nil && shared[11] == laneAudio {
 			continue
 		}
 		h := t.header
-		h.Timestamp += rtp.Read(shared).Timestamp
+		h.Timestamp += past.stamp(rtp.Read(shared).Timestamp)
 		v.seal(b, t, shared, h, t.rollover)
-		slot := &t.sent[int(h.Sequence)&(len(t.sent)-1)]
-		slot.shared, slot.sequence = shared, h.Sequence
+		t.sent[int(h.Sequence)&(len(t.sent)-1)] = sentPacket{shared, h.Sequence, h.Timestamp}
 		t.packets++
 		t.octets += uint32(len(shared) - rtp.HeaderSize)
 		size += len(shared)
@@ -181,7 +182,7 @@ func (v *viewer) deliver(b *batch, packets [][]byte, catchingUp bool) {
 // seal protects one packet and puts it on its way; mu is held.
 func (v *viewer) seal(b *batch, t *outTrack, shared []byte, h rtp.Header, rollover uint32) {
 	if v.to == nil {
-		sealed := v.sealer.seal(nil, shared, h, rollover)
+		sealed := v.sealer.seal(nil, shared, h, t.extend, rollover)
 		v.gateway.count.packetsOut.Add(1)
 		v.gateway.count.bytesOut.Add(uint64(len(sealed)))
 		if !v.via.tcp.send(sealed) {
@@ -189,9 +190,9 @@ func (v *viewer) seal(b *batch, t *outTrack, shared []byte, h rtp.Header, rollov
 		}
 		return
 	}
-	b.room(len(shared)+tagSize, v.to)
+	b.room(len(shared)+len(t.extend)+tagSize, v.to)
 	before := len(b.buf)
-	b.buf = v.sealer.seal(b.buf, shared, h, rollover)
+	b.buf = v.sealer.seal(b.buf, shared, h, t.extend, rollover)
 	b.added(len(b.buf) - before)
 }
 
@@ -316,8 +317,7 @@ func (v *viewer) sendAgain(t *outTrack, sequence uint16) bool {
 	v.resent++
 	v.gateway.count.resent.Add(1)
 	h := t.header
-	h.Sequence = sequence
-	h.Timestamp += rtp.Read(slot.shared).Timestamp
+	h.Sequence, h.Timestamp = sequence, slot.timestamp
 	v.seal(v.gateway.resender, t, slot.shared, h, t.rolloverOf(sequence))
 	return true
 }

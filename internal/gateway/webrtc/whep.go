@@ -30,6 +30,9 @@ func (g *Gateway) play(r *http.Request, res *resource, text string) (answer, err
 	if c, ok := o.choose("video", p.video, p.config); ok {
 		c.ssrc = random32()
 		v.out[laneVideo-1].set(&c, p.video, random32())
+		if p.converted && c.delay != 0 {
+			v.out[laneVideo-1].extend = playoutDelay(c.delay, convertedDelay)
+		}
 		parts.video = &c
 		res.session.SetDetail("video", p.video.String())
 	}
@@ -62,6 +65,7 @@ type program struct {
 	lane         *hub.Lane
 	video, audio media.Codec
 	config       []byte // of the video
+	converted    bool   // the audio is made here, so it comes later than the picture
 	notice       string // what is missing, and why
 }
 
@@ -96,7 +100,7 @@ func (g *Gateway) prepare(ctx context.Context, name string, o *offered) (program
 		p.video, p.config = video.Codec, video.Config
 	}
 	if audio != nil {
-		p.audio = audio.Codec
+		p.audio, p.converted = audio.Codec, audio.Derived
 	}
 	if video == nil {
 		if other := media.First(s.Tracks(), media.Video); other != nil {
