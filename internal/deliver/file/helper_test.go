@@ -39,6 +39,7 @@ var epoch = time.Unix(1_750_000_000, 0).UTC()
 // stage is a server with footage of one stream.
 type stage struct {
 	t     testing.TB
+	dir   string
 	store *timeline.Store
 	tl    *timeline.Timeline
 	door  *session.Door
@@ -49,11 +50,12 @@ type stage struct {
 func newStage(t testing.TB, cfg Config) *stage {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	store, err := timeline.NewStore(timeline.Config{Dir: t.TempDir(), Window: 24 * time.Hour}, log)
+	dir := t.TempDir()
+	store, err := timeline.NewStore(timeline.Config{Dir: dir, Window: 24 * time.Hour}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, store: store, door: session.New(session.Config{}, log)}
+	s := &stage{t: t, dir: dir, store: store, door: session.New(session.Config{}, log)}
 	if s.tl, err = store.Open(stream); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,82 @@
+package file
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/internal/fault"
+	"weir/internal/testpattern"
+)
+
+// Whoever is told to go gets no more of a clip, and damaged footage is cut off, never sent.
+func TestDownloadsAreCutOff(t *testing.T) {
+	s := newStage(t, Config{})
+	s.pattern(s.source(testpattern.Options{Bitrate: 50_000_000, FPS: 10}), 0, 20*time.Second, nil)
+	url := s.url(0, 20*time.Second, "")
+	res, err := s.http.Client().Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if _, err := io.ReadFull(res.Body, make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	sessions := s.door.Sessions(nil)
+	if len(sessions) != 1 || sessions[0].Protocol != "file" {
+		t.Fatalf("%+v", sessions)
+	}
+	s.door.Kick(sessions[0].ID, fault.New(fault.Forbidden, "kicked", "Go.", ""))
+	if n, err := io.Copy(io.Discard, res.Body); err == nil {
+		t.Errorf("%d more bytes came after the kick", n)
+	}
+}
+
+func TestDamageIsNotSent(t *testing.T) {
+	s := newStage(t, Config{})
+	s.pattern(s.source(testpattern.Options{Bitrate: 2_000_000}), 0, 10*time.Second, nil)
+	whole := s.do(http.MethodHead, s.url(0, 10*time.Second, "")) // checksums are compared when payload is first read
+	size, _ := strconv.Atoi(whole.header.Get("Content-Length"))
+	damaged := 0
+	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".mp4") {
+			return err
+		}
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		st, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		b := make([]byte, 1)
+		if _, err := f.ReadAt(b, st.Size()*2/3); err != nil {
+			return err
+		}
+		b[0] ^= 4
+		damaged++
+		_, err = f.WriteAt(b, st.Size()*2/3)
+		return err
+	})
+	if err != nil || damaged == 0 {
+		t.Skip("nothing to damage: ", err)
+	}
+	res, err := s.http.Client().Get(s.url(0, 10*time.Second, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if !errors.Is(err, io.ErrUnexpectedEOF) || len(b) >= size {
+		t.Errorf("%d of %d bytes of damaged footage: %v", len(b), size, err)
+	}
+}
