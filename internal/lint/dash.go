@@ -67,7 +67,7 @@ func (l *linter) dash(ctx context.Context, res *resource) {
 		res, err := l.f.get(ctx, d.location(m, res.url), span{}, playlistAtMost)
 		if err != nil || !res.ok() {
 			if ctx.Err() == nil && err != errBudget {
-				d.sc.add("http.missing", "the manifest", errOr(err, res))
+				d.sc.add("serve.missing", "the manifest", errOr(err, res))
 			}
 			break
 		}

@@ -112,13 +112,13 @@ func (l *linter) read(ctx context.Context, r *rendition, addr string) (*playlist
 	res, err := l.f.get(ctx, addr, span{}, playlistAtMost)
 	if err != nil {
 		if ctx.Err() == nil && err != errBudget {
-			r.sc.add("http.missing", "the playlist", err.Error())
+			r.sc.add("serve.missing", "the playlist", err.Error())
 		}
 		return nil, nil
 	}
 	l.playlists.Add(1)
 	if !res.ok() {
-		r.sc.add("http.missing", "the playlist", res.status)
+		r.sc.add("serve.missing", "the playlist", res.status)
 		return nil, nil
 	}
 	return parsePlaylist(r.url, string(res.body), r.imports), res

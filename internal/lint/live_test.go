@@ -27,7 +27,8 @@ type station struct {
 
 const partsPerSegment, stationPart = 4, 250 * time.Millisecond
 
-func newStation(t *testing.T, f spoil) (*station, string) {
+func newStation(t *testing.T, f spoil, around ...func(http.Handler) http.Handler) (*station, string) {
+	t.Helper()
 	s := sampleOf(t, "parts", "ffmpeg", "-v error -y -f lavfi -i testsrc2=size=320x180:rate=20 -t 30 -c:v libx264 -preset ultrafast -profile:v baseline -g 20 -keyint_min 20 "+
 		"-sc_threshold 0 -b:v 300k -maxrate 300k -bufsize 300k -f mp4 -movflags empty_moov+default_base_moof -frag_duration 250000 p.mp4")
 	st := &station{t: t, began: time.Now(), seen: map[string]int{}, f: f}
@@ -43,7 +44,11 @@ func newStation(t *testing.T, f spoil) (*station, string) {
 			st.init = append(st.init, s["/p.mp4"][b.from:b.from+b.size]...)
 		}
 	}
-	srv := httptest.NewServer(st)
+	var h http.Handler = st
+	for _, wrap := range around {
+		h = wrap(h)
+	}
+	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	return st, srv.URL
 }
@@ -236,7 +241,7 @@ func liveHLSFaults() []liveFault {
 		{"hls.stale", v, from(v, 1, func(p string, i int, a *answer) {
 			stale(p, i, a)
 			a.body = bytes.ReplaceAll(a.body, []byte("CAN-BLOCK-RELOAD=YES,"), nil)
-		}), []string{"ll.blocking_missing", "ll.hint_wrong", "http.missing"}},
+		}), []string{"ll.blocking_missing", "ll.hint_wrong", "serve.missing"}},
 		{"hls.media_sequence_back", v, from(v, 1, func(_ string, i int, a *answer) {
 			a.body = bytes.ReplaceAll(a.body, []byte("CAN-BLOCK-RELOAD=YES,"), nil)
 			if i < 5 {
@@ -263,7 +268,7 @@ func liveHLSFaults() []liveFault {
 			if strings.HasSuffix(p, ".2.m4s") || strings.HasSuffix(p, ".1.m4s") {
 				a.status = 404
 			}
-		}, []string{"http.missing"}},
+		}, []string{"serve.missing"}},
 		{"ll.hint_wrong", v, from(v, 1, func(_ string, _ int, a *answer) {
 			i := bytes.LastIndex(a.body, []byte(`URI="p`))
 			a.body = append(slices.Clone(a.body[:i+5]), append([]byte("p0.0.m4s\"\n"), a.body[bytes.LastIndex(a.body, []byte("#EXT-X-REND")):]...)...)
@@ -285,9 +290,9 @@ func liveHLSFaults() []liveFault {
 		{"ll.report_unknown", m, from(v, 1, swap("REPORT:URI=\"w", "REPORT:URI=\"x")), []string{"ll.report_missing"}},
 		{"ll.report_wrong", m, from(v, 1, swap("LAST-MSN=", "LAST-MSN=9")), nil},
 		{"ll.renditions_part_target", m, from("/w.m3u8", 1, swap("PART-TARGET=0.25", "PART-TARGET=0.26")), []string{"ll.part_hold_back_short"}},
-		{"http.playlist_cached", v, func(_ string, _ int, a *answer) { a.header.Set("Cache-Control", "max-age=60") }, nil},
-		{"http.playlist_cache", v, func(_ string, _ int, a *answer) { a.header.Del("Cache-Control") }, []string{"http.segment_cache"}},
-		{"http.date", v, func(_ string, _ int, a *answer) { a.header.Set("Date", "Mon, 02 Jan 2006 15:04:05 GMT") }, nil},
+		{"serve.playlist_cached", v, func(_ string, _ int, a *answer) { a.header.Set("Cache-Control", "max-age=60") }, nil},
+		{"serve.playlist_cache", v, func(_ string, _ int, a *answer) { a.header.Del("Cache-Control") }, []string{"serve.segment_cache"}},
+		{"serve.date", v, func(_ string, _ int, a *answer) { a.header.Set("Date", "Mon, 02 Jan 2006 15:04:05 GMT") }, nil},
 		{"hls.bandwidth_low_live", m, from(m, 1, swap("BANDWIDTH=900000", "BANDWIDTH=90000")), []string{"hls.average_over_peak"}},
 		{"hls.renditions_sequence", m, from("/w.m3u8", 1, func(_ string, _ int, a *answer) {
 			at := bytes.Index(a.body, []byte("MEDIA-SEQUENCE:")) + 15
@@ -336,7 +341,7 @@ func liveDASHFaults() []liveFault {
 		{"dash.start_changed", mpd, from(mpd, 4, func(_ string, _ int, a *answer) {
 			a.body = bytes.ReplaceAll(a.body, []byte(`availabilityStartTime="20`), []byte(`availabilityStartTime="21`))
 		}), []string{"dash.edge_wrong"}},
-		{"dash.segment_changed", mpd, from(mpd, 4, swap(`startNumber="`, `startNumber="1`)), []string{"http.missing", "dash.addressing_changed"}},
+		{"dash.segment_changed", mpd, from(mpd, 4, swap(`startNumber="`, `startNumber="1`)), []string{"serve.missing", "dash.addressing_changed"}},
 		{"dash.unaligned", mpd, func(p string, _ int, a *answer) {
 			switch {
 			case p == mpd:

@@ -25,15 +25,15 @@ func (l *linter) bytesOf(ctx context.Context, s scope, what, url string, at span
 	case err != nil && (ctx.Err() != nil || err == errBudget):
 		return nil
 	case err != nil:
-		s.at(url).add("http.missing", what, err.Error())
+		s.at(url).add("serve.missing", what, err.Error())
 		return nil
 	case !res.ok():
-		s.at(url).add("http.missing", what, strconv.Itoa(res.status)+" "+http.StatusText(res.status))
+		s.at(url).add("serve.missing", what, strconv.Itoa(res.status)+" "+http.StatusText(res.status))
 		return nil
 	}
 	if at.length > 0 && res.header != nil {
 		if res.status != http.StatusPartialContent {
-			s.at(url).add("http.range_ignored", what, at.from, at.from+at.length-1)
+			s.at(url).add("serve.range_ignored", what, at.from, at.from+at.length-1)
 			if int64(len(res.body)) >= at.from+at.length {
 				return res.body[at.from : at.from+at.length]
 			}
@@ -42,10 +42,10 @@ func (l *linter) bytesOf(ctx context.Context, s scope, what, url string, at span
 		l.contentRange(s.at(url), res, at)
 	}
 	if at.length > 0 && int64(len(res.body)) < at.length {
-		s.at(url).add("http.range_short", what, at.length, len(res.body))
+		s.at(url).add("serve.range_short", what, at.length, len(res.body))
 	}
 	if len(res.body) == 0 {
-		s.at(url).add("http.empty", what)
+		s.at(url).add("serve.empty", what)
 		return nil
 	}
 	if res.cut {
@@ -57,7 +57,7 @@ func (l *linter) bytesOf(ctx context.Context, s scope, what, url string, at span
 func (l *linter) contentRange(s scope, res *resource, at span) {
 	want := "bytes " + strconv.FormatInt(at.from, 10) + "-" + strconv.FormatInt(at.from+at.length-1, 10) + "/"
 	if have := res.header.Get("Content-Range"); !strings.HasPrefix(have, want) && (int64(len(res.body)) >= at.length || have == "") {
-		s.add("http.content_range", clip(have), want+"…")
+		s.add("serve.content_range", clip(have), want+"…")
 	}
 }
 
@@ -94,18 +94,18 @@ func (l *linter) httpSegment(ctx context.Context, s scope, url, kind string) {
 	}
 	s = s.at(url)
 	if res.status != http.StatusPartialContent {
-		s.add("http.ranges")
+		s.add("serve.ranges")
 	}
 	if res.header.Get("Access-Control-Allow-Origin") == "" {
-		s.add("http.cors")
+		s.add("serve.cors")
 	}
 	if res.header.Get("Cache-Control") == "" && res.header.Get("Expires") == "" {
-		s.add("http.segment_cache")
+		s.add("serve.segment_cache")
 	}
 	have := mimeOf(res)
 	want := map[string]string{"fmp4": "video/mp4|audio/mp4|video/iso.segment|audio/iso.segment|application/mp4|video/quicktime", "ts": "video/mp2t", "adts": "audio/aac|audio/aacp|audio/mpeg|audio/mp4|audio/ac3|audio/eac3", "vtt": "text/vtt"}[kind]
 	if want != "" && !oneOf(have, want) {
-		s.add("http.segment_type", clip(res.header.Get("Content-Type")), strings.ReplaceAll(want, "|", ", "))
+		s.add("serve.segment_type", clip(res.header.Get("Content-Type")), strings.ReplaceAll(want, "|", ", "))
 	}
 }
 
@@ -120,24 +120,24 @@ func (l *linter) httpPlaylist(s scope, res *resource, types string, target float
 		return
 	}
 	if have := mimeOf(res); !oneOf(have, types) {
-		s.add("http.playlist_type", clip(res.header.Get("Content-Type")), strings.ReplaceAll(types, "|", ", "))
+		s.add("serve.playlist_type", clip(res.header.Get("Content-Type")), strings.ReplaceAll(types, "|", ", "))
 	}
 	if res.header.Get("Access-Control-Allow-Origin") == "" {
-		s.add("http.cors")
+		s.add("serve.cors")
 	}
 	if !res.gzip && len(res.body) > 2000 {
-		s.add("http.gzip", len(res.body))
+		s.add("serve.gzip", len(res.body))
 	}
 	if age, ok := maxAge(res.header); target > 0 && ok && float64(age) > target {
-		s.add("http.playlist_cached", age, seconds(target))
+		s.add("serve.playlist_cached", age, seconds(target))
 	} else if target > 0 && !ok && res.header.Get("Cache-Control") == "" {
-		s.add("http.playlist_cache")
+		s.add("serve.playlist_cache")
 	}
 	if len(res.body) > 1<<20 {
-		s.add("http.playlist_size", len(res.body))
+		s.add("serve.playlist_size", len(res.body))
 	}
 	if at, err := http.ParseTime(res.header.Get("Date")); err == nil && target > 0 && time.Since(at).Abs() > 5*time.Second {
-		s.add("http.date", seconds(time.Since(at).Seconds()))
+		s.add("serve.date", seconds(time.Since(at).Seconds()))
 	}
 }
 

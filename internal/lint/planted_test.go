@@ -86,7 +86,7 @@ func TestPlantedInFMP4(t *testing.T) {
 		{"hls.bitrate_wrong", on(media, "#EXTINF", "#EXT-X-BITRATE:9000\n#EXTINF"), nil},
 		{"hls.segment_format", raw("/v2.m4s", func([]byte) []byte { return []byte("this is not media at all") }), nil},
 		{"hls.discontinuity_missing", raw("/v3.m4s", shift(t, 0, 10, scale)), []string{"hls.av_apart"}},
-		{"hls.discontinuity_missing", raw("/v3.m4s", func([]byte) []byte { return hlsTS(t)["/v3.ts"] }), []string{"http.segment_type"}},
+		{"hls.discontinuity_missing", raw("/v3.m4s", func([]byte) []byte { return hlsTS(t)["/v3.ts"] }), []string{"serve.segment_type"}},
 		{"seg.gap", raw("/v3.m4s", shift(t, 0, 0.2, scale)), []string{"seg.overlap", "hls.av_apart"}},
 		{"seg.overlap", raw("/v3.m4s", shift(t, 0, -0.2, scale)), []string{"seg.gap", "hls.av_apart"}},
 		{"hls.not_independent", notKey, []string{"mp4.sync_flag"}},
@@ -94,37 +94,37 @@ func TestPlantedInFMP4(t *testing.T) {
 		{"hls.av_apart", all(shift(t, 1, 0.3, 48000)), nil},
 		{"hls.key_padding", on(media, "#EXT-X-MAP", "#EXT-X-KEY:METHOD=AES-128,URI=\"init.mp4\"\n#EXT-X-MAP"), []string{"hls.key_size", "hls.codecs_extra"}},
 		{"hls.key_size", on(media, "#EXT-X-MAP", "#EXT-X-KEY:METHOD=AES-128,URI=\"init.mp4\"\n#EXT-X-MAP"), []string{"hls.key_padding"}},
-		{"http.missing", func(p string, _ int, a *answer) {
+		{"serve.missing", func(p string, _ int, a *answer) {
 			if p == "/v4.m4s" {
 				a.status = http.StatusNotFound
 			}
 		}, []string{"seg.gap"}},
-		{"http.missing", func(p string, _ int, a *answer) {
+		{"serve.missing", func(p string, _ int, a *answer) {
 			if p == "/init.mp4" {
 				a.status = http.StatusForbidden
 			}
 		}, nil},
-		{"http.missing", func(p string, _ int, a *answer) {
+		{"serve.missing", func(p string, _ int, a *answer) {
 			if p == media {
 				a.status = http.StatusInternalServerError
 			}
 		}, nil},
-		{"http.empty", raw("/v4.m4s", func([]byte) []byte { return nil }), nil},
-		{"http.cors", drop("Access-Control-Allow-Origin"), nil},
-		{"http.segment_cache", drop("Cache-Control"), nil},
-		{"http.ranges", func(p string, _ int, a *answer) { a.ranges = filepath.Ext(p) == ".m3u8" }, nil},
-		{"http.playlist_type", func(p string, _ int, a *answer) {
+		{"serve.empty", raw("/v4.m4s", func([]byte) []byte { return nil }), nil},
+		{"serve.cors", drop("Access-Control-Allow-Origin"), nil},
+		{"serve.segment_cache", drop("Cache-Control"), nil},
+		{"serve.ranges", func(p string, _ int, a *answer) { a.ranges = filepath.Ext(p) == ".m3u8" }, nil},
+		{"serve.playlist_type", func(p string, _ int, a *answer) {
 			if p == media {
 				a.header.Set("Content-Type", "text/plain")
 			}
 		}, nil},
-		{"http.segment_type", func(p string, _ int, a *answer) {
+		{"serve.segment_type", func(p string, _ int, a *answer) {
 			if filepath.Ext(p) == ".m4s" {
 				a.header.Set("Content-Type", "text/plain")
 			}
 		}, nil},
-		{"http.gzip", both(on(media, "#EXTINF", strings.Repeat("# a comment\n", 300)+"#EXTINF"), func(_ string, _ int, a *answer) { a.zip = false }), nil},
-		{"http.playlist_size", on(media, "#EXTINF", strings.Repeat("# a comment\n", 100000)+"#EXTINF"), nil},
+		{"serve.gzip", both(on(media, "#EXTINF", strings.Repeat("# a comment\n", 300)+"#EXTINF"), func(_ string, _ int, a *answer) { a.zip = false }), nil},
+		{"serve.playlist_size", on(media, "#EXTINF", strings.Repeat("# a comment\n", 100000)+"#EXTINF"), nil},
 		{"mp4.mvex_missing", raw("/init.mp4", rename(t, "mvex", "free")), []string{"mp4.duration_zero", "mp4.sample_range", "hls.extinf_wrong", "mp4.mdat_unused", "mp4.nal_broken"}},
 		{"mp4.sequence", raw("/v3.m4s", func(b []byte) []byte { binary.BigEndian.PutUint32(b[findBox(t, b, "mfhd", 0)+12:], 1); return b }), nil},
 	})
@@ -145,7 +145,7 @@ func TestPlantedInTransportStreams(t *testing.T) {
 		{"hls.discontinuity_missing", raw("/v3.ts", func([]byte) []byte { return slices.Clone(s["/v0.ts"]) }), []string{"ts.continuity_joint"}},
 		{"hls.codecs_wrong", on("/m.m3u8", "avc1.42", "avc1.4d"), nil},
 		{"hls.resolution_wrong", on("/m.m3u8", "320x180", "322x180"), nil},
-		{"http.segment_type", func(p string, _ int, a *answer) {
+		{"serve.segment_type", func(p string, _ int, a *answer) {
 			if filepath.Ext(p) == ".ts" {
 				a.header.Set("Content-Type", "text/vnd.trolltech.linguist")
 			}
@@ -160,13 +160,13 @@ func TestPlantedInRanges(t *testing.T) {
 		t.Fatalf("the good stream has %v", list)
 	}
 	try(t, s, "/v.m3u8", base, []planted{
-		{"http.range_ignored", func(p string, _ int, a *answer) { a.ranges = filepath.Ext(p) == ".m3u8" }, []string{"http.ranges"}},
-		{"http.range_short", func(p string, _ int, a *answer) {
+		{"serve.range_ignored", func(p string, _ int, a *answer) { a.ranges = filepath.Ext(p) == ".m3u8" }, []string{"serve.ranges"}},
+		{"serve.range_short", func(p string, _ int, a *answer) {
 			if filepath.Ext(p) == ".m4s" || filepath.Ext(p) == ".mp4" {
 				a.body = a.body[:len(a.body)-900]
 			}
 		}, []string{"mp4.box_broken", "mp4.sample_range", "mp4.nal_broken", "hls.extinf_wrong", "mp4.data_offset"}},
-		{"http.content_range", func(p string, n int, a *answer) {
+		{"serve.content_range", func(p string, n int, a *answer) {
 			if n == 5 && filepath.Ext(p) == ".m4s" || n == 5 && filepath.Ext(p) == ".mp4" {
 				a.ranges, a.status = false, http.StatusPartialContent
 				a.header.Set("Content-Range", "bytes 0-9/100")
@@ -250,7 +250,7 @@ func TestPlantedInGroups(t *testing.T) {
 			head, _, _ := bytes.Cut(b, []byte("a-3.m4s"))
 			return append(head, "a-3.m4s\n#EXT-X-ENDLIST\n"...)
 		}), nil},
-		{"hls.renditions_end", on("/a.m3u8", "#EXT-X-ENDLIST\n", ""), []string{"hls.vod_open", "http.playlist_cached"}},
+		{"hls.renditions_end", on("/a.m3u8", "#EXT-X-ENDLIST\n", ""), []string{"hls.vod_open", "serve.playlist_cached"}},
 		{"hls.renditions_start", func(p string, _ int, a *answer) {
 			if strings.HasPrefix(p, "/a-") && filepath.Ext(p) == ".m4s" {
 				a.body = shift(t, 0, 5, 48000)(a.body)
@@ -299,12 +299,12 @@ func TestPlantedInDASH(t *testing.T) {
 		{"dash.protection_missing", raw("/init-stream0.m4s", rename(t, "avc1", "encv")), []string{"dash.codecs_wrong"}},
 		{"dash.tracks", raw("/init-stream0.m4s", func([]byte) []byte { return slices.Clone(hlsFMP4(t)["/init.mp4"]) }), nil},
 		{"dash.attribute_missing", on(mpd, `minBufferTime="PT`, `x="PT`), []string{"dash.attribute_unknown", "dash.bandwidth_low"}},
-		{"http.missing", func(p string, _ int, a *answer) {
+		{"serve.missing", func(p string, _ int, a *answer) {
 			if p == "/chunk-stream1-00002.m4s" {
 				a.status = http.StatusNotFound
 			}
 		}, nil},
-		{"http.playlist_type", func(p string, _ int, a *answer) {
+		{"serve.playlist_type", func(p string, _ int, a *answer) {
 			if p == mpd {
 				a.header.Set("Content-Type", "text/html")
 			}
@@ -318,8 +318,8 @@ func TestFilesAndRefusals(t *testing.T) {
 		t.Errorf("a file has %v", got)
 	}
 	srv := proxy(t, site{"/a.m3u8": []byte("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n"), "/b": []byte("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nx.ts\n#EXT-X-ENDLIST\n"), "/c": []byte("hello")}, nil)
-	exactly(t, judged(t, srv.URL+"/a.m3u8", 0), nil, "http.missing")
-	exactly(t, judged(t, srv.URL+"/b", 0), nil, "hls.playlist_name", "http.missing", "http.playlist_type")
+	exactly(t, judged(t, srv.URL+"/a.m3u8", 0), nil, "serve.missing")
+	exactly(t, judged(t, srv.URL+"/b", 0), nil, "hls.playlist_name", "serve.missing", "serve.playlist_type")
 	for _, target := range []string{srv.URL + "/none.m3u8", srv.URL + "/c", "http://127.0.0.1:1/x.m3u8", filepath.Join(t.TempDir(), "none.mpd")} {
 		if _, err := Run(t.Context(), target, Options{For: time.Second}); err == nil {
 			t.Errorf("%s is read", target)

@@ -44,21 +44,21 @@ var lowLatencyRules = []Rule{
 
 // httpRules are about how things are served.
 var httpRules = []Rule{
-	{"http.missing", Must, "RFC 8216bis 6.2.1; ISO/IEC 23009-1 5.3.9.5.3", "%v cannot be fetched: %v.", "Keep what is listed available."},
-	{"http.empty", Must, "RFC 8216bis 6.2.1", "%v is empty.", "List only what has data."},
-	{"http.range_ignored", Must, "RFC 9110 14.2; RFC 8216bis 4.4.4.2", "The server ignores the range %[2]v-%[3]v of %[1]v.", "Answer ranges with 206."},
-	{"http.range_short", Must, "RFC 8216bis 4.4.4.2", "The range of %v is %v bytes long, only %v came.", "Correct the byte range."},
-	{"http.content_range", Must, "RFC 9110 14.4", "Content-Range is %v instead of %v.", "Answer the range that was asked for."},
-	{"http.ranges", Note, "RFC 9110 14", "The server does not answer byte ranges of segments.", "Support Range requests."},
-	{"http.cors", Should, "Fetch standard (CORS)", "The answer has no Access-Control-Allow-Origin: players on other pages cannot read it.", "Allow other origins."},
-	{"http.gzip", Should, "RFC 8216bis B.1; Apple chapter 10 (delivery)", "The playlist (%v bytes) is not compressed although gzip was accepted.", "Compress playlists and manifests."},
-	{"http.playlist_type", Should, "RFC 8216bis 4; ISO/IEC 23009-1 annex C", "The content type is %v instead of one of %v.", "Set it."},
-	{"http.segment_type", Should, "RFC 8216bis 3.1; RFC 4337", "The content type is %v instead of one of %v.", "Set it."},
-	{"http.playlist_cached", Must, "RFC 8216bis 6.2.1", "The live playlist may be cached for %v s, longer than %v.", "Keep max-age under the time in which it changes."},
-	{"http.playlist_cache", Should, "RFC 9111 4.2.2", "The live playlist has no Cache-Control; caches may keep it as they like.", "Set Cache-Control."},
-	{"http.segment_cache", Note, "RFC 9111 4.2.2", "Segments have no Cache-Control.", "Allow caching: segments never change."},
-	{"http.playlist_size", Note, "RFC 8216bis 6.2.5.1", "The playlist has %v bytes.", "Offer a shorter window or delta updates."},
-	{"http.date", Should, "RFC 9110 6.6.1", "The Date header is %v off our clock.", "Set the server's clock."},
+	{"serve.missing", Must, "RFC 8216bis 6.2.1; ISO/IEC 23009-1 5.3.9.5.3", "%v cannot be fetched: %v.", "Keep what is listed available."},
+	{"serve.empty", Must, "RFC 8216bis 6.2.1", "%v is empty.", "List only what has data."},
+	{"serve.range_ignored", Must, "RFC 9110 14.2; RFC 8216bis 4.4.4.2", "The server ignores the range %[2]v-%[3]v of %[1]v.", "Answer ranges with 206."},
+	{"serve.range_short", Must, "RFC 8216bis 4.4.4.2", "The range of %v is %v bytes long, only %v came.", "Correct the byte range."},
+	{"serve.content_range", Must, "RFC 9110 14.4", "Content-Range is %v instead of %v.", "Answer the range that was asked for."},
+	{"serve.ranges", Note, "RFC 9110 14", "The server does not answer byte ranges of segments.", "Support Range requests."},
+	{"serve.cors", Should, "Fetch standard (CORS)", "The answer has no Access-Control-Allow-Origin: players on other pages cannot read it.", "Allow other origins."},
+	{"serve.gzip", Should, "RFC 8216bis B.1; Apple chapter 10 (delivery)", "The playlist (%v bytes) is not compressed although gzip was accepted.", "Compress playlists and manifests."},
+	{"serve.playlist_type", Should, "RFC 8216bis 4; ISO/IEC 23009-1 annex C", "The content type is %v instead of one of %v.", "Set it."},
+	{"serve.segment_type", Should, "RFC 8216bis 3.1; RFC 4337", "The content type is %v instead of one of %v.", "Set it."},
+	{"serve.playlist_cached", Must, "RFC 8216bis 6.2.1", "The live playlist may be cached for %v s, longer than %v.", "Keep max-age under the time in which it changes."},
+	{"serve.playlist_cache", Should, "RFC 9111 4.2.2", "The live playlist has no Cache-Control; caches may keep it as they like.", "Set Cache-Control."},
+	{"serve.segment_cache", Note, "RFC 9111 4.2.2", "Segments have no Cache-Control.", "Allow caching: segments never change."},
+	{"serve.playlist_size", Note, "RFC 8216bis 6.2.5.1", "The playlist has %v bytes.", "Offer a shorter window or delta updates."},
+	{"serve.date", Should, "RFC 9110 6.6.1", "The Date header is %v off our clock.", "Set the server's clock."},
 }
 
 // tsRules are about MPEG transport streams.
