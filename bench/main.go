@@ -23,6 +23,7 @@ type options struct {
 	seconds time.Duration
 	only    string
 	out     string
+	days    int
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.DurationVar(&o.seconds, "time", 8*time.Second, "measured time of one run")
 	flag.StringVar(&o.only, "only", "", "only jobs whose name contains this; several separated by commas")
 	flag.StringVar(&o.out, "out", "test/results/bench.json", "where the figures go")
+	flag.IntVar(&o.days, "days", 30, "how many days of the past the job past has")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

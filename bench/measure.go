@@ -51,6 +51,8 @@ func jobs() []job {
 		out = append(out, j, f)
 	}
 	out = append(out, recordJobs()...)
+	out = append(out, clipJob())
+	out = append(out, pastJobs()...)
 	return append(out,
 		job{name: "latency", what: "RTMP to RTMP, 10 viewers", peers: []string{"weir-realtime", "nginx", "weir"}, measure: fanout(10, false),
 			bars: []bar{{"weir-realtime", "p50_ms", 1, ""}}},

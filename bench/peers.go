@@ -33,6 +33,8 @@ type peer struct {
 	dir        string
 	rtmp, http int
 	started    time.Time
+	ready      time.Time // of a server that says so
+	data       string    // Weir's data folder
 }
 
 // freePort asks the kernel for a port that nobody uses now.
@@ -73,16 +75,31 @@ func (b *bench) start(ctx context.Context, name string) (*peer, error) {
 	return nil, fmt.Errorf("no peer %s", name)
 }
 
-func (b *bench) startWeir(_ context.Context, p *peer, variant string) error {
+func (b *bench) startWeir(ctx context.Context, p *peer, variant string) error {
 	args := []string{"serve", "--ready", "json", "--data_dir", p.dir, "--http.listen", "127.0.0.1:0", "--rtmp.listen", "127.0.0.1:0",
 		"--webrtc.listen", "", "--publish.open", "local", "--log.level", "warn"}
+	if variant == "past" {
+		a, err := b.archive(ctx)
+		if err != nil {
+			return err
+		}
+		args[4] = a.dir
+		args = append(args, "--recording.dvr", "87600h") // retention must leave it alone
+	}
 	switch variant {
 	case "relaxed", "realtime":
 		args = append(args, "--streams.profile", variant)
 	case "plain":
 		args = append(args, "--segments.enabled", "false")
 	}
+	p.data = args[4]
 	return b.startReady(p, b.weir, args...)
+}
+
+// token makes an API token for a running Weir.
+func (b *bench) token(ctx context.Context, p *peer) (string, error) {
+	out, err := exec.CommandContext(ctx, b.weir, "token", "create", "bench", "--data_dir", p.data).Output()
+	return strings.TrimSpace(string(out)), err
 }
 
 // startReady runs a program that prints its ports as one line of JSON.
@@ -107,6 +124,7 @@ func (b *bench) startReady(p *peer, program string, args ...string) error {
 	if err := json.Unmarshal(line, &ready); err != nil {
 		return err
 	}
+	p.ready = time.Now()
 	p.rtmp, p.http = ready.Ports["rtmp"], ready.Ports["http"]
 	return nil
 }

@@ -80,9 +80,12 @@ func newWorld(t testing.TB, settings ...setting) *world {
 	deps := Deps{
 		Hub: h, Door: d, Access: acc, Streams: live.New(h, d, monitor), Sources: sources, Relays: w.relays, Guard: guard, Log: log, System: system(dir),
 	}
-	w.footage, err = timeline.NewStore(timeline.Config{}, log)
+	w.footage, err = timeline.NewStore(timeline.Config{Dir: dir + "/timeline", Keep: func(string) timeline.Keep { return timeline.Keep{For: -1} }}, log)
 	must(t, err)
-	t.Cleanup(w.footage.Close)
+	kept, leave := context.WithCancel(t.Context())
+	writing := make(chan struct{})
+	go func() { _ = w.footage.Run(kept); close(writing) }() // ends with its context
+	t.Cleanup(func() { leave(); <-writing; w.footage.Close() })
 	deps.Footage, deps.Kept = w.footage, recordings.NewEvents()
 	w.policy = recordings.Policy{DVR: 2 * time.Hour}
 	deps.Recordings = recordings.New(h, w.footage, func() recordings.Policy { return w.policy }, deps.Kept, log)

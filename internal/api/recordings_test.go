@@ -139,7 +139,7 @@ func (c *client) timelines(from, to time.Time) {
 	}
 	var s Storage
 	c.call("get-storage", "", nil).into(&s)
-	if len(s.Volumes) != 1 || s.Volumes[0].State != "memory" || s.Keep.DVRS != 7200 || s.Timelines != 1 {
+	if len(s.Volumes) != 1 || s.Volumes[0].State != "ok" || s.Keep.DVRS != 7200 || s.Timelines != 1 {
 		c.t.Errorf("%+v", s)
 	}
 	c.call("release-footage", "", map[string]any{}).expect(http.StatusNoContent, "")

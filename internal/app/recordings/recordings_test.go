@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -24,11 +25,14 @@ type world struct {
 func newWorld(t *testing.T, p Policy) *world {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	store, err := timeline.NewStore(timeline.Config{}, log)
+	store, err := timeline.NewStore(timeline.Config{Dir: t.TempDir(), Keep: p.Keep}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(store.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { _ = store.Run(ctx); close(done) }() // ends with ctx
+	t.Cleanup(func() { cancel(); <-done; store.Close() })
 	h := hub.New(hub.Config{}, log)
 	t.Cleanup(h.Close)
 	e := NewEvents()
