@@ -43,12 +43,21 @@ func (r *pastRun) within(i int, rg Range) (from, to int) {
 	return from, max(from, to)
 }
 
-// numbers gives the first and last segment number that the range covers. The leading rendition decides;
-// where it has nothing, the others do.
+// numbers gives the first and last segment number that the range covers. The leading rendition decides; where it has
+// nothing, the others do. Audio cuts some milliseconds beside the video: what reaches into the range by less than half
+// does not count.
 func (r *pastRun) numbers(rg Range) (first, last int64, ok bool) {
 	for i := range r.rends {
 		segs := r.rends[i].segs
 		from, to := r.within(i, rg)
+		if ok {
+			for from < to && !rg.From.IsZero() && r.middle(i, &segs[from]).Before(rg.From) {
+				from++
+			}
+			for from < to && !rg.To.IsZero() && r.middle(i, &segs[to-1]).After(rg.To) {
+				to--
+			}
+		}
 		if from == to {
 			continue
 		}
@@ -56,12 +65,21 @@ func (r *pastRun) numbers(rg Range) (first, last int64, ok bool) {
 			first, last, ok = segs[from].N, segs[to-1].N, true
 			continue
 		}
-		if lead := r.rends[0].segs; r.ended && (len(lead) == 0 || segs[to-1].N > lead[len(lead)-1].N) {
-			last = max(last, segs[to-1].N)
+		if lead := r.rends[0].segs; len(lead) > 0 {
+			if segs[from].N < lead[0].N {
+				first = min(first, segs[from].N)
+			}
+			if segs[to-1].N > lead[len(lead)-1].N {
+				last = max(last, segs[to-1].N)
+			}
+			continue
 		}
+		first, last = min(first, segs[from].N), max(last, segs[to-1].N)
 	}
 	return first, last, ok
 }
+
+func (r *pastRun) middle(i int, s *SegmentView) time.Time { return r.at(i, s.Start+s.Duration/2) }
 
 // assemble lists the segments of the runs that a range covers, oldest run first. Between two runs nothing
 // is left out, so that the media sequence goes on: what is not stored is a gap.

@@ -83,9 +83,23 @@ func (s *Store) remember(name string, news bool) *pasts {
 		for _, f := range tr.files {
 			pr.rends[tr.i].add(viewsOf(f.safe, &tr.r.Run))
 		}
+		pr.rends[tr.i].add(tr.backlog())
 		tr.t.mu.Unlock()
 	}
 	return p
+}
+
+// backlog lists the finished segments that wait for the disk, in the window and beyond it. It is called with the
+// timeline's lock.
+func (tr *track) backlog() []SegmentView {
+	var out []SegmentView
+	for _, b := range tr.queue {
+		if b.complete && !b.lost && b.file == nil {
+			out = append(out, SegmentView{N: b.n, MSN: tr.r.MSN(b.n), Start: b.start, DTS: b.dts, Duration: b.duration,
+				Independent: b.independent, Complete: true, Size: b.size, Key: b.key})
+		}
+	}
+	return out
 }
 
 // of is the entry of a run in memory. It is called with the timeline's lock.

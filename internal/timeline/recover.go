@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -201,7 +202,7 @@ func (v *volume) enter(ctx context.Context, files []*found, held bool) error {
 		timeline string
 		id       uint64
 	}
-	runs := map[runKey]*index.Run{}
+	runs := map[runKey]*foundRun{}
 	var order []runKey
 	for _, f := range files {
 		key := runKey{f.file.Timeline, f.file.Run}
@@ -211,8 +212,10 @@ func (v *volume) enter(ctx context.Context, files []*found, held bool) error {
 			if err != nil {
 				return err
 			}
-			if r = old; r == nil {
-				r = &index.Run{ID: f.file.Run, Timeline: f.file.Timeline, Start: f.file.RunStart, FirstN: f.file.FirstN, LastN: f.row.LastN,
+			if r = (&foundRun{open: true}); old != nil {
+				r.Run, r.open = *old, old.End.IsZero()
+			} else {
+				r.Run = index.Run{ID: f.file.Run, Timeline: f.file.Timeline, Start: f.file.RunStart, FirstN: f.file.FirstN, LastN: f.row.LastN,
 					MSNBase: f.file.MSNBase, Seq: f.file.DiscontinuitySeq, SegmentDuration: f.file.SegmentDuration, PartDuration: f.file.PartDuration, Clock: f.file.Clock}
 			}
 			runs[key] = r
@@ -220,10 +223,19 @@ func (v *volume) enter(ctx context.Context, files []*found, held bool) error {
 		}
 		v.extend(r, f)
 	}
+	if !held {
+		found := make([]*foundRun, 0, len(runs))
+		for _, r := range runs {
+			found = append(found, r)
+		}
+		if err := v.level(ctx, found); err != nil {
+			return err
+		}
+	}
 	for len(files) > 0 || len(order) > 0 {
 		var b index.Batch
 		for _, key := range order {
-			b.Runs = append(b.Runs, *runs[key])
+			b.Runs = append(b.Runs, runs[key].Run)
 		}
 		order = nil
 		n := min(len(files), 500)
@@ -239,23 +251,49 @@ func (v *volume) enter(ctx context.Context, files []*found, held bool) error {
 	return nil
 }
 
-// extend adds to a run what one of its files tells.
-func (v *volume) extend(r *index.Run, f *found) {
-	lastN := f.row.LastN
-	if f.file.End == EndCrash && !f.row.Held {
-		lastN += v.unseen(r.SegmentDuration)
-	}
-	if !r.End.IsZero() && r.Reason == EndCrash || r.End.IsZero() {
-		r.LastN = max(r.LastN, lastN)
-		r.End = later(r.End, f.row.To)
-		if r.End.Before(r.Start) {
-			r.End = r.Start
+// foundRun is the row of a run that files were found of.
+type foundRun struct {
+	index.Run
+	open  bool // the index did not know its end
+	crash bool // one of its files was not finished
+}
+
+// level finds the last segment numbers of runs whose end the index did not know: up to where the next run begins, or of
+// the newest run a little more than there is, since viewers may have seen what a crash has lost.
+func (v *volume) level(ctx context.Context, runs []*foundRun) error {
+	slices.SortFunc(runs, func(a, b *foundRun) int {
+		return cmp.Or(strings.Compare(a.Timeline, b.Timeline), cmp.Compare(a.ID, b.ID))
+	})
+	for i, r := range runs {
+		if !r.open {
+			continue
 		}
-		if r.Reason == "" || f.file.End != "rotate" && f.file.End != "full" {
-			r.Reason = f.file.End
-			if r.Reason == "rotate" || r.Reason == "full" {
-				r.Reason = EndCrash
-			}
+		if i+1 < len(runs) && runs[i+1].Timeline == r.Timeline {
+			r.LastN = max(r.LastN, r.FirstN+runs[i+1].MSNBase-r.MSNBase-1)
+			continue
+		}
+		newest, err := v.db.LastRun(ctx, r.Timeline)
+		if err != nil {
+			return err
+		}
+		if r.crash && (newest == nil || newest.ID <= r.ID) {
+			r.LastN += v.unseen(r.SegmentDuration)
+		}
+	}
+	return nil
+}
+
+// extend adds to a run what one of its files tells.
+func (v *volume) extend(r *foundRun, f *found) {
+	r.LastN = max(r.LastN, f.row.LastN)
+	if r.open {
+		r.crash = r.crash || f.file.End == EndCrash
+		r.End = later(later(r.End, f.row.To), r.Start)
+		switch {
+		case f.file.End != EndCrash && f.file.End != "rotate" && f.file.End != "full":
+			r.Reason = f.file.End // it had ended in order, though not all of it may have been written
+		case r.Reason == "":
+			r.Reason, r.crash = EndCrash, true
 		}
 	}
 	have := map[string][]byte{f.file.Rendition: f.file.Init}

@@ -102,13 +102,15 @@ func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now time.T
 		from := v.passed[c.Timeline]
 		v.retainMu.Unlock()
 		if c.From.Before(before) {
-			n, err := v.removeOldest(ctx, c.Timeline, from, before, 1<<62)
+			n, live, err := v.removeOldest(ctx, c.Timeline, from, before, 1<<62)
 			freed += n
 			if err != nil {
 				return freed, err
 			}
 			v.retainMu.Lock()
-			v.passed[c.Timeline] = before.Add(-2 * index.MaxFile)
+			if next := before.Add(-2 * index.MaxFile); !live && next.After(from) {
+				v.passed[c.Timeline] = next
+			}
 			v.retainMu.Unlock()
 		}
 	}
@@ -118,7 +120,7 @@ func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now time.T
 			return freed, err
 		}
 		if over := c.Bytes - freed - c.HeldBytes - pinned - keep.Bytes; over > 0 {
-			n, err := v.removeOldest(ctx, c.Timeline, time.Time{}, now.Add(-v.cfg.Window), over)
+			n, _, err := v.removeOldest(ctx, c.Timeline, time.Time{}, now.Add(-v.cfg.Window), over)
 			return freed + n, err
 		}
 	}
@@ -170,7 +172,7 @@ func (v *volume) retainSpace(ctx context.Context, used int64, now time.Time) err
 	if over <= 0 {
 		return nil
 	}
-	n, err := v.removeOldest(ctx, "", time.Time{}, now.Add(-v.cfg.Window), over)
+	n, _, err := v.removeOldest(ctx, "", time.Time{}, now.Add(-v.cfg.Window), over)
 	if n > 0 {
 		v.log.Info("old footage was removed to make room", "bytes", n)
 		v.usage.Add(-n)
@@ -178,25 +180,30 @@ func (v *volume) retainSpace(ctx context.Context, used int64, now time.Time) err
 	return err
 }
 
-// removeOldest removes files that end before an instant, oldest first, until so many bytes are free.
-func (v *volume) removeOldest(ctx context.Context, name string, from, before time.Time, bytes int64) (int64, error) {
-	freed := int64(0)
+// removeOldest removes files that end before an instant, oldest first, until so many bytes are free. live says that a
+// file stayed because it is in a live window, so that it has to be looked at again.
+func (v *volume) removeOldest(ctx context.Context, name string, from, before time.Time, bytes int64) (freed int64, live bool, err error) {
 	for freed < bytes {
 		files, err := v.db.OldestFrom(ctx, name, from, before, retainStep)
 		if err != nil {
 			v.distrust(err)
-			return freed, err
+			return freed, live, err
 		}
 		var gone []index.File
 		for i := range files {
-			from = files[i].From
-			if freed < bytes && !v.pinned(&files[i]) {
-				gone = append(gone, files[i])
-				freed += files[i].Size
+			f := &files[i]
+			from = f.From
+			switch {
+			case freed >= bytes || v.pinned(f):
+			case v.inWindow(f):
+				live = true
+			default:
+				gone = append(gone, *f)
+				freed += f.Size
 			}
 		}
 		if err := v.remove(ctx, gone); err != nil {
-			return freed, err
+			return freed, live, err
 		}
 		if len(files) < retainStep {
 			break
@@ -205,13 +212,30 @@ func (v *volume) removeOldest(ctx context.Context, name string, from, before tim
 			from = from.Add(1) // a page full of one instant: the rest of it comes at the next pass
 		}
 	}
-	return freed, nil
+	return freed, live, nil
 }
 
 // pinned reports whether a pin protects a file.
 func (v *volume) pinned(f *index.File) bool {
 	for _, p := range v.pins.list(f.Timeline) {
 		if (Range{p.From, p.To}).overlaps(f.From, f.To) {
+			return true
+		}
+	}
+	return false
+}
+
+// inWindow reports whether a live window still shows something of a file. A window counts segments and not hours, so
+// that after a pause of the publisher it can be older than what is kept.
+func (v *volume) inWindow(f *index.File) bool {
+	t := v.head(f.Timeline)
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.runs {
+		if r.ID == f.Run && f.LastN >= r.liveN {
 			return true
 		}
 	}

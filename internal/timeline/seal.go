@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"weir/internal/blob"
@@ -232,8 +233,11 @@ func (v *volume) handOver(ctx context.Context, key, path string, size int64) err
 	if err := v.disk.remove(second); err != nil {
 		return err
 	}
-	if err := v.disk.link(path, second); err != nil {
-		second = path
+	switch err := v.disk.link(path, second); {
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS):
+		second = path // a file system without hard links: a crash before the row is committed leaves an unknown file
+	case err != nil:
+		return err
 	}
 	if a, ok := v.blobs.(blob.Adopter); ok {
 		return a.Adopt(ctx, key, second)

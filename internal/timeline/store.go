@@ -79,8 +79,11 @@ func openStore(cfg Config, d disk, log *slog.Logger) (*Store, error) {
 		return s, nil
 	}
 	var err error
-	s.vol, err = openVolume(context.Background(), cfg, d, log)
-	return s, err
+	if s.vol, err = openVolume(context.Background(), cfg, d, log); err != nil {
+		return nil, err
+	}
+	s.vol.head = s.Get
+	return s, nil
 }
 
 // Open returns the timeline of a stream, made if missing.

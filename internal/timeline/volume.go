@@ -42,6 +42,7 @@ type volume struct {
 	db      *index.DB
 	apply   func(context.Context, index.Batch) error // db.Apply
 	blobs   blob.Store
+	head    func(name string) *Timeline // the store's live timelines
 
 	flushing               // the flusher's state
 	sealing                // the sealer's

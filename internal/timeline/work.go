@@ -119,7 +119,7 @@ func (s *Store) Flush() error {
 func (t *Timeline) Flush() error { return t.store.Flush() }
 
 // Delete removes the footage of a stream that lies within the range and is not pinned, by whole files: one that
-// reaches out of the range stays, and so does one that is still being written.
+// reaches out of the range stays, and so does one that is in the live window.
 func (s *Store) Delete(ctx context.Context, name string, r Range) error {
 	v := s.vol
 	if v == nil {
@@ -136,7 +136,7 @@ func (s *Store) Delete(ctx context.Context, name string, r Range) error {
 	for i := range files {
 		f := &files[i]
 		inside := (r.From.IsZero() || !f.From.Before(r.From)) && (r.To.IsZero() || !f.To.After(r.To))
-		if inside && !v.pinned(f) {
+		if inside && !v.pinned(f) && !v.inWindow(f) {
 			gone = append(gone, *f)
 		}
 	}
