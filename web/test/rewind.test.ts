@@ -6,7 +6,7 @@ import { Past, type PastWorld, pastRange, pastUrl } from "../src/player/past";
 import type { PastEngine } from "../src/player/pastengine";
 import { Scrub } from "../src/player/scrub";
 import { translator } from "../src/player/strings";
-import { WallMap } from "../src/player/wall";
+import { Joiner } from "../src/player/wall";
 import type { WatchInfo } from "../src/player/watch";
 
 const now = Date.UTC(2026, 10, 22, 12);
@@ -84,7 +84,12 @@ describe("clock on the wall", () => {
     ...seg(2),
     ...seg(4, ["#EXT-X-DISCONTINUITY", date(now + minute)]),
   ].join("\n");
-  const map = WallMap.read(playlist);
+  const read = (text: string) => {
+    const joiner = new Joiner();
+    joiner.take(text);
+    return joiner.map;
+  };
+  const map = read(playlist);
 
   it("runs through segments, gaps and runs", () => {
     expect(map?.spans()).toEqual([
@@ -92,7 +97,7 @@ describe("clock on the wall", () => {
       { from: now + 8000, to: now + 10_000 },
       { from: now + minute, to: now + minute + 4000 },
     ]);
-    expect([map?.from, map?.to]).toEqual([now, now + minute + 4000]);
+    expect([map?.from, map?.to, map?.end]).toEqual([now, now + minute + 4000, 14]);
   });
   it("finds the media of a moment, and the next of a missing one", () => {
     const at = (s: number) => map?.mediaAt(now + s * 1000);
@@ -102,9 +107,51 @@ describe("clock on the wall", () => {
     expect([0, 9, 12].map((m) => ((map?.wallAt(m) ?? 0) - now) / 1000)).toEqual([0, 9, 62]);
   });
   it("is unknown without dates, and of key frames alone", () => {
-    expect(WallMap.read(seg(2).join("\n"))).toBeUndefined();
-    expect(WallMap.read("")).toBeUndefined();
-    expect(WallMap.read(["#EXT-X-I-FRAMES-ONLY", ...seg(2, [date(now)])].join("\n"))).toBeUndefined();
+    expect(read(seg(2).join("\n"))).toBeUndefined();
+    expect(read("")).toBeUndefined();
+    expect(read(["#EXT-X-I-FRAMES-ONLY", ...seg(2, [date(now)])].join("\n"))).toBeUndefined();
+  });
+
+  const run = (at: number, durations: number[]) =>
+    durations.flatMap((d, i) => seg(d, [date(at + durations.slice(0, i).reduce((a, b) => a + b, 0) * 1000)]));
+  const dates = (text: string) =>
+    [...text.matchAll(/DATE-TIME:(\S+)/g)].map((m) => (Date.parse(m[1] ?? "") - now) / 1000);
+
+  it("moves the runs of all renditions by the same, however often they are read", () => {
+    const joiner = new Joiner();
+    // Sound begins a little earlier, and ends its first run later than the picture.
+    const sound = [
+      "#EXT-X-DISCONTINUITY-SEQUENCE:7",
+      ...run(now - 100, [2.005333, 2.1]),
+      "#EXT-X-DISCONTINUITY",
+      ...run(now + minute, [2.005333]),
+    ];
+    const picture = [
+      "#EXT-X-DISCONTINUITY-SEQUENCE:7",
+      ...run(now, [2, 2]),
+      "#EXT-X-DISCONTINUITY",
+      ...run(now + minute, [2]),
+    ];
+    for (let i = 0; i < 4; i++) {
+      expect(dates(joiner.take(sound.join("\n")))).toEqual([-0.1, 1.905, 4.005]);
+      expect(dates(joiner.take(picture.join("\n")))).toEqual([0, 2, 4.005]);
+    }
+    expect(joiner.map?.stretches.map((s) => [s.media, s.wall - now])).toEqual([
+      [0.1, 0],
+      [4.105, minute],
+    ]);
+    // A run that comes later is joined too, and a clock that was set back is no hole.
+    const more = joiner.take([...picture, "#EXT-X-DISCONTINUITY", ...run(now - hour, [2])].join("\n"));
+    expect(dates(more)).toEqual([0, 2, 4.005, 6.005]);
+    expect(joiner.map?.wallAt(7)).toBeCloseTo(now - hour + 894, -1);
+  });
+  it("changes nothing but dates", () => {
+    const lines = playlist.split("\n");
+    const after = new Joiner().take(playlist).split("\n");
+    expect(after.filter((l) => !l.includes("DATE-TIME"))).toEqual(
+      lines.filter((l) => !l.includes("DATE-TIME")),
+    );
+    expect(dates(after.join("\n"))).toEqual([0, 4, 10]);
   });
 });
 
@@ -271,7 +318,7 @@ describe("what the bar knows", () => {
     );
     vi.stubGlobal("fetch", fetched);
     const dvr = new Dvr("http://h", "live/a", "http://h/live/a", "");
-    dvr.heard(watch);
+    dvr.heard({ ...watch, is_owner: true });
     expect(
       dvr.gaps([
         { from: 0, to: 1000 },
@@ -283,6 +330,15 @@ describe("what the bar knows", () => {
     expect(fetched).toHaveBeenCalledTimes(2); // one for each, however often it is asked
     expect(fetched.mock.calls[0]?.[0]).toContain("http://h/api/v1/timelines/live%2Fa?from=");
     expect(dvr.gaps(undefined).map((g) => Math.round((g.to - g.from) / 1000))).toEqual([600]);
+  });
+
+  it("asks nothing of the API for a stranger", async () => {
+    const fetched = vi.fn(async (_url: string) => new Response("WEBVTT\n"));
+    vi.stubGlobal("fetch", fetched);
+    const dvr = new Dvr("http://h", "live/a", "http://h/live/a", "?key=k");
+    dvr.heard(watch);
+    await dvr.refresh();
+    expect(fetched.mock.calls.map((c) => c[0].split("&")[0])).toEqual(["http://h/live/a/thumbs.vtt?key=k"]);
   });
 
   it("follows the server's clock where this one is wrong", () => {

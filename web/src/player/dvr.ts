@@ -94,9 +94,9 @@ export class Dvr {
     await Promise.all([this.askSpans(q), this.askThumbs(q, Date.parse(q.get("from") ?? ""))]);
   }
 
-  /** Only who may read the API gets an answer; a stranger's bar learns of holes from the playlist. */
+  /** Only owners may read the API; a stranger's bar learns of holes from the playlist. */
   private async askSpans(q: URLSearchParams): Promise<void> {
-    if (this.refused.spans) return;
+    if (this.refused.spans || !this.info?.is_owner) return;
     const res = await fetch(`${this.server}/api/v1/timelines/${encodeName(this.name)}?${q}`).catch(
       () => undefined,
     );

@@ -1,13 +1,13 @@
 import type { EngineContext } from "./engine";
 import { ShakaEngine, type ShakaPlayer } from "./shaka";
-import { WallMap } from "./wall";
+import { Joiner } from "./wall";
 
 /** A playlist of the past in Shaka, played by the clock on the wall. */
 
 const manifestRequest = 0; // shaka.net.NetworkingEngine.RequestType.MANIFEST
 
 export class PastEngine extends ShakaEngine {
-  private map: WallMap | undefined;
+  private readonly joiner = new Joiner();
   private readonly url: string;
   private readonly begin: number;
 
@@ -30,7 +30,7 @@ export class PastEngine extends ShakaEngine {
     player.getNetworkingEngine()?.registerResponseFilter((type, response) => {
       if (type !== manifestRequest) return;
       const text = new TextDecoder().decode(response.data);
-      if (text.includes("#EXTINF")) this.map = WallMap.read(text) ?? this.map;
+      if (text.includes("#EXTINF")) response.data = new TextEncoder().encode(this.joiner.take(text)).buffer;
     });
   }
 
@@ -42,21 +42,19 @@ export class PastEngine extends ShakaEngine {
     await new Promise((done) => video.addEventListener("loadedmetadata", done, { once: true }));
   }
 
-  /** The moment on screen, as far as the playlist tells. */
+  /** The moment on screen. */
   wall(): number | undefined {
-    const said = this.player?.getPlayheadTimeAsDate()?.getTime();
-    // Without any date in the playlist Shaka counts from 1970.
-    if (said !== undefined && said > 1e11) return said;
-    return this.map?.wallAt(this.cx.video.currentTime);
+    return this.joiner.map?.wallAt(this.cx.video.currentTime);
   }
 
   spans() {
-    return this.map?.spans();
+    return this.joiner.map?.spans();
   }
 
   /** Goes to a moment of the loaded playlist; false where that does not reach so far. */
   seekWall(wall: number, growing: boolean): boolean {
-    const { player, map } = this;
+    const { player } = this;
+    const { map } = this.joiner;
     const { video } = this.cx;
     if (!player || !map || wall < map.from - 1500 || (!growing && wall > map.to + 1500)) return false;
     const range = player.seekRange();
@@ -64,10 +62,6 @@ export class PastEngine extends ShakaEngine {
     const first = range.start + 0.02;
     const inside = (s: number) => Math.min(Math.max(s, first), Math.max(first, range.end - 0.2));
     video.currentTime = inside(map.mediaAt(wall));
-    // Shaka may lay a run elsewhere than the durations of its playlist add up to; its own clock tells how far off.
-    const off = (wall - (this.wall() ?? wall)) / 1000;
-    if (Math.abs(off) > 1 && map.spans().some((s) => wall >= s.from && wall < s.to))
-      video.currentTime = inside(video.currentTime + off);
     return true;
   }
 

@@ -42,7 +42,6 @@ export interface ShakaPlayer {
   getStats(): { liveLatency: number; estimatedBandwidth: number; streamBandwidth: number };
   retryStreaming(delay?: number): boolean;
   goToLive(): void;
-  getPlayheadTimeAsDate(): Date | null;
   getNetworkingEngine(): {
     registerResponseFilter(f: (type: number, response: { data: BufferSource }) => void): void;
   } | null;
