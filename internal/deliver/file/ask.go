@@ -32,8 +32,6 @@ func (s *Server) parse(r *http.Request, name string, now time.Time) (*ask, error
 	case to.IsZero() && now.Sub(want.From) > s.cfg.Longest:
 		return nil, s.errLong()
 	case to.IsZero():
-	case !want.From.Before(to):
-		return nil, errOrder
 	case to.Sub(want.From) > s.cfg.Longest:
 		return nil, s.errLong()
 	}

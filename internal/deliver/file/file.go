@@ -117,9 +117,8 @@ var (
 	errNoFootage = timeline.ErrNoFootage
 	errRange     = fault.New(fault.Invalid, "range_missing", "A clip needs to know from when to when.",
 		"Add ?from=…&to=…: RFC 3339, Unix seconds, or -90s and the like, counted back from now.")
-	errBusy  = fault.New(fault.TooMany, "too_many_clips", "The server is preparing as many clips as it may.", "Try again in a few seconds.")
-	errOrder = fault.New(fault.Invalid, "range_backwards", "The range ends before it begins.", "Exchange from and to.")
-	errCut   = fault.New(fault.Invalid, "cut_unknown", "A clip is cut exactly or at a key frame.", "Use cut=exact or cut=key.")
+	errBusy = fault.New(fault.TooMany, "too_many_clips", "The server is preparing as many clips as it may.", "Try again in a few seconds.")
+	errCut  = fault.New(fault.Invalid, "cut_unknown", "A clip is cut exactly or at a key frame.", "Use cut=exact or cut=key.")
 )
 
 func (s *Server) errLong() error {
@@ -224,7 +223,7 @@ func reaches(snap *timeline.Snapshot, to time.Time) bool {
 		return true
 	}
 	run := &snap.Runs[len(snap.Runs)-1]
-	if run.Ended {
+	if run.Ended || run.Start.After(to) {
 		return true
 	}
 	for _, k := range choose(run) {

@@ -240,6 +240,32 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
+// Every sound is in the file, under its language.
+func TestLanguages(t *testing.T) {
+	s := newStage(t, Config{})
+	first := fragments(t, "-f", "lavfi", "-i", "sine=d=6:r=48000", "-c:a", "aac")
+	tracks := []media.Track{first.track, first.track}
+	tracks[0].Language, tracks[1].Language, tracks[1].ID = "en", "zh-Hant", 2
+	r := s.begin(0, tracks...)
+	one, two := first.at(0, 1), first.at(0, 2)
+	for i := range one {
+		r.add(one[i], two[i])
+	}
+	r.end()
+	a := s.do(http.MethodGet, s.url(time.Second, 5*time.Second, ""))
+	if ct := a.header.Get("Content-Type"); ct != "audio/mp4" {
+		t.Error(ct)
+	}
+	path := s.save(a.body)
+	got := strings.Join(probe(t, path, "-show_entries", "stream=codec_name:stream_tags=language"), " ")
+	if !strings.Contains(got, "aac,eng") || !strings.Contains(got, "aac,zho") {
+		t.Error(got)
+	}
+	if d := length(t, path); math.Abs(d-4) > 0.03 {
+		t.Errorf("it lasts %v s", d)
+	}
+}
+
 // Key frames may lie anywhere in the segments, not only where they begin.
 func TestKeyFramesWithinSegments(t *testing.T) {
 	s := newStage(t, Config{})

@@ -11,7 +11,7 @@ import (
 
 const mostInMem = 64 << 20
 
-var errSegment = fault.New(fault.Invalid, "footage_damaged", "A segment of this range cannot be read.", "Run weir check; ask for a range without it.")
+var errSegment = fault.New(fault.Internal, "footage_damaged", "A segment of this range cannot be read.", "Run weir check; ask for a range without it.")
 
 // collect takes a segment that is not in a file: its bytes lie in memory already.
 func collect(ctx context.Context, rd *timeline.Reader) ([]byte, error) {

@@ -80,7 +80,7 @@ func before(snap *timeline.Snapshot, at time.Time) []spot {
 }
 
 var (
-	errSegment = fault.New(fault.Invalid, "footage_damaged", "The segment of this time cannot be read.", "Run weir check.")
+	errSegment = fault.New(fault.Internal, "footage_damaged", "The segment of this time cannot be read.", "Run weir check.")
 	errNoKey   = fault.New(fault.NotFound, "no_key_frame", "What was recorded at this time has no key frame.", "Let the encoder send one every two seconds.")
 )
 
