@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"time"
 
 	"weir/internal/fault"
@@ -64,6 +66,40 @@ func places(snap *timeline.Snapshot, from time.Time) (out [columns * rows]spot, 
 		}
 	})
 	return out, count
+}
+
+// mask has a bit for each place that has footage.
+func mask(found []spot) (m uint32) {
+	for i := range found {
+		if found[i].rendition != nil {
+			m |= 1 << i
+		}
+	}
+	return m
+}
+
+// A sprite says in a comment right behind its beginning (JPEG, ITU-T T.81 B.2.4.5) which of its places have footage.
+const (
+	commentHead = "\xff\xd8\xff\xfe\x00\x12weir "
+	commentSize = len(commentHead) + 11
+)
+
+// sign puts the comment into a JPEG.
+func sign(jpeg []byte, m uint32) []byte {
+	out := append([]byte(commentHead), fmt.Sprintf("%011x", m)...)
+	return append(out, jpeg[2:]...)
+}
+
+// signed reads the comment: all places where there is none.
+func signed(jpeg []byte) uint32 {
+	if len(jpeg) < commentSize || string(jpeg[:len(commentHead)]) != commentHead {
+		return 1<<32 - 1
+	}
+	m, err := strconv.ParseUint(string(jpeg[len(commentHead):commentSize]), 16, 32)
+	if err != nil {
+		return 1<<32 - 1
+	}
+	return uint32(m)
 }
 
 // before gives the segments that begin not after an instant, the latest first, a few of them.

@@ -65,12 +65,12 @@ func (s *Server) serveSprite(w http.ResponseWriter, r *http.Request, name, file 
 	over := now.After(start.Add(window + afterEnd))
 	least, _ := strconv.Atoi(r.URL.Query().Get("n"))
 	least = min(max(least, 0), columns*rows)
-	p, err := s.get(r.Context(), spriteKey(name, start), now, func(p *picture) bool { return over && p.until.IsZero() || !over && p.count >= least },
+	p, err := s.get(r.Context(), spriteKey(name, start), now, func(p *picture) bool { return over && p.final || !over && p.count >= least },
 		func(ctx context.Context, p *picture) { s.sprite(ctx, name, start, over, p) })
 	if err != nil {
 		return err
 	}
-	age := "public, max-age=86400, immutable"
+	age := "public, max-age=3600"
 	if !over {
 		age = "public, max-age=5"
 	}
@@ -107,36 +107,63 @@ func spriteKey(name string, start time.Time) string {
 // sprite fetches or makes the sprite of a window; over says that nothing will be added to it.
 func (s *Server) sprite(ctx context.Context, name string, start time.Time, over bool, p *picture) {
 	key := spriteKey(name, start)
-	if over && s.cfg.Blobs != nil {
-		if b, err := s.load(ctx, key); err == nil {
-			s.fromBlobs.Add(1)
-			p.jpeg = b
-			return
-		} else if !errors.Is(err, blob.ErrUnknown) {
-			s.log.Warn("a sprite could not be read, making it again", "key", key, "cause", err)
-			_ = s.cfg.Blobs.Delete(ctx, key)
-		}
-	}
-	if !over {
-		p.until = time.Now().Add(fresh)
+	p.final, p.until = over, time.Now().Add(fresh)
+	if over {
+		p.until = time.Now().Add(compared)
 	}
 	snap, err := s.footage.Past(ctx, name, timeline.Range{From: start, To: start.Add(window)})
+	if err != nil && !errors.Is(err, errNoFootage) {
+		p.err = err
+		return
+	}
+	var found [columns * rows]spot
+	if snap != nil {
+		found, p.count = places(snap, start)
+	}
+	store := s.cfg.Blobs
+	if over && store != nil && s.fetch(ctx, key, mask(found[:]), p) {
+		return
+	}
+	switch {
+	case err != nil:
+		p.err = err
+		return
+	case p.count == 0:
+		p.err = errNoVideo
+		return
+	}
+	jpeg, err := s.engine.Sheet(ctx, sheet, s.shots(name, found[:]))
 	if err != nil {
 		p.err = err
 		return
 	}
-	found, count := places(snap, start)
-	if count == 0 {
-		p.err = errNoVideo
+	p.jpeg = sign(jpeg, mask(found[:]))
+	if !over || store == nil {
 		return
 	}
-	p.count = count
-	if p.jpeg, p.err = s.engine.Sheet(ctx, sheet, s.shots(name, found[:])); p.err != nil || !over || s.cfg.Blobs == nil {
-		return
-	}
-	if err := s.cfg.Blobs.Put(ctx, key, bytes.NewReader(p.jpeg), int64(len(p.jpeg))); err != nil && !errors.Is(err, blob.ErrExists) {
+	if err := store.Put(ctx, key, bytes.NewReader(p.jpeg), int64(len(p.jpeg))); err != nil && !errors.Is(err, blob.ErrExists) {
 		s.log.Warn("a sprite could not be kept", "key", key, "cause", err)
 	}
+}
+
+// fetch takes a kept sprite, unless it cannot be read or shows footage that is gone; then it is removed. have are
+// the places that have footage.
+func (s *Server) fetch(ctx context.Context, key string, have uint32, p *picture) bool {
+	b, err := s.load(ctx, key)
+	switch {
+	case errors.Is(err, blob.ErrUnknown):
+		return false
+	case err != nil:
+		s.log.Warn("a sprite could not be read, making it again", "key", key, "cause", err)
+	case have != 0 && signed(b)&^have == 0:
+		s.fromBlobs.Add(1)
+		p.jpeg = b
+		return true
+	}
+	if err := s.cfg.Blobs.Delete(ctx, key); err != nil {
+		s.log.Warn("a sprite could not be removed", "key", key, "cause", err)
+	}
+	return false
 }
 
 func (s *Server) shots(name string, found []spot) []transcode.Shot {

@@ -43,6 +43,8 @@ const (
 	afterEnd = time.Minute
 	// A sprite of a growing window is made anew after so long.
 	fresh = 15 * time.Second
+	// A complete sprite is compared with the footage again after so long: what was deleted must not stay to be seen.
+	compared = time.Minute
 	// That there is no picture is believed for so long.
 	denied = 20 * time.Second
 
@@ -90,7 +92,8 @@ type picture struct {
 	err   error
 	until time.Time // zero: as long as there is room
 	used  uint64
-	count int // how many of its places had footage
+	count int  // how many of its places had footage
+	final bool // of a window that is over
 }
 
 // New returns a server; Close ends it.

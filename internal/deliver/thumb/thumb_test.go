@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir/internal/blob"
+	"weir/internal/timeline"
 )
 
 var cueLine = regexp.MustCompile(`(?m)^(\d\d):(\d\d):(\d\d)\.(\d\d\d) --> \S+\n(sprite-\d+\.jpg\S*)#xywh=(\d+),(\d+),160,90$`)
@@ -141,6 +142,55 @@ func TestWithoutFFmpeg(t *testing.T) {
 	name := spritePrefix + strconv.FormatInt(epoch.Unix(), 10) + spriteSuffix
 	if status, _, body := bare.get(name); status != http.StatusServiceUnavailable || !strings.Contains(string(body), "ffmpeg_missing") {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// What was deleted is not to be seen in a kept sprite.
+func TestDeletedFootageIsNotShown(t *testing.T) {
+	s := newStage(t, "")
+	s.record(0, 20, "320x180")
+	s.record(40, 60, "320x180")
+	name := spritePrefix + strconv.FormatInt(epoch.Unix(), 10) + spriteSuffix
+	if img := s.picture(name); ten(img, width+80, 45) != 1 || ten(img, 4*width+80, 45) != 4 {
+		t.Fatal("the sprite is wrong")
+	}
+	s.srv.footage = without{s.srv.footage, epoch.Add(30 * time.Second)}
+	s.now = s.now.Add(2 * compared) // as seen by the table
+	s.srv.mu.Lock()
+	for _, p := range s.srv.kept {
+		p.until = s.now.Add(-time.Second)
+	}
+	s.srv.mu.Unlock()
+	if img := s.picture(name); ten(img, width+80, 45) != 0 || ten(img, 4*width+80, 45) != 4 { // black is 0
+		t.Error("deleted footage is shown, or what was not deleted is not")
+	}
+	if st := s.srv.Stats(); st.FromBlobs != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// without is footage of which everything before an instant was deleted.
+type without struct {
+	Footage
+	from time.Time
+}
+
+func (w without) Past(ctx context.Context, name string, r timeline.Range) (*timeline.Snapshot, error) {
+	if r.From.Before(w.from) {
+		r.From = w.from
+	}
+	return w.Footage.Past(ctx, name, r)
+}
+
+func TestSigns(t *testing.T) {
+	plain := []byte{0xff, 0xd8, 0xff, 0xd9}
+	if m := signed(sign(plain, 0x2bcdef01)); m != 0x2bcdef01 {
+		t.Errorf("%x", m)
+	}
+	for _, b := range [][]byte{nil, plain, []byte(commentHead), []byte(commentHead + "xxxxxxxxxxxxxxx")} {
+		if m := signed(b); m != 1<<32-1 {
+			t.Errorf("%q: %x", b, m)
+		}
 	}
 }
 
