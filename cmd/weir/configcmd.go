@@ -77,6 +77,10 @@ func commented() string {
 #   keep:
 #     - {streams: "live/*", for: 168h, record: true}
 
+# What viewers see while a publisher is away: the last picture, or a film that is shown again and again.
+# slates:
+#   - {streams: "live/*", after: 2s, for: 10m, file: /srv/back-soon.mp4}
+
 # HTTP callbacks as nginx-rtmp has them, by application.
 # hooks:
 #   live:

@@ -121,6 +121,12 @@ func (m *probeMeter) count(t *media.Track, dts, cts time.Duration, size int, key
 	}
 }
 
+// same reports whether two tracks had the very same frames.
+func (m *probeMeter) same(a, b int) bool {
+	x, y := m.counts[media.TrackID(a)], m.counts[media.TrackID(b)]
+	return x != nil && y != nil && x.bytes == y.bytes && x.frames == y.frames && x.first == y.first && x.last == y.last
+}
+
 // keysSeen reports whether each picture has shown two key frames.
 func (m *probeMeter) keysSeen() bool {
 	for i := range m.tracks {
@@ -199,12 +205,7 @@ func lastLine(b []byte) string {
 }
 
 type ffprobed struct {
-	Streams []struct {
-		Index, Width, Height, Channels int
-		Kind                           string `json:"codec_type"`
-		Name                           string `json:"codec_name"`
-		SampleRate                     string `json:"sample_rate"`
-	}
+	Streams []ffprobedStream
 	Packets []struct {
 		Stream int    `json:"stream_index"`
 		PTS    string `json:"pts_time"`
@@ -212,6 +213,13 @@ type ffprobed struct {
 		Size   string
 		Flags  string
 	}
+}
+
+type ffprobedStream struct {
+	Index, Width, Height, Channels int
+	Kind                           string `json:"codec_type"`
+	Name                           string `json:"codec_name"`
+	SampleRate                     string `json:"sample_rate"`
 }
 
 // probeNames are ffprobe's names of codecs.
@@ -232,7 +240,10 @@ func (f *ffprobed) report(address string, codecs []string) *probeReport {
 		}
 	}
 	r := &probeReport{URL: address, Tracks: []probeTrack{}}
-	for _, s := range f.Streams {
+	for i, s := range f.Streams {
+		if slices.ContainsFunc(f.Streams[:i], func(o ffprobedStream) bool { return m.same(o.Index, s.Index) }) {
+			continue // a rendition that several variants of a playlist name is one track
+		}
 		p := probeTrack{ID: s.Index, Kind: s.Kind, Codec: s.Name, Width: s.Width, Height: s.Height, Channels: s.Channels}
 		p.SampleRate, _ = strconv.Atoi(s.SampleRate) // video has none
 		if c, ok := probeNames[s.Name]; ok {

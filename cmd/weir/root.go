@@ -56,7 +56,7 @@ func root() *cobra.Command {
 	tokenRemotes(token)
 	c.AddCommand(serveCommand(o), initCommand(o), key, token, userCommand(o), configCommand(o), versionCommand(),
 		publishCommand(), streamCommand(), sessionCommand(), pullCommand(), pushCommand(), probeCommand(), lintCommand(), doctorCommand(o),
-		recordingCommand(), storageCommand())
+		recordingCommand(), storageCommand(), footageCheckCommand(o))
 	return c
 }
 

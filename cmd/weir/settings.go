@@ -33,6 +33,7 @@ type settings struct {
 	Rates     rateSettings            `yaml:"rates"`
 	Hooks     map[string]hookSettings `yaml:"hooks" doc:"HTTP callbacks by application (the first segment of a stream's name); '*' fills what an application leaves out."`
 	Outgoing  outgoingSettings        `yaml:"outgoing"`
+	Slates    []slateSettings         `yaml:"slates" doc:"What viewers see while the publisher of a stream is away; none by default."`
 	Pulls     []relaySettings         `yaml:"pulls" doc:"Streams to fetch from other servers."`
 	Pushes    []relaySettings         `yaml:"pushes" doc:"Streams to send to other servers."`
 }
@@ -154,6 +155,13 @@ type outgoingSettings struct {
 	Allow []netip.Prefix `yaml:"allow" doc:"Private networks that pulls, pushes and webhooks made over the API may reach."`
 }
 
+type slateSettings struct {
+	Streams string        `yaml:"streams" doc:"A name, or a pattern such as 'live/*'."`
+	File    string        `yaml:"file" doc:"A fragmented MP4 that is shown again and again; empty: the last picture, without sound."`
+	After   time.Duration `yaml:"after" doc:"How long the publisher must be away first."`
+	For     time.Duration `yaml:"for" doc:"The stream ends when the publisher has not returned in this time; 0: never."`
+}
+
 type relaySettings struct {
 	Stream   string `yaml:"stream" doc:"Name of the stream here."`
 	URL      string `yaml:"url" doc:"rtmp://, rtmps:// or, for pulls, http(s)://….flv."`
@@ -217,6 +225,9 @@ func (s settings) config() (server.Config, error) {
 	}
 	for name, h := range s.Hooks {
 		c.Hooks.Apps[name] = h.app()
+	}
+	for _, r := range s.Slates {
+		c.Slates = append(c.Slates, server.Slate(r))
 	}
 	for _, r := range s.Pulls {
 		c.Relays = append(c.Relays, server.Relay{Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand})

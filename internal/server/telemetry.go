@@ -17,6 +17,7 @@ import (
 	"weir/internal/health"
 	"weir/internal/media"
 	"weir/internal/problem"
+	"weir/internal/timeline"
 )
 
 // buildTelemetry registers every room's Stats; no room knows of it.
@@ -36,6 +37,7 @@ func (s *Server) buildTelemetry(context.Context) error {
 	g := s.segments.Stats
 	r.Func(telemetry.Counter, "segmenter_parts_total", "Parts made.", func() float64 { return float64(g().Parts) })
 	r.Func(telemetry.Counter, "segmenter_runs_total", "Runs begun.", func() float64 { return float64(g().Runs) })
+	s.buildFootageTelemetry(r)
 	d := s.deliver.Stats
 	r.Func(telemetry.Counter, "deliver_file_bytes_total", "Bytes of segments sent from files.", func() float64 { return float64(d().FileBytes) })
 	r.Func(telemetry.Counter, "deliver_memory_bytes_total", "Bytes of segments sent from memory.", func() float64 { return float64(d().MemoryBytes) })
@@ -52,6 +54,25 @@ func (s *Server) buildTelemetry(context.Context) error {
 	r.Func(telemetry.Counter, "rtmp_damaged_total", "Frames that could not be used.", func() float64 { return float64(m().Damaged) })
 	r.Func(telemetry.Gauge, "rtmp_half_open", "RTMP connections that are neither publishing nor playing yet.", func() float64 { return float64(m().Pending) })
 	return nil
+}
+
+func (s *Server) buildFootageTelemetry(r *telemetry.Registry) {
+	st, v := s.timelines.Stats, s.timelines.Volume
+	r.Func(telemetry.Gauge, "timeline_up", "1 while footage can be recorded, 0 while the disk is full, failed or read-only.", func() float64 {
+		if state := v().State; state == timeline.VolumeOK || state == timeline.VolumeMemory {
+			return 1
+		}
+		return 0
+	})
+	r.Func(telemetry.Gauge, "timeline_recording", "Renditions that are being recorded.", func() float64 { return float64(st().Recording) })
+	r.Func(telemetry.Gauge, "timeline_memory_bytes", "Segments that are not safe on the disk yet.", func() float64 { return float64(st().MemoryBytes) })
+	r.Func(telemetry.Gauge, "timeline_used_bytes", "Footage on the disk.", func() float64 { return float64(v().Used) })
+	r.Func(telemetry.Gauge, "timeline_held_bytes", "Footage that was found and not known, which retention leaves alone.", func() float64 { return float64(v().Held) })
+	r.Func(telemetry.Gauge, "timeline_free_bytes", "Room on the disk of footage.", func() float64 { return float64(v().Free) })
+	r.Func(telemetry.Counter, "timeline_written_bytes_total", "Bytes written to files of footage.", func() float64 { return float64(st().WrittenBytes) })
+	r.Func(telemetry.Counter, "timeline_lost_total", "Segments that could not be recorded.", func() float64 { return float64(st().Lost) })
+	r.Func(telemetry.Counter, "timeline_damaged_total", "Footage whose checksum was wrong when it was read.", func() float64 { return float64(st().Damaged) })
+	r.Func(telemetry.Gauge, "replays", "Ranges of the past that are sent out live.", func() float64 { return float64(s.replays.Stats().Replays) })
 }
 
 func (s *Server) refusedFigures(emit telemetry.Emit) {
