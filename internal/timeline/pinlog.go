@@ -26,6 +26,7 @@ const pinFile = "pins.log"
 type pinLog struct {
 	disk *disk
 	path string // empty: memory only
+	bad  int    // damaged lines that were found at the start
 
 	mu   sync.Mutex
 	byID map[string]Pin
@@ -75,10 +76,10 @@ func openPins(dir string, d *disk, log *slog.Logger) (*pinLog, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if bad := p.read(b); bad > 0 {
+	if p.bad = p.read(b); p.bad > 0 {
 		// A torn last line was never acknowledged; any other is kept for a person to look at.
 		aside := p.path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
-		log.Error("lines of the log of recordings do not match their checksum; they were left out", "lines", bad, "kept", aside)
+		log.Error("lines of the log of recordings do not match their checksum; they were left out", "lines", p.bad, "kept", aside)
 		if err := os.WriteFile(aside, b, 0o640); err != nil {
 			return nil, err
 		}

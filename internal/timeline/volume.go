@@ -107,6 +107,10 @@ func openVolume(ctx context.Context, cfg Config, d disk, log *slog.Logger) (*vol
 	if v.pins, err = openPins(v.dir, &v.disk, log); err != nil {
 		return nil, err
 	}
+	if v.pins.bad > 0 {
+		v.alarm(Alarm{Code: "footage_damaged", Message: "The list of recordings is damaged: some recordings may not be protected any more.",
+			Remedy: "Look at pins.log.damaged in the folder for recordings, and make again what is missing."})
+	}
 	if err := v.openIndex(ctx); err != nil {
 		return nil, err
 	}
