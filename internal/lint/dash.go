@@ -166,7 +166,7 @@ func (d *dasher) take(ctx context.Context, m *manifest) {
 	each(now, func(w *watched) { d.segmentsOf(ctx, m, w) })
 }
 
-const slotsAtMost = 200000
+const slotsAtMost = 100000
 
 // slots lists the segments that are available at an instant.
 func (r *representation) slots(m *manifest, now time.Time) []slot {
@@ -200,11 +200,18 @@ func (r *representation) slot(number, t, d int64) slot {
 			s.url, _ = resolve(r.base, n.get("media")) // "" is not fetched
 			s.span = parseRange(n.get("mediaRange"))
 		}
-		return s
 	}
-	u, _ := expand(r.a.media, r.node, number, t)
-	s.url, _ = resolve(r.base, u) // "" is not fetched
 	return s
+}
+
+// address is where a slot's segment is; it is made for the few that are read.
+func (r *representation) address(s slot) string {
+	if s.url != "" || r.a.kind != "template" {
+		return s.url
+	}
+	u, _ := expand(r.a.media, r.node, s.number, s.t)
+	u, _ = resolve(r.base, u) // "" is not fetched
+	return u
 }
 
 func (r *representation) timelineSlots(m *manifest, now time.Time) (list []slot) {
@@ -308,6 +315,7 @@ func (d *dasher) segmentsOf(ctx context.Context, m *manifest, w *watched) {
 			return
 		}
 		w.loaded++
+		s.url = r.address(s)
 		d.segment(ctx, w, s, init)
 	}
 }

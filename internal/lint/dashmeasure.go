@@ -315,12 +315,13 @@ func checkRepKept(s scope, was, now *representation, before, after *manifest, at
 		return
 	}
 	byTime := map[int64]slot{}
+	named := strings.Contains(now.a.media, "$Number") || now.a.kind == "list"
 	old, list := was.slots(before, at), now.slots(after, at)
 	for _, o := range old {
 		byTime[o.t] = o
 	}
 	for _, n := range list {
-		if o, ok := byTime[n.t]; ok && (o.url != n.url || o.d != n.d && n.number != old[len(old)-1].number) {
+		if o, ok := byTime[n.t]; ok && (o.number != n.number && named || o.url != n.url || o.d != n.d && n.number != old[len(old)-1].number) {
 			s.addAt(now.a.timeline.line, now.node.label(), "dash.segment_changed", n.number, n.t)
 			return
 		}
