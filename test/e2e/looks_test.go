@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,9 +34,9 @@ type shot struct {
 // drawn in a font that has it, and the counter in the picture where a picture plays.
 func TestShow_2_10_Looks(t *testing.T) {
 	need(t, "ffmpeg")
-	dresses, want, scale := []dress{{"en", false, 1280, true}, {"zh-CN", true, 360, false}}, 5+15, 1
+	dresses, want, scale := []dress{{"en", false, 1280, true}, {"zh-CN", true, 360, false}}, 8+20, 1
 	if os.Getenv("WEIR_LONG") != "" {
-		dresses, want, scale = nil, 8*15, 2 // as phones draw
+		dresses, want, scale = nil, 8*20, 2 // as phones draw
 		for _, lang := range []string{"en", "zh-CN"} {
 			for _, dark := range []bool{false, true} {
 				dresses = append(dresses, dress{lang, dark, 1280, false}, dress{lang, dark, 360, false})
@@ -97,13 +98,13 @@ func (s shot) judge(t *testing.T) {
 	if !strings.HasPrefix(s.Dress, s.Lang+" ") {
 		t.Errorf("%s is in %q", what, s.Lang)
 	}
-	if (s.Name == "stream" || s.Name == "watch-live") && s.Mark == nil {
+	if slices.Contains([]string{"stream", "timeline", "watch-live", "watch-past"}, s.Name) && s.Mark == nil {
 		t.Errorf("%s: the counter is not in the picture", what)
 	}
 }
 
 // furnish fills the server with what the pages are there to show: a good stream, one in trouble, one whose publisher is away, keys,
-// a refused attempt, a push that runs and a pull that waits.
+// a refused attempt, a push that runs, a pull that waits, and recordings.
 func (w *weir) furnish() {
 	w.t.Helper()
 	w.pattern("live/studio", w.key("live/studio")).kill()
@@ -117,4 +118,6 @@ func (w *weir) furnish() {
 	w.api("POST", "/pushes", map[string]any{"stream": "live/show", "url": far.rtmp("relay/show", far.key("relay/*"))}, nil)
 	w.api("POST", "/pulls", map[string]any{"stream": "live/far", "url": "rtmp://127.0.0.1:9/live/far"}, nil)
 	far.waitLive("relay/show")
+	w.api("POST", "/recordings", map[string]any{"stream": "live/show", "title": "Evening show 晚间直播", "pre_roll_s": 5}, nil)
+	w.api("POST", "/recordings", map[string]any{"stream": "live/lobby"}, nil)
 }
