@@ -9,6 +9,7 @@ import {
   barKey,
   dayOf,
   dragRange,
+  fit,
   holes,
   hour,
   keyStep,
@@ -117,6 +118,33 @@ describe("bar of time", () => {
     ]);
     expect(holes([], v)).toEqual([v]);
     expect(holes([v], v)).toEqual([]);
+  });
+  it("begins where there is little footage, or with the whole day", () => {
+    const little = fit([{ from: noon, to: noon + 10 * minute }], day);
+    expect(little).toEqual({ from: noon - 10 * minute, to: noon + 20 * minute });
+    expect(
+      fit(
+        [
+          { from: noon, to: noon + hour },
+          { from: day.to + hour, to: day.to + 2 * hour },
+        ],
+        day,
+      ),
+    ).toEqual({
+      from: noon - 6 * minute,
+      to: noon + 66 * minute,
+    });
+    expect(
+      fit(
+        [
+          { from: noon, to: noon + minute },
+          { from: noon + 4 * hour, to: noon + 5 * hour },
+        ],
+        day,
+      ),
+    ).toEqual(day);
+    expect(fit([], day)).toEqual(day);
+    expect(fit([{ from: day.from - hour, to: day.from + minute }], day).from).toBe(day.from);
   });
   it("knows days by the local calendar", () => {
     expect(new Date(day.from).getHours()).toBe(0);

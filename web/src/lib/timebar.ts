@@ -195,6 +195,16 @@ export function dragRange(handle: Handle, began: Span, by: number, limits: View,
     : { from: fixed, to: clamp(fixed + least, limits.from, limits.to) };
 }
 
+/** A first view of a day: all of it, or where there is little footage that with some room around it. */
+export function fit(spans: readonly Span[], day: View): View {
+  const inside = spans.filter((s) => s.to > day.from && s.from < day.to);
+  const from = Math.max(day.from, Math.min(...inside.map((s) => s.from)));
+  const to = Math.min(day.to, Math.max(...inside.map((s) => s.to)));
+  if (inside.length === 0 || to - from > 3 * hour) return day;
+  const room = Math.max(5 * minute, (to - from) * 0.1, (30 * minute - (to - from)) / 2);
+  return within({ from: from - room, to: to + room }, day);
+}
+
 /** The days of a month as a calendar shows them: whole weeks, begun on the given day (0 is Sunday). */
 export function month(t: number, first = 1): { at: number; day: number; inside: boolean }[] {
   const d = new Date(t);

@@ -13,6 +13,7 @@ import {
 } from "./engine";
 import { type Keys, keyAction } from "./keys";
 import { canDecode, codecsOf, LazyEngine } from "./lazy";
+import { keyCaps, overlayOf, shownMode, waitingOf } from "./look";
 import { recall, remember } from "./memory";
 import {
   latencyChoices,
@@ -625,39 +626,6 @@ export class WeirPlayer extends HTMLElement {
     if (!past || this.view?.phase === "error") return false;
     return past.phase === "loading" || (this.video.readyState < 3 && !this.video.ended);
   }
-}
-
-const keyCaps = {
-  space: "space",
-  arrows: "← →",
-  jl: "j l",
-  L: "L",
-  t: "t",
-  m: "m",
-  f: "f",
-  p: "p",
-  i: "i",
-  help: "?",
-} as const;
-
-/** The mode that is in effect: the one whose engines include what plays. */
-function shownMode(view: View | undefined): Mode {
-  if (!view?.engine) return view?.mode ?? "realtime";
-  if (view.engine === "whep") return "realtime";
-  return view.engine === "flv" || view.engine === "ll-hls" ? "low" : "stable";
-}
-
-function overlayOf(t: Translate, view: View | undefined): Look["overlay"] {
-  if (!view || view.phase === "playing") return { kind: "none" };
-  if (view.phase === "error")
-    return { kind: "error", text: view.error ? reasonText(t, view.error) : "", code: view.error?.code ?? "" };
-  return { kind: view.phase === "starting" ? "starting" : "waiting" };
-}
-
-function waitingOf(t: Translate, view: View | undefined): string {
-  if (view?.phase === "unreachable") return t("waiting.unreachable");
-  if (view?.phase === "waiting") return t(view.info?.state === "away" ? "waiting.away" : "waiting.idle");
-  return t("starting");
 }
 
 if (!customElements.get("weir-player")) customElements.define("weir-player", WeirPlayer);

@@ -15,7 +15,7 @@ import { useStream, useTimeline, useTimelines } from "../../api/hooks";
 import type { Recording } from "../../api/types";
 import { moment, runningTime } from "../../lib/format";
 import { clockText, parseMoment, writeMoment } from "../../lib/moment";
-import { dayOf, hour, minute, type Span, type View, within, zoom } from "../../lib/timebar";
+import { dayOf, fit, hour, minute, type Span, type View, within, zoom } from "../../lib/timebar";
 import type { WeirPlayer } from "../../player/element";
 import { Calendar } from "../parts/Calendar";
 import { ClipCard } from "../parts/ClipCard";
@@ -55,6 +55,13 @@ function TimelinePage({ name }: { name: string }) {
   const day = dayOf((view.from + view.to) / 2);
   const data = useTimeline(name, dayOf(view.from).from, dayOf(view.to - 1).to).data;
   const { runs, gaps, pins } = useParts(data);
+  // A day with little footage begins where that is; the address or the first look of the viewer goes before.
+  const fitted = useRef(location.search !== "");
+  useEffect(() => {
+    if (fitted.current || runs.length === 0) return;
+    fitted.current = true;
+    setView((v) => (v === first.view ? fit(runs, v) : v));
+  }, [runs, first]);
   const limits = {
     from: dayOf(Math.min(whole?.from ? Date.parse(whole.from) : day.from, day.from)).from,
     to: dayOf(now).to,
