@@ -429,5 +429,12 @@ func checkTimeline(s scope, m *manifest, r *representation) {
 			s.addAt(e.line, where, "dash.max_segment", seconds(length), seconds(longest))
 		}
 		at = t + d*(max(repeat, 0)+1)
+		if repeat < 0 {
+			return
+		}
+	}
+	end := float64(at-r.a.offset) / float64(r.a.timescale)
+	if !m.dynamic && r.period.dur > 0 && len(list) > 0 && math.Abs(end-r.period.dur) > max(0.5, 0.6*r.a.nominal()) {
+		s.addAt(r.a.timeline.line, where, "dash.timeline_length", seconds(r.period.dur), seconds(end))
 	}
 }

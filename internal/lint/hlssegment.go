@@ -158,7 +158,7 @@ func along(s scope, name any, dur float64, ra, rb *run, kind, jump string) {
 	switch off := float64(gap) / scale; {
 	case math.Abs(off) > math.Max(1.5, 0.75*dur):
 		s.add(jump, name, "the time stamps of the "+rb.track.kind+" jump by "+seconds(off))
-	case off > math.Max(1.5*frame, 0.025):
+	case off > math.Max(0.75*frame, 0.02):
 		s.add("seg.gap", name, seconds(off), rb.track.kind)
 	case off < -math.Max(0.5*frame, 0.002):
 		s.add("seg.overlap", name, seconds(-off), rb.track.kind)

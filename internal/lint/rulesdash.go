@@ -107,6 +107,7 @@ var dashRules = []Rule{
 	{"dash.timeline_back", Must, "ISO/IEC 23009-1 5.3.9.6.2", "S starts at %v, before the end of the one before it at %v.", "Let times grow without overlap."},
 	{"dash.timeline_gap", Should, "ISO/IEC 23009-1 5.3.9.6.2; DASH-IF IOP 4.3", "There is a gap of %v in the SegmentTimeline at %v.", "Start a new Period, or fill the gap."},
 	{"dash.timeline_repeat", Must, "ISO/IEC 23009-1 5.3.9.6.2", "r=%v cannot be resolved: the S behind it has no t.", "Give the next S its t."},
+	{"dash.timeline_length", Must, "ISO/IEC 23009-1 5.3.9.6.2", "The Period lasts %v, but its SegmentTimeline ends at %v.", "Let segments cover the Period; check durations and presentationTimeOffset."},
 	{"dash.max_segment", Must, "ISO/IEC 23009-1 5.3.1.2", "A segment lasts %v, more than maxSegmentDuration %v.", "Raise maxSegmentDuration."},
 	{"dash.timescale", Should, "DASH-IF IOP 3.2.7", "The template's timescale is %v, the track's %v.", "Use the track's, so that times are exact."},
 	{"dash.time_wrong", Must, "ISO/IEC 23009-1 5.3.9.6.1", "Segment %v should start at %v but is off by %v.", "Let the manifest tell the media's times."},

@@ -73,6 +73,7 @@ var chineseDASH = map[string]words{
 	"dash.timeline_back":           {"S 从 %v 开始，前一个到 %v 才结束。", "时间应递增且不重叠。"},
 	"dash.timeline_gap":            {"SegmentTimeline 有 %v 的空隙，位于 %v。", "另起一个 Period，或补上空隙。"},
 	"dash.timeline_repeat":         {"r=%v 无法确定：后面的 S 没有 t。", "给后面的 S 写 t。"},
+	"dash.timeline_length":         {"Period 长 %v，而它的 SegmentTimeline 到 %v 结束。", "分段应覆盖整个 Period；检查时长和 presentationTimeOffset。"},
 	"dash.max_segment":             {"有分段长 %v，超过 maxSegmentDuration %v。", "提高 maxSegmentDuration。"},
 	"dash.timescale":               {"模板的 timescale 是 %v，轨道的是 %v。", "使用轨道的，时间才精确。"},
 	"dash.time_wrong":              {"分段 %v 应从 %v 开始，相差 %v。", "清单要写媒体的实际时间。"},
