@@ -49,18 +49,17 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, name string, act
 
 // post opens a session from an offer.
 func (g *Gateway) post(w http.ResponseWriter, r *http.Request, name string, action session.Action, protocol string) {
-	offer, err := readOffer(r)
-	if err != nil {
-		g.refuse(w, r, err)
-		return
-	}
-	res, err := g.admit(r, name, action, protocol)
+	res, err := g.admit(r, name, action, protocol) // first: nothing of a stranger's is read
 	if err != nil {
 		g.refuse(w, r, err)
 		return
 	}
 	var answer answer
-	err = g.guard(func() (err error) {
+	err = g.guard(func() error {
+		offer, err := readOffer(r)
+		if err != nil {
+			return err
+		}
 		if action == session.Publish {
 			answer, err = g.publish(r, res, offer)
 		} else {
