@@ -39,15 +39,15 @@ func BenchmarkRecordSecond(b *testing.B) {
 				clear(f.ends)
 			}
 		}
-		if err := st.vol.flush(false); err != nil {
+		if err := st.volume().flush(false); err != nil {
 			b.Fatal(err)
 		}
 		if i%30 == 0 {
-			_ = st.vol.sealAll(b.Context())
+			_ = st.volume().sealAll(b.Context())
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*streams), "µs/stream")
-	b.ReportMetric(float64(st.vol.written.Load())/float64(media), "written/media")
+	b.ReportMetric(float64(st.volume().written.Load())/float64(media), "written/media")
 }
 
 // twoHours records two hours of a stream.
@@ -59,7 +59,7 @@ func twoHours(b *testing.B) (*Store, *film) {
 	f.begin(0)
 	for range 120 {
 		f.segments(30)
-		if err := st.vol.flush(false); err != nil {
+		if err := st.volume().flush(false); err != nil {
 			b.Fatal(err)
 		}
 		clear(f.made)
@@ -87,7 +87,7 @@ func BenchmarkOpenPastSegment(b *testing.B) {
 			b.ReportAllocs()
 			for i := range b.N {
 				if cold {
-					st.vol.cache.clear()
+					st.volume().cache.clear()
 				}
 				n := f.run.FirstN + int64(i*37%3400)
 				rd, err := st.OpenSegment(b.Context(), "live/show", f.run.ID, "v0", n)

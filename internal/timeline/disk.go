@@ -6,20 +6,23 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"weir/internal/fault"
 )
 
 // disk is what recording asks of the operating system. Tests let each call fail, or stop at it.
 type disk struct {
-	create  func(path string) (*os.File, error)
-	open    func(path string) (*os.File, error) // for mending: reading and writing
-	write   func(f *os.File, b []byte, at int64) error
-	cut     func(f *os.File, size int64) error
-	sync    func(f *os.File) error   // contents and size of one file
-	syncAll func(dir *os.File) error // everything on the file system
-	syncDir func(path string) error  // the names in a folder
-	link    func(from, to string) error
-	rename  func(from, to string) error
-	remove  func(path string) error
+	create   func(path string) (*os.File, error)
+	open     func(path string) (*os.File, error) // for mending: reading and writing
+	write    func(f *os.File, b []byte, at int64) error
+	cut      func(f *os.File, size int64) error
+	sync     func(f *os.File) error   // contents and size of one file
+	syncAll  func(dir *os.File) error // everything on the file system
+	syncDir  func(path string) error  // the names in a folder
+	syncOpen func(dir *os.File) error // the same, of a folder that is open already: descriptors may have run out
+	link     func(from, to string) error
+	rename   func(from, to string) error
+	remove   func(path string) error
 }
 
 func realDisk() disk {
@@ -42,8 +45,9 @@ func realDisk() disk {
 			}
 			return errors.Join(f.Sync(), f.Close())
 		},
-		link:   os.Link,
-		rename: os.Rename,
+		syncOpen: func(dir *os.File) error { return dir.Sync() },
+		link:     os.Link,
+		rename:   os.Rename,
 		remove: func(path string) error {
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
@@ -82,7 +86,7 @@ func (d *disk) replace(path string, content []byte) error {
 // trouble says in words what is wrong with the disk, what it makes of the volume, and what to do.
 func trouble(err error) (state, cause, remedy string) {
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), fault.Code(err) == "index_full":
 		return VolumeFull, "the disk is full", "Free some space, or keep less footage; recording resumes by itself."
 	case errors.Is(err, syscall.EROFS):
 		return VolumeReadOnly, "the disk can only be read", "Look at the system's log for why it was made read-only, and mount it for writing again."

@@ -38,7 +38,7 @@ func (t *Timeline) dropLocked(r *run) {
 			continue
 		}
 		if rd.rec != nil {
-			t.store.vol.beyond(rd.bodies[0])
+			t.store.volume().beyond(rd.bodies[0])
 		}
 		rd.views[0], rd.bodies[0] = SegmentView{}, nil
 		rd.views, rd.bodies = rd.views[1:], rd.bodies[1:]
@@ -76,7 +76,7 @@ func (t *Timeline) close() {
 		return
 	}
 	t.endRunLocked(EndStop)
-	v := t.store.vol
+	v := t.store.volume()
 	if v != nil && len(t.runs) > 0 {
 		if last := t.runs[len(t.runs)-1]; !last.told {
 			v.mu.Lock()
@@ -98,17 +98,24 @@ func (t *Timeline) close() {
 	t.bumpLocked()
 }
 
-// recordLocked begins the recording of a run.
-func (t *Timeline) recordLocked(r *run) {
-	v := t.store.vol
-	if v == nil {
-		return
-	}
+// record begins the recording of a run, with what the window has of it. It is called with the timeline's lock.
+func (v *volume) record(r *run) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	for i, rd := range r.rends {
-		rd.rec = &track{t: t, r: r, i: i}
-		v.tracks[t.name] = append(v.tracks[t.name], rd.rec)
+		if rd.rec != nil {
+			continue
+		}
+		rd.rec = &track{t: r.t, r: r, i: i, over: r.ended}
+		for _, b := range rd.bodies {
+			if !b.gap {
+				rd.rec.queue = append(rd.rec.queue, b)
+			}
+		}
+		v.tracks[r.t.name] = append(v.tracks[r.t.name], rd.rec)
+	}
+	v.mu.Unlock()
+	if r.ended {
+		v.runEnded(r)
 	}
 }
 

@@ -74,6 +74,12 @@ func newFaulty() *faulty {
 		}
 		return real.syncDir(path)
 	}
+	f.syncOpen = func(dir *os.File) error {
+		if err := f.step("syncDir"); err != nil {
+			return err
+		}
+		return real.syncOpen(dir)
+	}
 	two := func(name string, do func(string, string) error) func(string, string) error {
 		return func(a, b string) error {
 			if err := f.step(name); err != nil {
@@ -143,7 +149,7 @@ func openFaulty(t testing.TB, dir string, cfg Config) (*Store, *faulty, *alarms)
 
 // due lets every recording that pauses try again now.
 func due(st *Store) {
-	for _, tr := range st.vol.all(nil) {
+	for _, tr := range st.volume().all(nil) {
 		tr.retryAt = time.Time{}
 	}
 }
@@ -176,7 +182,7 @@ func TestDiskTrouble(t *testing.T) {
 					f.segments(5) // new files are begun
 				}
 				due(st)
-				_ = st.vol.flush(false)
+				_ = st.volume().flush(false)
 			}
 			if err := st.Flush(); err == nil {
 				t.Fatal("Flush says that all is safe")
@@ -232,7 +238,7 @@ func TestBacklogIsBounded(t *testing.T) {
 		f.segments(1)
 		clear(f.made)
 		due(st)
-		_ = st.vol.flush(false)
+		_ = st.volume().flush(false)
 	}
 	s := st.Stats()
 	if s.BacklogBytes > maxBacklog || s.Lost < 10 || s.MemoryBytes > 60<<20 {
@@ -282,8 +288,8 @@ func TestDeathAtEveryStep(t *testing.T) {
 // dieAt records, seals and deletes with a process that dies at its k-th call, and reports whether it did.
 func dieAt(t *testing.T, dir string, k int) bool {
 	st, d, _ := openFaulty(t, dir, Config{Window: 4 * time.Second, Keep: func(string) Keep { return Keep{For: -1} }})
-	apply := st.vol.apply
-	st.vol.apply = func(ctx context.Context, b index.Batch) error {
+	apply := st.volume().apply
+	st.volume().apply = func(ctx context.Context, b index.Batch) error {
 		if err := d.step("apply"); err != nil {
 			return err
 		}
@@ -301,7 +307,7 @@ func dieAt(t *testing.T, dir string, k int) bool {
 				acked[key] = true
 			}
 		}
-		_ = st.vol.sealAll(context.Background())
+		_ = st.volume().sealAll(context.Background())
 		if i == 3 {
 			p, err := st.Pin(context.Background(), Pin{Timeline: "live/show", Kind: PinHold, From: time.Unix(filmFrom, 0), To: time.Unix(filmFrom+10, 0)})
 			if err == nil {
@@ -312,7 +318,7 @@ func dieAt(t *testing.T, dir string, k int) bool {
 	deleted := st.Delete(context.Background(), "live/show", Range{To: time.Unix(filmFrom+110, 0)}) == nil
 	died := d.calls > k
 	st.closed = true
-	_ = st.vol.close()
+	_ = st.volume().close()
 
 	st = openDir(t, dir, Config{})
 	f.store = st
@@ -345,12 +351,12 @@ func dieAt(t *testing.T, dir string, k int) bool {
 			t.Fatalf("death at step %d: pinned footage is gone", k)
 		}
 	}
-	if g, err := st.vol.db.Garbage(t.Context()); err != nil || len(g) != 0 {
+	if g, err := st.volume().db.Garbage(t.Context()); err != nil || len(g) != 0 {
 		t.Fatalf("death at step %d: garbage %v %v", k, g, err)
 	}
 	rows := 0
 	for after := ""; ; {
-		keys, err := st.vol.db.Objects(t.Context(), after, 100)
+		keys, err := st.volume().db.Objects(t.Context(), after, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -380,4 +386,41 @@ func deletable(f *film, key string) bool {
 		}
 	}
 	return false
+}
+
+// A disk that is full when the server starts: live goes on in memory, and recording begins by itself, with what the
+// window still has.
+func TestStartOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	d, a := newFaulty(), &alarms{}
+	d.set("write", syscall.ENOSPC)
+	st, err := openStore(Config{Dir: dir, Alarm: a.take, Sync: 50 * time.Millisecond}, d.disk, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(st.Close)
+	if v := st.Volume(); v.State != VolumeFull || v.Cause == "" {
+		t.Fatalf("volume %+v", v)
+	}
+	f := newFilm(t, st, "live/show")
+	f.begin(0)
+	f.segments(10)
+	f.tl.EndRun()
+	f.begin(30)
+	f.segments(3)
+	running(t, st)
+	d.set("write", nil)
+	until(t, "recording begins", func() bool { return st.volume() != nil && st.Stats().MemoryBytes == 0 })
+	f.segments(2)
+	if err := st.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.codes(); len(got) != 2 || got[1] != "recording_resumed" {
+		t.Fatalf("alarms %v", got)
+	}
+	kill(st)
+	f.store = openDir(t, dir, Config{})
+	if found, gaps := f.checkPast(Range{}); found != 30 || gaps != 0 {
+		t.Fatalf("%d segments and %d gaps", found, gaps)
+	}
 }

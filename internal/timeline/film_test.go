@@ -194,7 +194,7 @@ func seal(t testing.TB, st *Store) {
 	if err := st.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if err := st.vol.sealAll(context.Background()); err != nil {
+	if err := st.volume().sealAll(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -206,7 +206,7 @@ func TestPastJoinsFilesAndHead(t *testing.T) {
 	f.begin(0)
 	for range 20 {
 		f.segments(5)
-		_ = st.vol.flush(false)
+		_ = st.volume().flush(false)
 	}
 	seal(t, st)
 	if found, gaps := f.checkPast(Range{}); found != 200 || gaps != 0 {
@@ -258,7 +258,7 @@ func kill(st *Store) {
 	st.mu.Lock()
 	st.closed = true
 	st.mu.Unlock()
-	_ = st.vol.close()
+	_ = st.volume().close()
 }
 
 func TestKilledProcess(t *testing.T) {
@@ -334,11 +334,11 @@ func (f *film) dump(snap *Snapshot) {
 			}
 		}
 	}
-	files, _ := f.store.vol.db.Files(f.t.Context(), f.tl.name, time.Time{}, time.Time{})
+	files, _ := f.store.volume().db.Files(f.t.Context(), f.tl.name, time.Time{}, time.Time{})
 	for _, r := range files {
 		f.t.Log("file", r.Object, r.FirstN, r.LastN, r.From.Unix(), r.To.Unix(), r.End, r.Size)
 	}
-	runs, _ := f.store.vol.db.Runs(f.t.Context(), f.tl.name, time.Time{}, time.Time{})
+	runs, _ := f.store.volume().db.Runs(f.t.Context(), f.tl.name, time.Time{}, time.Time{})
 	for _, r := range runs {
 		f.t.Log("run", r.ID, r.FirstN, r.LastN, r.MSNBase, r.Seq, r.Start.Unix(), r.End.Unix(), r.Reason)
 	}

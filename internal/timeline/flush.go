@@ -2,7 +2,6 @@ package timeline
 
 import (
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,7 +19,7 @@ const (
 // flushing is the state of the one who writes. Its lock is held for the whole of a tick, across the disk's work.
 type flushing struct {
 	flushMu sync.Mutex
-	folder  *os.File // the volume, for syncing it
+	folder  *os.File // the folder of open files, for syncing it and the volume
 	created bool     // files were begun since the last sync
 	list    []news   // reused
 	buf     []byte   // reused
@@ -104,7 +103,7 @@ func (v *volume) makeDurable(wrote []*footage, note func(error)) []*footage {
 		good = append(good, f)
 	}
 	if v.created {
-		if err := v.disk.syncDir(filepath.Join(v.dir, openFolder)); err != nil {
+		if err := v.disk.syncOpen(v.folder); err != nil {
 			for _, f := range good {
 				note(v.stumble(f.tr, f, err))
 			}

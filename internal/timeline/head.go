@@ -91,7 +91,9 @@ func (t *Timeline) BeginRun(r Run) (Run, error) {
 		nr.rends = append(nr.rends, &rendition{})
 	}
 	nr.Run = r
-	t.recordLocked(nr)
+	if v := t.store.volume(); v != nil {
+		v.record(nr)
+	}
 	t.runs = append(t.runs, nr)
 	t.ended = false
 	t.bumpLocked()
@@ -145,7 +147,7 @@ func (t *Timeline) endRunLocked(reason string) bool {
 		return true
 	}
 	t.next = continuity{run: r.ID, nextMSN: r.MSN(r.lastN) + 1, nextSeq: r.DiscontinuitySeq + 1}
-	if v := t.store.vol; v != nil {
+	if v := t.store.volume(); v != nil {
 		v.runEnded(r)
 	}
 	t.evictLocked()

@@ -57,7 +57,7 @@ func TestRunRecordsBySelf(t *testing.T) {
 	}
 	until(t, "everything is safe and sealed but the open files", func() bool {
 		s := st.Stats()
-		files, err := st.vol.db.Objects(t.Context(), "", 100)
+		files, err := st.volume().db.Objects(t.Context(), "", 100)
 		return err == nil && s.MemoryBytes == 0 && s.BacklogBytes == 0 && len(files) >= 4*2*2
 	})
 	for _, f := range films {
@@ -118,7 +118,7 @@ func TestUnknownFootageIsHeld(t *testing.T) {
 			a := &alarms{}
 			st := openDir(t, dir, Config{Window: 8 * time.Second, Alarm: a.take})
 			stop := running(t, st)
-			<-st.vol.held
+			<-st.volume().held
 			f.store = st
 			if found, gaps := f.checkPast(Range{}); found != 200 || gaps != 0 {
 				t.Fatalf("%d segments, %d gaps", found, gaps)
@@ -127,7 +127,7 @@ func TestUnknownFootageIsHeld(t *testing.T) {
 				t.Fatalf("alarms %v", codes)
 			}
 			later := time.Unix(filmFrom+1e6, 0)
-			if err := st.vol.retain(t.Context(), later); err != nil {
+			if err := st.volume().retain(t.Context(), later); err != nil {
 				t.Fatal(err)
 			}
 			spans, err := st.Spans(t.Context(), "live/show", Range{}, time.Second)
@@ -144,7 +144,7 @@ func TestUnknownFootageIsHeld(t *testing.T) {
 			if err := st.Release(t.Context(), ""); err != nil {
 				t.Fatal(err)
 			}
-			if err := st.vol.retain(t.Context(), later); err != nil {
+			if err := st.volume().retain(t.Context(), later); err != nil {
 				t.Fatal(err)
 			}
 			if found, _ := f.checkPast(Range{}); found != 0 {
@@ -181,7 +181,7 @@ func TestRetention(t *testing.T) {
 	now := at(600)
 	apply := func() {
 		t.Helper()
-		if err := st.vol.retain(t.Context(), now); err != nil {
+		if err := st.volume().retain(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -214,12 +214,12 @@ func TestRetention(t *testing.T) {
 		t.Fatalf("unpinned footage: %v", err)
 	}
 	keep = Keep{For: -1}
-	st.vol.cfg.Total = used() / 2
+	st.volume().cfg.Total = used() / 2
 	apply()
-	if u := used(); u > st.vol.cfg.Total || u == 0 {
-		t.Fatalf("%d bytes, allowed %d", u, st.vol.cfg.Total)
+	if u := used(); u > st.volume().cfg.Total || u == 0 {
+		t.Fatalf("%d bytes, allowed %d", u, st.volume().cfg.Total)
 	}
-	st.vol.cfg.Total, st.vol.cfg.MinFree = 0, 1<<62
+	st.volume().cfg.Total, st.volume().cfg.MinFree = 0, 1<<62
 	apply()
 	if u := used(); u > all/8 {
 		t.Fatalf("%d bytes are left where none should be", u)
@@ -227,7 +227,7 @@ func TestRetention(t *testing.T) {
 	if err := st.Delete(t.Context(), "live/show", Range{}); err != nil || used() != 0 {
 		t.Fatalf("after Delete %d bytes, %v", used(), err)
 	}
-	if g, err := st.vol.db.Garbage(t.Context()); err != nil || len(g) > 0 {
+	if g, err := st.volume().db.Garbage(t.Context()); err != nil || len(g) > 0 {
 		t.Fatal(g, err)
 	}
 }

@@ -179,8 +179,8 @@ func TestTimelineAgainstModel(t *testing.T) {
 			case op == 1:
 				s.m.endRun()
 				tl.EndRun()
-			case op == 2 && st.vol != nil:
-				if err := st.vol.flush(rapid.Bool().Draw(rt, "all")); err != nil {
+			case op == 2 && st.volume() != nil:
+				if err := st.volume().flush(rapid.Bool().Draw(rt, "all")); err != nil {
 					rt.Fatal(err)
 				}
 			default:

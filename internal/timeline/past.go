@@ -27,9 +27,9 @@ var (
 // A run that has a hole of many hours comes as several views of the same id.
 func (s *Store) Past(ctx context.Context, name string, r Range) (*Snapshot, error) {
 	p := s.remember(name, false)
-	if s.vol != nil {
-		if err := s.vol.recall(ctx, name, r, p); err != nil {
-			s.vol.distrust(err)
+	if s.volume() != nil {
+		if err := s.volume().recall(ctx, name, r, p); err != nil {
+			s.volume().distrust(err)
 			return nil, err
 		}
 	}
@@ -74,10 +74,10 @@ func (s *Store) remember(name string, news bool) *pasts {
 		}
 		t.mu.Unlock()
 	}
-	if s.vol == nil {
+	if s.volume() == nil {
 		return p
 	}
-	for _, tr := range s.vol.of(name) {
+	for _, tr := range s.volume().of(name) {
 		tr.t.mu.Lock()
 		pr := p.of(tr.r)
 		for _, f := range tr.files {

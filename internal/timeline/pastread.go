@@ -19,17 +19,17 @@ func (s *Store) OpenSegment(ctx context.Context, name string, run uint64, rendit
 			return r, err
 		}
 	}
-	if s.vol == nil {
+	if s.volume() == nil {
 		return nil, ErrGone
 	}
-	for _, tr := range s.vol.of(name) {
+	for _, tr := range s.volume().of(name) {
 		if tr.r.ID == run && tr.r.Renditions[tr.i].Name == rendition {
-			if r, err := tr.open(s.vol, n); err == nil || !errors.Is(err, ErrGone) {
+			if r, err := tr.open(s.volume(), n); err == nil || !errors.Is(err, ErrGone) {
 				return r, err
 			}
 		}
 	}
-	return s.vol.openPast(ctx, name, run, rendition, n)
+	return s.volume().openPast(ctx, name, run, rendition, n)
 }
 
 // open opens a segment that has left the window and is not in the index yet.
@@ -159,15 +159,15 @@ func (s *Store) Init(ctx context.Context, name string, run uint64, rendition str
 			return b, nil
 		}
 	}
-	if s.vol == nil {
+	if s.volume() == nil {
 		return nil, ErrGone
 	}
-	for _, tr := range s.vol.of(name) {
+	for _, tr := range s.volume().of(name) {
 		if rd := &tr.r.Renditions[tr.i]; tr.r.ID == run && rd.Name == rendition {
 			return rd.Init, nil
 		}
 	}
-	r, err := s.vol.cachedRun(ctx, name, run)
+	r, err := s.volume().cachedRun(ctx, name, run)
 	if err != nil {
 		return nil, err
 	}

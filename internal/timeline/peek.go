@@ -37,7 +37,7 @@ func (p *Peeker) Segment(ctx context.Context, n int64) (io.ReaderAt, int64, erro
 		}
 	}
 	p.Close()
-	if v := p.store.vol; v != nil {
+	if v := p.store.volume(); v != nil {
 		if r, size, err := p.recent(v, n); err == nil {
 			return r, size, nil
 		}
@@ -52,10 +52,10 @@ func (p *Peeker) Segment(ctx context.Context, n int64) (io.ReaderAt, int64, erro
 			return nil, 0, err
 		}
 	}
-	if p.store.vol == nil {
+	if p.store.volume() == nil {
 		return nil, 0, ErrGone
 	}
-	return p.indexed(ctx, p.store.vol, n)
+	return p.indexed(ctx, p.store.volume(), n)
 }
 
 func (p *Peeker) section(at, size int64) (io.ReaderAt, int64, error) {

@@ -22,8 +22,8 @@ const arrival = 3 * time.Second
 func (s *Store) Pins(timeline string) []Pin { return s.pins().list(timeline) }
 
 func (s *Store) pins() *pinLog {
-	if s.vol != nil {
-		return s.vol.pins
+	if s.volume() != nil {
+		return s.volume().pins
 	}
 	return s.memory
 }
@@ -34,7 +34,7 @@ func (s *Store) Pin(ctx context.Context, p Pin) (Pin, error) {
 	if p.Timeline == "" || p.From.IsZero() || !p.To.IsZero() && !p.To.After(p.From) {
 		return p, errPinRange
 	}
-	if s.vol == nil {
+	if s.volume() == nil {
 		return p, errNoVolume
 	}
 	if p.ID == "" {
@@ -45,7 +45,7 @@ func (s *Store) Pin(ctx context.Context, p Pin) (Pin, error) {
 	}
 	if !p.To.IsZero() && !p.To.After(time.Now()) {
 		s.awaitTime(ctx, p.Timeline, p.To)
-		if err := s.vol.flush(true); err != nil && s.vol.isWaiting(p.Timeline, p.To) {
+		if err := s.volume().flush(true); err != nil && s.volume().isWaiting(p.Timeline, p.To) {
 			return p, err
 		}
 	}
@@ -53,7 +53,7 @@ func (s *Store) Pin(ctx context.Context, p Pin) (Pin, error) {
 		_, cause, remedy := trouble(err)
 		return p, fault.Wrap(err, fault.Unavailable, "recording_stopped", "The recording could not be noted down: "+cause+".", remedy)
 	}
-	s.vol.lookAgain(p.Timeline)
+	s.volume().lookAgain(p.Timeline)
 	return p, ctx.Err()
 }
 
@@ -120,8 +120,8 @@ func (v *volume) isWaiting(name string, to time.Time) bool {
 // Unpin removes a pin; the footage stays as long as retention lets it.
 func (s *Store) Unpin(_ context.Context, id string) error {
 	p, err := s.pins().remove(id)
-	if err == nil && s.vol != nil {
-		s.vol.lookAgain(p.Timeline)
+	if err == nil && s.volume() != nil {
+		s.volume().lookAgain(p.Timeline)
 	}
 	return err
 }

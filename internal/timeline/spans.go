@@ -11,10 +11,10 @@ import (
 func (s *Store) Spans(ctx context.Context, name string, r Range, join time.Duration) ([]Span, error) {
 	p := s.remember(name, true)
 	var out []Span
-	if s.vol != nil {
-		stored, err := s.vol.db.Spans(ctx, name, r.From, r.To, join)
+	if s.volume() != nil {
+		stored, err := s.volume().db.Spans(ctx, name, r.From, r.To, join)
 		if err != nil {
-			s.vol.distrust(err)
+			s.volume().distrust(err)
 			return nil, err
 		}
 		for _, sp := range stored {
@@ -57,10 +57,10 @@ func endOf(end string) string {
 // less means all.
 func (s *Store) Coverage(ctx context.Context, prefix, after string, limit int) ([]Coverage, error) {
 	byName := map[string]*Coverage{}
-	if s.vol != nil {
-		stored, err := s.vol.db.Timelines(ctx, prefix, after, limit)
+	if s.volume() != nil {
+		stored, err := s.volume().db.Timelines(ctx, prefix, after, limit)
 		if err != nil {
-			s.vol.distrust(err)
+			s.volume().distrust(err)
 			return nil, err
 		}
 		for _, c := range stored {

@@ -55,8 +55,10 @@ type Store struct {
 	cfg     Config
 	log     *slog.Logger
 	lastRun atomic.Uint64
-	vol     *volume // nil: memory only
-	memory  *pinLog // without a volume: always empty
+	disk    disk
+	vol     atomic.Pointer[volume]  // nil: nothing is recorded, by configuration or because the disk does not let it
+	waiting atomic.Pointer[closing] // why it does not
+	memory  *pinLog                 // without a volume: always empty
 
 	mu     sync.Mutex
 	byName map[string]*Timeline
@@ -64,7 +66,8 @@ type Store struct {
 }
 
 // NewStore returns a store. With a folder it finishes the files that the last process left open, which takes no longer
-// when there is more finished footage. Nothing is written before Run.
+// when there is more finished footage. Nothing is written before Run. A disk that is full, broken or read-only does not
+// keep the server from starting: recording begins, by itself, when the disk works.
 func NewStore(cfg Config, log *slog.Logger) (*Store, error) { return openStore(cfg, realDisk(), log) }
 
 func openStore(cfg Config, d disk, log *slog.Logger) (*Store, error) {
@@ -74,17 +77,18 @@ func openStore(cfg Config, d disk, log *slog.Logger) (*Store, error) {
 	if cfg.Sync <= 0 {
 		cfg.Sync = defaultSync
 	}
-	s := &Store{cfg: cfg, log: log, byName: make(map[string]*Timeline), memory: memoryPins()}
+	s := &Store{cfg: cfg, log: log, disk: d, byName: make(map[string]*Timeline), memory: memoryPins()}
 	if cfg.Dir == "" {
 		return s, nil
 	}
-	var err error
-	if s.vol, err = openVolume(context.Background(), cfg, d, log); err != nil {
+	if err := s.openVolume(context.Background()); err != nil && !s.mayHeal(err) {
 		return nil, err
 	}
-	s.vol.head = s.Get
 	return s, nil
 }
+
+// volume is the place that is recorded to, or nil.
+func (s *Store) volume() *volume { return s.vol.Load() }
 
 // Open returns the timeline of a stream, made if missing.
 func (s *Store) Open(name string) (*Timeline, error) {
@@ -92,9 +96,9 @@ func (s *Store) Open(name string) (*Timeline, error) {
 		return t, nil
 	}
 	fresh := &Timeline{store: s, name: name, phase: phaseOf(name)}
-	if s.vol != nil {
+	if s.volume() != nil {
 		ctx, stop := context.WithTimeout(context.Background(), dbPatience)
-		fresh.next, fresh.began = s.vol.continuing(ctx, name)
+		fresh.next, fresh.began = s.volume().continuing(ctx, name)
 		stop()
 	}
 	s.mu.Lock()
@@ -130,12 +134,12 @@ func (s *Store) names(prefix, after string) []string {
 	for name := range s.byName {
 		add(name)
 	}
-	if s.vol != nil {
-		s.vol.mu.Lock()
-		for name := range s.vol.tracks {
+	if s.volume() != nil {
+		s.volume().mu.Lock()
+		for name := range s.volume().tracks {
 			add(name)
 		}
-		s.vol.mu.Unlock()
+		s.volume().mu.Unlock()
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -166,16 +170,16 @@ func (s *Store) Close() {
 	for _, t := range all {
 		t.close()
 	}
-	if s.vol == nil {
+	if s.volume() == nil {
 		return
 	}
-	if err := s.vol.flush(true); err != nil {
+	if err := s.volume().flush(true); err != nil {
 		s.log.Error("not all footage could be written before the end", "error", err)
 	}
-	if err := s.vol.sealAll(context.Background()); err != nil {
+	if err := s.volume().sealAll(context.Background()); err != nil {
 		s.log.Warn("not all files could be sealed; the next start does", "error", err)
 	}
-	if err := s.vol.close(); err != nil {
+	if err := s.volume().close(); err != nil {
 		s.log.Warn("the storage volume did not close cleanly", "error", err)
 	}
 }
@@ -192,7 +196,7 @@ func (s *Store) Stats() Stats {
 	for _, t := range all {
 		t.addStats(&st)
 	}
-	if v := s.vol; v != nil {
+	if v := s.volume(); v != nil {
 		st.BacklogBytes, st.WrittenBytes, st.Lost, st.Damaged = v.backlog.Load(), v.written.Load(), v.lost.Load(), v.damaged.Load()
 		st.Recording = len(v.all(nil))
 		v.sealMu.Lock()

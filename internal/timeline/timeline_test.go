@@ -97,7 +97,7 @@ func TestReaderOutlivesItsSegment(t *testing.T) {
 	tl, _ := st.Open("x")
 	r := begin(t, tl, 10, "v0")
 	_ = tl.Append("v0", part(10, 0, "first", true))
-	if err := st.vol.flush(true); err != nil {
+	if err := st.volume().flush(true); err != nil {
 		t.Fatal(err)
 	}
 	rd, err := tl.OpenSegment(r.ID, "v0", 10)

@@ -114,7 +114,7 @@ func openVolume(ctx context.Context, cfg Config, d disk, log *slog.Logger) (*vol
 	if err := v.openIndex(ctx); err != nil {
 		return nil, err
 	}
-	if v.folder, err = os.Open(v.dir); err == nil {
+	if v.folder, err = os.Open(filepath.Join(v.dir, openFolder)); err == nil {
 		err = v.recover(ctx)
 	}
 	if err != nil {

@@ -14,7 +14,10 @@ import (
 // Run does the store's work until ctx ends: it writes what is recorded, seals finished files, applies retention and
 // adopts files that the index does not know. Each goes on when one look at it fails.
 func (s *Store) Run(ctx context.Context) error {
-	if v := s.vol; v != nil {
+	if err := s.openLater(ctx); err != nil {
+		return err
+	}
+	if v := s.volume(); v != nil {
 		var wg sync.WaitGroup
 		wg.Go(func() { v.flusher(ctx) })
 		wg.Go(func() { v.sealer(ctx) })
@@ -109,10 +112,10 @@ func (v *volume) keeper(ctx context.Context) {
 
 // Flush makes everything that has been appended so far safe on the disk.
 func (s *Store) Flush() error {
-	if s.vol == nil {
+	if s.volume() == nil {
 		return nil
 	}
-	return s.vol.flush(true)
+	return s.volume().flush(true)
 }
 
 // Flush is Store.Flush.
@@ -121,7 +124,7 @@ func (t *Timeline) Flush() error { return t.store.Flush() }
 // Delete removes the footage of a stream that lies within the range and is not pinned, by whole files: one that
 // reaches out of the range stays, and so does one that is in the live window.
 func (s *Store) Delete(ctx context.Context, name string, r Range) error {
-	v := s.vol
+	v := s.volume()
 	if v == nil {
 		return errNoVolume
 	}
@@ -145,7 +148,7 @@ func (s *Store) Delete(ctx context.Context, name string, r Range) error {
 
 // Release lets retention have footage that was held; of all streams if the name is empty.
 func (s *Store) Release(ctx context.Context, name string) error {
-	v := s.vol
+	v := s.volume()
 	if v == nil {
 		return errNoVolume
 	}
@@ -156,9 +159,14 @@ func (s *Store) Release(ctx context.Context, name string) error {
 
 // Volume says how the store's volume is.
 func (s *Store) Volume() Volume {
-	v := s.vol
+	v := s.volume()
 	if v == nil {
-		return Volume{State: VolumeMemory}
+		w := s.waiting.Load()
+		if w == nil {
+			return Volume{State: VolumeMemory}
+		}
+		state, cause, _ := trouble(w.err)
+		return Volume{Dir: s.cfg.Dir, State: state, Cause: cause, Since: w.since}
 	}
 	out := Volume{Dir: v.dir, ID: v.id, Used: v.usage.Load(), Held: v.heldBytes.Load(), Lost: v.lost.Load()}
 	if total, free, err := statFS(v.dir); err == nil {
