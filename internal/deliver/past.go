@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -291,14 +290,37 @@ func (s *Server) Enough(ctx context.Context, name string, ask Ask, first bool, n
 	if fault.Code(err) != codeNoFootage || ask.Form == Closed || s.past.Get(name) == nil {
 		return l, v, err
 	}
+	from := ask.From
+	if from.Sub(now) > s.cfg.FirstWait {
+		return l, v, err
+	}
 	st, failed := s.Stream(ctx, name)
 	if failed != nil {
 		return nil, View{}, err
 	}
-	if _, failed = st.Described(ctx); failed != nil && !errors.Is(failed, ErrNotYet) {
+	reached := func(v View) bool { return v.Measured() && v.reaches(from) }
+	if _, ready, failed := st.Wait(ctx, s.cfg.FirstWait, reached); failed != nil {
 		return nil, View{}, failed
+	} else if !ready {
+		return nil, View{}, err
 	}
 	return s.List(ctx, name, ask, time.Now())
+}
+
+// reaches reports whether a finished segment ends after an instant.
+func (v View) reaches(at time.Time) bool {
+	for i := range v.Periods {
+		run := &v.Periods[i].Run
+		for j := range run.Renditions {
+			segs := run.Renditions[j].Segments
+			for k := range segs {
+				if segs[k].Complete && !segs[k].Gap && presentation.At(segs[k].Start+segs[k].Duration, run.Run.Renditions[j].Track.TimeScale).After(at) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // kindOf tells the media type of a rendition by its name: audio begins with "a" (see GLOSSARY).

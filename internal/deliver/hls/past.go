@@ -312,6 +312,17 @@ type scaled struct {
 	scale uint32
 }
 
+// find gives the segment of a number, nil if it is missing.
+func (s *scaled) find(n int64) *timeline.SegmentView {
+	if len(s.Segments) == 0 {
+		return nil
+	}
+	if k := n - s.Segments[0].N; k >= 0 && k < int64(len(s.Segments)) && !s.Segments[k].Gap {
+		return &s.Segments[k]
+	}
+	return nil
+}
+
 // lead is the rendition that the time of a Period is read from: the first.
 func lead(p *presentation.Period) scaled {
 	for i := range p.Run.Renditions {

@@ -51,6 +51,7 @@ func (s *sheet) document(v deliver.View) *deliver.Doc {
 		if len(r.segs) == 0 {
 			continue
 		}
+		r.clock()
 		if len(rows) > 0 {
 			tags++
 		}
@@ -81,6 +82,41 @@ type row struct {
 	period    *presentation.Period
 	rendition *timeline.Rendition // nil: the run lacks it
 	segs      []timeline.SegmentView
+	times     []stretch // parallel to segs
+}
+
+// stretch is when a segment begins and ends, in Unix milliseconds.
+type stretch struct{ from, to int64 }
+
+func milliseconds(ticks int64, scale uint32) int64 {
+	return int64(media.ToDuration(ticks, scale) / time.Millisecond)
+}
+
+// clock gives every segment its times, to the millisecond that dates have in playlists and in browsers. EXTINF is the
+// difference of two of them, so that the sum of the durations and the dates agree: where they drift apart by more than a
+// millisecond, Shaka rebuilds its list at every reload and loses sight of the outages in it. A gap is as long as the
+// segment that another rendition has there, so that all lists are equally long.
+func (r *row) clock() {
+	r.times = make([]stretch, len(r.segs))
+	if len(r.segs) == 0 {
+		return
+	}
+	d := int64(r.period.Run.SegmentDuration / time.Millisecond)
+	at, other := r.segs[0].N*d, lead(r.period)
+	for i := range r.segs {
+		v := &r.segs[i]
+		t := stretch{at, at + d}
+		if !v.Gap && r.rendition != nil {
+			scale := r.rendition.Track.TimeScale
+			t = stretch{milliseconds(v.Start, scale), milliseconds(v.Start+v.Duration, scale)}
+		} else if o := other.find(v.N); o != nil {
+			t = stretch{milliseconds(o.Start, other.scale), milliseconds(o.Start+o.Duration, other.scale)}
+		}
+		if i > 0 && r.segs[i-1].Gap && t.from > r.times[i-1].from {
+			r.times[i-1].to = min(r.times[i-1].to, t.from) // the gap ends where footage goes on
+		}
+		r.times[i], at = t, t.to
+	}
 }
 
 func (s *sheet) row(p *presentation.Period) row {
@@ -124,20 +160,21 @@ func (s *sheet) blocks(m *format.Media, rows []row) *deliver.Doc {
 	for i := range rows {
 		r := &rows[i]
 		pending = s.appendRunHead(pending, r, i > 0)
-		for segs := r.segs; len(segs) > 0; {
-			n := int(blockSegments - segs[0].N%blockSegments)
-			part := segs[:min(n, len(segs))]
-			segs = segs[len(part):]
-			if len(part) < blockSegments {
-				pending = s.appendSegments(pending, r, part)
+		for from := 0; from < len(r.segs); {
+			n := r.segs[from].N
+			to := min(from+int(blockSegments-n%blockSegments), len(r.segs))
+			at := from
+			from = to
+			if to-at < blockSegments {
+				pending = s.appendSegments(pending, r, at, to)
 				continue
 			}
 			if len(pending) > 0 {
 				out = append(out, deliver.NewBlock(pending))
 				pending = nil
 			}
-			out = append(out, s.server.Block(s.name, s.shape.String()+s.rendition, s.query, r.period.Run.ID, part[0].N, print(r, part),
-				func() []byte { return s.appendSegments(make([]byte, 0, blockSegments*140), r, part) }))
+			out = append(out, s.server.Block(s.name, s.shape.String()+s.rendition, s.query, r.period.Run.ID, n, print(r, at, to),
+				func() []byte { return s.appendSegments(make([]byte, 0, blockSegments*140), r, at, to) }))
 		}
 	}
 	if pending = m.AppendEnd(pending); len(pending) > 0 {
@@ -147,19 +184,16 @@ func (s *sheet) blocks(m *format.Media, rows []row) *deliver.Doc {
 }
 
 // print is a fingerprint of all that the text of segments depends on.
-func print(r *row, segs []timeline.SegmentView) uint64 {
-	h := uint64(len(segs))
+func print(r *row, from, to int) uint64 {
+	h := uint64(to - from)
 	mix := func(v int64) { h = (h ^ uint64(v)) * 0x9E3779B97F4A7C15; h ^= h >> 29 }
-	if r.rendition != nil {
-		mix(int64(r.rendition.Track.TimeScale))
-	}
-	for i := range segs {
-		s := &segs[i]
-		mix(s.N)
-		mix(s.Start)
-		mix(s.Duration)
-		mix(s.Key)
-		if s.Gap {
+	for i := from; i < to; i++ {
+		v := &r.segs[i]
+		mix(v.N)
+		mix(r.times[i].from)
+		mix(r.times[i].to)
+		mix(v.Key)
+		if v.Gap {
 			mix(-1)
 		}
 	}
@@ -175,28 +209,23 @@ func (s *sheet) appendRunHead(dst []byte, r *row, follows bool) []byte {
 	return head.Append(dst, s.query)
 }
 
-func (s *sheet) appendSegments(dst []byte, r *row, segs []timeline.SegmentView) []byte {
-	for i := range segs {
-		seg := s.segment(r, &segs[i])
+func (s *sheet) appendSegments(dst []byte, r *row, from, to int) []byte {
+	for i := from; i < to; i++ {
+		seg := s.segment(r, i)
 		dst = seg.Append(dst, s.query)
 	}
 	return dst
 }
 
-func (s *sheet) segment(r *row, v *timeline.SegmentView) format.Segment {
+func (s *sheet) segment(r *row, i int) format.Segment {
+	v, t := &r.segs[i], r.times[i]
 	a := deliver.Address{Kind: deliver.Segment, Run: r.period.Run.ID, Rendition: s.rendition, N: v.N}
 	if s.shape == muxed {
 		a = deliver.Address{Kind: deliver.TSSegment, Run: a.Run, N: a.N}
 	}
-	out := format.Segment{URI: a.String(), Gap: v.Gap}
-	if v.Gap || r.rendition == nil {
-		d := r.period.Run.SegmentDuration
-		out.Duration, out.Time = d, time.Unix(0, v.N*int64(d))
-		return out
-	}
-	scale := r.rendition.Track.TimeScale
-	out.Duration, out.Time = media.ToDuration(v.Duration, scale), presentation.At(v.Start, scale)
-	if s.shape == pictures {
+	out := format.Segment{URI: a.String(), Gap: v.Gap || r.rendition == nil, Time: time.UnixMilli(t.from),
+		Duration: time.Duration(max(t.to-t.from, 1)) * time.Millisecond}
+	if s.shape == pictures && !out.Gap {
 		// One entry per segment, so that they count as the segments do. Without a key frame there is no picture to show.
 		out.Length, out.Gap = v.Key, v.Key == 0
 	}
