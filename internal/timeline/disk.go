@@ -22,6 +22,7 @@ type disk struct {
 	syncOpen func(dir *os.File) error // the same, of a folder that is open already: descriptors may have run out
 	link     func(from, to string) error
 	rename   func(from, to string) error
+	space    func(dir string) (total, free int64, err error)
 	remove   func(path string) error
 }
 
@@ -36,6 +37,7 @@ func realDisk() disk {
 			return err
 		},
 		cut:     func(f *os.File, size int64) error { return f.Truncate(size) },
+		space:   statFS,
 		sync:    syncData,
 		syncAll: syncFileSystem,
 		syncDir: func(path string) error {

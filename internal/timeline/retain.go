@@ -165,8 +165,8 @@ func (v *volume) retainSpace(ctx context.Context, used int64, now time.Time) err
 		over = used - v.cfg.Total
 	}
 	if v.cfg.MinFree > 0 {
-		if _, free, err := statFS(v.dir); err == nil {
-			over = max(over, v.cfg.MinFree-free)
+		if total, free, err := v.disk.space(v.dir); err == nil {
+			over = max(over, min(v.cfg.MinFree, total/10)-free) // of a small disk not more than a tenth
 		}
 	}
 	if over <= 0 {

@@ -25,7 +25,8 @@ type Config struct {
 	Keep func(name string) Keep
 	// Sync is the longest time between a part's arrival and its being safe from a power cut; 1 s if zero.
 	Sync time.Duration
-	// Total bounds the footage of all streams in bytes, MinFree is the space to leave free; 0: no limit.
+	// Total bounds the footage of all streams in bytes, MinFree is the space to leave free, of which a tenth of the disk
+	// is enough; 0: no limit.
 	Total, MinFree int64
 	// Blobs takes the finished files; if nil they lie in the folder "sealed" of the volume.
 	Blobs blob.Store

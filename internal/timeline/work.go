@@ -169,7 +169,7 @@ func (s *Store) Volume() Volume {
 		return Volume{Dir: s.cfg.Dir, State: state, Cause: cause, Since: w.since}
 	}
 	out := Volume{Dir: v.dir, ID: v.id, Used: v.usage.Load(), Held: v.heldBytes.Load(), Lost: v.lost.Load()}
-	if total, free, err := statFS(v.dir); err == nil {
+	if total, free, err := v.disk.space(v.dir); err == nil {
 		out.Total, out.Free = total, free
 	}
 	v.status.mu.Lock()
