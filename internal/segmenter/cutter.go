@@ -26,10 +26,15 @@ type Sink func(rendition string, p timeline.Part) error
 // to the byte on every node.
 //
 // Every window of SegmentDuration has one segment, which begins at the window's first
-// random access point. A window that has none gets a dependent segment that begins at its
-// first frame. Since that can be known for sure only when the window is over, the distance
-// of the last key frames says what to expect, and a key frame that was expected and does
-// not come is given up for at the window's last frames.
+// random access point. A key frame that comes a little before or after the edge of the
+// window that it was due in (see reach) begins that window's segment all the same: timestamps
+// that are rounded, or tremble, would otherwise leave one window with two of them and the
+// next with none.
+//
+// A window that has none gets a dependent segment that begins at its first frame. Since that
+// can be known for sure only when the window is over, the distance of the last key frames
+// says what to expect, and a key frame that was expected and does not come is given up for
+// when the window is over.
 type Cutter struct {
 	run   *timeline.Run
 	sink  Sink
@@ -111,29 +116,63 @@ func (c *Cutter) place(l *lane, f *media.Frame, at time.Duration) error {
 		if l.track.Kind == media.Video && !f.Key {
 			return nil
 		}
+		l.began = at
 		c.told(l, w, at)
 		return l.push(f, w)
 	}
-	n := l.n
-	if w > n && c.cutsHere(l, f, w, at) {
-		n = w
+	n := c.segmentOf(l, f, w, at)
+	if n > l.n {
+		l.began = at
 		c.told(l, n, at)
 	}
 	return l.push(f, n)
 }
 
-// cutsHere decides whether a frame of a later window than the open segment's begins the
-// window's segment.
-func (c *Cutter) cutsHere(l *lane, f *media.Frame, w int64, at time.Duration) bool {
-	if f.Key || w > l.n+1 {
-		return true
+// reach is how far from the edges of its window a segment may begin: more than the
+// rounding of timestamps and, at the usual frame rates, than a frame, by which key frames
+// move that are forced at times which no frame has.
+func (c *Cutter) reach() time.Duration { return c.run.SegmentDuration / 16 }
+
+// segmentOf says which segment a frame in window w belongs to: the open one, or the one
+// that begins with it.
+func (c *Cutter) segmentOf(l *lane, f *media.Frame, w int64, at time.Duration) int64 {
+	next := l.n + 1
+	begin, end := c.windowStart(next), c.windowStart(next+1)
+	video := l.track.Kind == media.Video
+	if w == l.n && f.Key && video && at >= begin-c.reach() && at-l.began >= c.run.SegmentDuration-c.reach() {
+		return next // early: the open segment is as long as it was to become
 	}
-	end := c.windowStart(w + 1)
+	if w <= l.n {
+		return l.n
+	}
+	if w == next+1 && at < end+c.reach() && l.track.Duration(l.shown) >= begin {
+		w = next // late: the window was not empty, and what was awaited comes now
+	}
+	if f.Key || w > next || c.givesUp(l, at, end) {
+		return w
+	}
+	return l.n
+}
+
+// givesUp decides whether the segment of the window that ends at end begins at a frame
+// that is no random access point.
+func (c *Cutter) givesUp(l *lane, at, end time.Duration) bool {
 	frame := l.track.Duration(l.delta)
-	if at+2*frame >= end {
-		return true // its last chance
+	limit := end + c.reach()
+	if at+frame >= limit {
+		return true // the next frame would be too late
 	}
-	return c.keys.next(at) >= end
+	past := at - frame*3/2 // key frames that are forced at times which no frame has move by a frame
+	due, known := c.keys.due(past)
+	switch first := c.keys.last + c.keys.gap; {
+	case known && first >= past:
+		return first >= limit
+	case l.began <= c.keys.last:
+		return at >= end // nothing is known, or it is overdue: the window may still bring it
+	case known && due < limit:
+		return false // the second that is awaited; the segment before had none
+	}
+	return at+2*frame >= end
 }
 
 // told records a cut of the leading track for the audio tracks.
@@ -174,17 +213,18 @@ func (c *Cutter) settle(l *lane) error {
 	for ; k < len(l.queue); k++ {
 		f := &l.queue[k]
 		at := l.track.Duration(f.PTS)
-		n := l.n
-		for len(l.cuts) > 0 && l.cuts[0].at <= at {
-			n = max(n, l.cuts[0].n)
-			l.cuts = l.cuts[1:]
+		n, passed := l.n, 0
+		for passed < len(l.cuts) && l.cuts[passed].at <= at {
+			n = max(n, l.cuts[passed].n)
+			passed++
 		}
-		if len(l.cuts) == 0 && !c.known(at) {
+		if passed == len(l.cuts) && !c.known(at) {
 			if at-c.done <= stall {
 				break
 			}
 			n = max(n, c.window(at)) // the video has stalled; audio goes on by itself
 		}
+		l.cuts = l.cuts[passed:]
 		if err := l.push(f, max(n, c.run.FirstN)); err != nil {
 			return err
 		}
@@ -195,7 +235,7 @@ func (c *Cutter) settle(l *lane) error {
 
 // known says whether the leading track can still cut at or before a time.
 func (c *Cutter) known(at time.Duration) bool {
-	return c.lead.started && (at < c.windowStart(c.lead.n+1) || at < c.done)
+	return c.lead.started && (at < c.windowStart(c.lead.n+1)-c.reach() || at < c.done)
 }
 
 // Flush closes all open segments: the run is over. What is shorter than the longest track
@@ -316,15 +356,16 @@ func (k *keyClock) see(at time.Duration) {
 	k.count++
 }
 
-// next is when the next key frame after at is expected; while nothing is known, at once.
-func (k *keyClock) next(at time.Duration) time.Duration {
+// due is when the first key frame not before a time is expected, if two of them have told how far apart they are.
+func (k *keyClock) due(from time.Duration) (at time.Duration, known bool) {
 	if k.gap <= 0 {
-		return at
+		return 0, false
 	}
-	if next := k.last + k.gap; next > at {
-		return next
+	at = k.last + k.gap
+	if from > at {
+		at += (from - at + k.gap - 1) / k.gap * k.gap
 	}
-	return at
+	return at, true
 }
 
 // sparse is the key frame distance, if the last two agree to a tenth, counting a key frame

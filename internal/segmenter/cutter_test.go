@@ -55,7 +55,7 @@ func TestCuts(t *testing.T) {
 	}
 }
 
-// checkWindows: one segment per window, beginning in it.
+// checkWindows: one segment per window, beginning in it or within reach of it.
 func checkWindows(t *testing.T, c *collector, independent bool) {
 	t.Helper()
 	list := c.segs["video0"]
@@ -67,8 +67,9 @@ func checkWindows(t *testing.T, c *collector, independent bool) {
 			t.Errorf("segment %d after %d", s.n, list[i-1].n)
 		}
 		at := media.ToDuration(s.parts[0].Start, 90000)
-		if w := int64(at / c.run.SegmentDuration); w != s.n {
-			t.Errorf("segment %d begins in window %d", s.n, w)
+		d := c.run.SegmentDuration
+		if into := at - time.Duration(s.n)*d; into < -d/16 || into > d+d/16 {
+			t.Errorf("segment %d begins %v after its window", s.n, into)
 		}
 		if s.parts[0].Independent != s.frames[0].Key {
 			t.Errorf("segment %d: independent %v, key %v", s.n, s.parts[0].Independent, s.frames[0].Key)

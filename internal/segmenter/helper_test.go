@@ -128,7 +128,7 @@ func gop(from time.Duration, n, gop int, fps float64, b int) []media.Frame {
 			case i%gop == 0:
 				pts = dts + shift
 			case k == 1:
-				pts = dts + shift + shift*int64(b)
+				pts = dts + shift + shift*int64(min(b, gop-1-i%gop)) // the group's last may have fewer before it
 			default:
 				pts = dts
 			}

@@ -24,13 +24,14 @@ type lane struct {
 	part    int64               // part target, ticks
 	fixed   int64               // ticks of each audio frame, 0 = ask each frame
 	started bool
-	n       int64 // open segment
-	floor   int64 // earlier segments are closed
-	index   int   // next part in it
-	count   int64 // frames taken
-	last    int64 // DTS of the last frame
-	shown   int64 // the latest PTS
-	delta   int64 // expected ticks to the next frame
+	n       int64         // open segment
+	began   time.Duration // the open segment, if the track cuts by itself
+	floor   int64         // earlier segments are closed
+	index   int           // next part in it
+	count   int64         // frames taken
+	last    int64         // DTS of the last frame
+	shown   int64         // the latest PTS
+	delta   int64         // expected ticks to the next frame
 	pending []media.Frame
 	queue   []media.Frame // audio that waits for the leading track
 	cuts    []cut         // cuts of the leading track that audio has not reached
