@@ -45,29 +45,32 @@ func private(a netip.Addr) bool {
 	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified()
 }
 
+// resolutions are where FuzzResolve begins.
+var resolutions = []struct {
+	network, address, allow, answer string
+	own                             uint16
+}{
+	{"tcp", "name.example:80", "127.0.0.1/32", "127.0.0.1", 0},
+	{"tcp", "name.example:80", "127.0.0.0/8,10.0.0.0/8", "127.0.0.1,10.1.2.3", 0},
+	{"tcp4", "name.example:1935", "127.0.0.1/32", "93.184.215.14,::ffff:127.0.0.1", 1935},
+	{"tcp6", "[::1]:1935", "::1/128", "", 1935},
+	{"tcp", "93.184.215.14:1935", "::ffff:192.168.7.0/120", "", 1935},
+	{"tcp", "93.184.215.15:7", "10.0.0.0/8", "", 7},
+	{"tcp", "name.example:80", "10.0.0.0/8", "", 0},
+	{"tcp", "name.example:80", "10.0.0.0/8", "none", 0},
+	{"udp", "127.0.0.1:80", "127.0.0.0/8", "", 0},
+	{"tcp", "127.0.0.1:0", "127.0.0.0/8", "", 0},
+	{"tcp", "127.0.0.1", "127.0.0.0/8", "", 0},
+	{"tcp", "64:ff9b::7f00:1", "what", "", 0},
+	{"tcp", "[64:ff9b::7f00:1]:9", "10.0.0.0/8", "", 0},
+	{"tcp", "[fe80::1%lo]:9", "fe80::/10", "", 0},
+	{"tcp", "169.254.169.254:80", "10.0.0.0/8", "", 0},
+}
+
 // FuzzResolve resolves an address with a name server that answers anything, under any list of exceptions, and connects where
 // that leads to this test's own server. Nothing leaves the machine.
 func FuzzResolve(f *testing.F) {
-	for _, s := range []struct {
-		network, address, allow, answer string
-		own                             uint16
-	}{
-		{"tcp", "name.example:80", "127.0.0.1/32", "127.0.0.1", 0},
-		{"tcp", "name.example:80", "127.0.0.0/8,10.0.0.0/8", "127.0.0.1,10.1.2.3", 0},
-		{"tcp4", "name.example:1935", "127.0.0.1/32", "93.184.215.14,::ffff:127.0.0.1", 1935},
-		{"tcp6", "[::1]:1935", "::1/128", "", 1935},
-		{"tcp", "93.184.215.14:1935", "::ffff:192.168.7.0/120", "", 1935},
-		{"tcp", "93.184.215.15:7", "10.0.0.0/8", "", 7},
-		{"tcp", "name.example:80", "10.0.0.0/8", "", 0},
-		{"tcp", "name.example:80", "10.0.0.0/8", "none", 0},
-		{"udp", "127.0.0.1:80", "127.0.0.0/8", "", 0},
-		{"tcp", "127.0.0.1:0", "127.0.0.0/8", "", 0},
-		{"tcp", "127.0.0.1", "127.0.0.0/8", "", 0},
-		{"tcp", "64:ff9b::7f00:1", "what", "", 0},
-		{"tcp", "[64:ff9b::7f00:1]:9", "10.0.0.0/8", "", 0},
-		{"tcp", "[fe80::1%lo]:9", "fe80::/10", "", 0},
-		{"tcp", "169.254.169.254:80", "10.0.0.0/8", "", 0},
-	} {
+	for _, s := range resolutions {
 		f.Add(s.network, s.address, s.allow, s.answer, s.own)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
@@ -103,19 +106,7 @@ func FuzzResolve(f *testing.F) {
 			}
 			return
 		}
-		reachable := len(targets) > 0 && len(targets) <= maxAddresses
-		for _, at := range targets {
-			if private(at.Addr()) && !slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(at.Addr()) }) {
-				t.Fatalf("%v of %q may be dialled", at, address)
-			}
-			if at.Addr().IsLoopback() && at.Port() == own {
-				t.Fatalf("%v is our own", at)
-			}
-			if g.control("tcp", at.String(), nil) != nil {
-				t.Fatalf("%v is refused when it is dialled", at)
-			}
-			reachable = reachable && at.Addr() == netip.MustParseAddr("127.0.0.1")
-		}
+		reachable := judgeTargets(t, g, address, targets, own)
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			t.Fatal(err)
@@ -125,6 +116,25 @@ func FuzzResolve(f *testing.F) {
 		}
 		connects(t, g, network, net.JoinHostPort(host, port))
 	})
+}
+
+// judgeTargets wants each target to be one that may be dialled. The answer is whether all of them are where this test listens.
+func judgeTargets(t *testing.T, g *Guard, address string, targets []netip.AddrPort, own uint16) (reachable bool) {
+	t.Helper()
+	reachable = len(targets) > 0 && len(targets) <= maxAddresses
+	for _, at := range targets {
+		if private(at.Addr()) && !slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(at.Addr()) }) {
+			t.Fatalf("%v of %q may be dialled", at, address)
+		}
+		if at.Addr().IsLoopback() && at.Port() == own {
+			t.Fatalf("%v is our own", at)
+		}
+		if g.control("tcp", at.String(), nil) != nil {
+			t.Fatalf("%v is refused when it is dialled", at)
+		}
+		reachable = reachable && at.Addr() == netip.MustParseAddr("127.0.0.1")
+	}
+	return reachable
 }
 
 // connects tries an address that leads to this test's own server.

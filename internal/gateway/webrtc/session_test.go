@@ -397,12 +397,10 @@ func TestFaultKindsBecomeStatuses(t *testing.T) {
 	}
 }
 
-// Sender reports put both tracks on one clock, the wall clock of the media.
-func TestReportsKeepSoundAndPictureTogether(t *testing.T) {
-	w := newWorld(t, Config{})
-	track, _ := clip(t)
-	w.onAir("live/show", 50, track, opusTrack())
-	pc, units, _ := w.watch("live/show")
+// firstLive gives a sound and a picture of a viewer that has caught up: the timestamps of the backlog are drawn together, and
+// there is sound once it is over.
+func firstLive(t *testing.T, units <-chan received) map[media.Codec]rtp.Unit {
+	t.Helper()
 	firsts, pictures := map[media.Codec]rtp.Unit{}, 0
 	for len(firsts) < 2 {
 		select {
@@ -410,7 +408,6 @@ func TestReportsKeepSoundAndPictureTogether(t *testing.T) {
 			if _, heard := firsts[media.Opus]; heard && r.codec == media.H264 {
 				pictures++
 			}
-			// The timestamps of the backlog are drawn together. There is sound once it is over.
 			if _, ok := firsts[r.codec]; !ok && (r.codec == media.Opus || pictures == 5) {
 				firsts[r.codec] = r.unit
 			}
@@ -418,6 +415,16 @@ func TestReportsKeepSoundAndPictureTogether(t *testing.T) {
 			t.Fatal("a track is missing")
 		}
 	}
+	return firsts
+}
+
+// Sender reports put both tracks on one clock, the wall clock of the media.
+func TestReportsKeepSoundAndPictureTogether(t *testing.T) {
+	w := newWorld(t, Config{})
+	track, _ := clip(t)
+	w.onAir("live/show", 50, track, opusTrack())
+	pc, units, _ := w.watch("live/show")
+	firsts := firstLive(t, units)
 	seen := map[media.Codec]time.Time{}
 	for c, first := range firsts {
 		for _, tr := range pc.GetTransceivers() {
