@@ -9,6 +9,7 @@ const browser = await launch();
 const moves = {
   play() {},
   start() { const v = document.querySelector("video"); v.currentTime = v.seekable.start(0) + 1; },
+  to(step) { document.querySelector("video").currentTime = step.by; },
   back(step) { document.querySelector("video").currentTime -= step.by; },
   pause() { document.querySelector("video").pause(); },
   resume() { return document.querySelector("video").play(); },
@@ -53,7 +54,7 @@ try {
     out.push({
       do: step.do, moved: seen.at - before.at, waiting: seen.waiting, after_ms: shown ? shown - before.now : -1, errors: seen.errors, events: seen.events,
       window_s: seen.to - seen.from, ...sum(marks), behind_s: (lags[Math.floor(lags.length / 2)] ?? 0) / 1000, pictures: marks.length,
-      counters: step.list ? marks.map((m) => m[0]) : undefined,
+      oldest_ms: Math.min(...marks.map((m) => m[1])), newest_ms: Math.max(0, ...marks.map((m) => m[1])),
     });
   }
   console.log(JSON.stringify({ engine: job.engine, steps: out, tracks: await tab.evaluate(() => {
