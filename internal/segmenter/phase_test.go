@@ -59,11 +59,14 @@ func (c *cadence) frames(from time.Duration, n int, seed uint64) []media.Frame {
 
 // TestKeyFramesAtAnyPhase: wherever in the windows the key frames fall, each begins a segment, one after the other.
 func TestKeyFramesAtAnyPhase(t *testing.T) {
-	for _, c := range cadences {
+	for i, c := range cadences {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			bad := 0
-			for phase := range 2000 {
+			bad, step := 0, 1
+			if i >= 8 {
+				step = 3
+			}
+			for phase := 0; phase < 2000; phase += step {
 				start := epoch*time.Second + time.Duration(phase)*time.Millisecond
 				if what := c.cut(start, uint64(phase)); what != "" {
 					if bad++; bad <= 3 {
@@ -72,18 +75,19 @@ func TestKeyFramesAtAnyPhase(t *testing.T) {
 				}
 			}
 			if bad > 0 {
-				t.Errorf("%d of 2000 phases", bad)
+				t.Errorf("%d of %d phases", bad, 2000/step)
 			}
 		})
 	}
 }
 
-// cut cuts 12 s and says what is wrong with the segments.
+// cut cuts 8 s and says what is wrong with the segments.
 func (c *cadence) cut(start time.Duration, seed uint64) (wrong string) {
 	run := testRun(2*time.Second, start, videoTrack())
-	frames := c.frames(start, 12, seed)
+	frames := c.frames(start, 8, seed)
 	at := media.ToDuration(frames[0].PTS, 90000)
 	run.Start, run.FirstN = time.Unix(0, int64(at)), int64(at/run.SegmentDuration)
+	run.PartDuration = run.SegmentDuration // parts are cut elsewhere
 	n, begun := run.FirstN-1, time.Duration(0)
 	cutter := NewCutter(run, func(_ string, p timeline.Part) error {
 		if p.Index != 0 {
