@@ -53,10 +53,8 @@ func (e *Engine) start(ctx context.Context, path string, nice int, args ...strin
 	e.children.Store(c, nil)
 	c.gone = func() { e.children.Delete(c) }
 	pid := c.cmd.Process.Pid
-	limit := &unix.Rlimit{Cur: childMemory, Max: childMemory}
 	// Failing to bound or to calm the child is no reason to do without it.
-	_ = unix.Prlimit(pid, unix.RLIMIT_AS, limit, nil)
-	_ = unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
+	bound(pid)
 	if nice != 0 {
 		_ = unix.Setpriority(unix.PRIO_PROCESS, pid, nice)
 	}

@@ -6,7 +6,7 @@ const first = new Set(
   "api vod console portal meet wall assets docs livez readyz metrics login setup .well-known".split(" "),
 );
 const last = new Set(
-  "embed whip whep index.m3u8 index.mpd clip.mp4 file.mp4 poster.jpg thumbs.vtt".split(" "),
+  "embed whip whep index.m3u8 index.mpd clip.mp4 file.mp4 poster.jpg frame.jpg thumbs.vtt".split(" "),
 );
 
 export function nameProblem(name: string): NameProblem | undefined {
@@ -15,6 +15,6 @@ export function nameProblem(name: string): NameProblem | undefined {
   if (parts.length > 4) return "deep";
   for (const p of parts) if (!/^[\p{L}\p{N}_.-]+$/u.test(p) || /^\.+$/.test(p)) return "char";
   const end = parts.at(-1) ?? "";
-  if (first.has(parts[0] ?? "") || last.has(end) || end.startsWith("stream.")) return "reserved";
+  if (first.has(parts[0] ?? "") || last.has(end) || end.startsWith("stream.") || /^sprite-.*\.jpg$/.test(end)) return "reserved";
   return /\.(m3u8|mpd|flv|ts|mp4)$/.test(end) ? "reserved" : undefined;
 }
