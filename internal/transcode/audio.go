@@ -22,6 +22,9 @@ const (
 	maxFailures = 6
 )
 
+// repeats is how many seconds of what was made a new child can make again.
+const repeats = 2
+
 // errRestart asks for a fresh child: the source began a new run.
 var errRestart = errors.New("transcode: the source changed")
 
@@ -230,8 +233,8 @@ func (j *job) write(t *media.Track, f *media.Frame, origin int64) error {
 	if off := at - j.next; off >= -int64(t.TimeScale/1000) && off <= int64(t.TimeScale/1000) {
 		at = j.next
 	}
-	if at < j.next {
-		return nil // a new child begins with what the old one had made already
+	if again := j.next - at; again > 0 && again <= repeats*int64(t.TimeScale) {
+		return nil // a new child begins with what the old one had made already; farther back, the clock was set
 	}
 	duration := int64(codec.SampleDuration(t, f.Data))
 	j.next = at + duration
