@@ -15,6 +15,7 @@ export function nameProblem(name: string): NameProblem | undefined {
   if (parts.length > 4) return "deep";
   for (const p of parts) if (!/^[\p{L}\p{N}_.-]+$/u.test(p) || /^\.+$/.test(p)) return "char";
   const end = parts.at(-1) ?? "";
-  if (first.has(parts[0] ?? "") || last.has(end) || end.startsWith("stream.") || /^sprite-.*\.jpg$/.test(end)) return "reserved";
+  if (first.has(parts[0] ?? "") || last.has(end) || end.startsWith("stream.") || /^sprite-.*\.jpg$/.test(end))
+    return "reserved";
   return /\.(m3u8|mpd|flv|ts|mp4)$/.test(end) ? "reserved" : undefined;
 }
