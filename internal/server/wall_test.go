@@ -103,8 +103,30 @@ func TestWallClockIsSet(t *testing.T) {
 			t.Errorf("segment numbers moved by %v with a step of %v", d, step)
 		}
 		last = now
+		s.periods(t)
 	}
 	if n := s.timelines.Get("live/x").Snapshot().Runs; len(n) != 3 || !n[2].Start.Before(n[0].Start) {
 		t.Errorf("%d runs", len(n))
+	}
+}
+
+var periodTimes = regexp.MustCompile(`<Period id="r\d+" start="PT([\d.]+)S"(?: duration="PT([\d.]+)S")?`)
+
+// periods: no Period begins before the end of the one listed before it.
+func (s *Server) periods(t *testing.T) {
+	t.Helper()
+	mpd := s.get(t, "/live/x/index.mpd").Body.String()
+	end := 0.
+	list := periodTimes.FindAllStringSubmatch(mpd, -1)
+	if len(list) == 0 {
+		t.Fatalf("no Period in %.600s", mpd)
+	}
+	for _, m := range list {
+		start, _ := strconv.ParseFloat(m[1], 64)
+		length, _ := strconv.ParseFloat(m[2], 64)
+		if start < end || strings.Contains(m[2], "-") {
+			t.Errorf("a Period begins at %f, the one before ends at %f", start, end)
+		}
+		end = start + length
 	}
 }

@@ -63,14 +63,9 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 		p, unknown := period(&v.Periods[i], runPlace(&v.Periods[i].Run.Run), v.Live)
 		left = append(left, unknown...)
 		if len(p.Sets) > 0 {
-			m.Periods = append(m.Periods, p)
+			m.Periods = follow(m.Periods, ends, p)
+			ends = v.Periods[i].To
 		}
-		// Once another Period follows, the outage before it belongs to neither: a player that seeks into it is taken
-		// to the next one, where it would wait for ever for segments of the last one.
-		if n := len(m.Periods); n > 1 && len(p.Sets) > 0 {
-			m.Periods[n-2].End = earlier(ends, m.Periods[n-1].Start) // Periods do not overlap
-		}
-		ends = v.Periods[i].To
 	}
 	if len(m.Periods) == 0 {
 		return m, notCarried(left)
@@ -86,6 +81,23 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 		m.Periods[len(m.Periods)-1].End = m.End
 	}
 	return m, nil
+}
+
+// follow adds a Period to those before it, the last of which has footage up to ends. Once another Period follows, the
+// outage before it belongs to neither: a player that seeks into it is taken to the next one, where it would wait for
+// ever for segments of the last one. Periods lie in the order of their starts (ISO/IEC 23009-1 5.3.2.1): when the wall
+// clock was set back, those that would begin later than the new one are not shown any more.
+func follow(list []format.Period, ends time.Time, p format.Period) []format.Period {
+	if n := len(list); n > 0 {
+		list[n-1].End = ends
+	}
+	for len(list) > 0 && !list[len(list)-1].Start.Before(p.Start) {
+		list = list[:len(list)-1]
+	}
+	if n := len(list); n > 0 {
+		list[n-1].End = earlier(list[n-1].End, p.Start)
+	}
+	return append(list, p)
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -155,10 +155,7 @@ func Rewind(v deliver.View, ask deliver.Ask, now time.Time) (format.MPD, error) 
 		if len(p.Sets) == 0 {
 			continue
 		}
-		m.Periods = append(m.Periods, p)
-		if n := len(m.Periods); n > 1 {
-			m.Periods[n-2].End = earlier(ends, p.Start) // what lies between belongs to neither
-		}
+		m.Periods = follow(m.Periods, ends, p)
 		ends = s.To
 	}
 	if len(m.Periods) == 0 {
