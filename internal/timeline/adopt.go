@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"weir/internal/blob"
@@ -16,12 +17,50 @@ const (
 	adoptPage  = 1000
 )
 
+// restored is the state of an index that was restored from a backup.
+type restored struct {
+	holding    atomic.Bool // its files are not all held yet: nothing may be deleted
+	generation int64
+}
+
+// adopter holds what an older index knows, then looks for what the index does not know. What does not work now is tried again.
+func (v *volume) adopter(ctx context.Context) {
+	for pause := firstPause; v.holding.Load(); pause = min(2*pause, longestPause) {
+		err := v.safely(func() error { return v.hold(ctx) })
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+		v.log.Error("cannot hold the footage of a restored index yet", "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+	if err := v.safely(func() error { return v.adoptUnknown(ctx) }); err != nil && ctx.Err() == nil {
+		v.log.Error("cannot look for files that the index does not know", "error", err)
+	}
+}
+
+// hold keeps retention from all files of an index that was restored from a backup: by what it says of them, they may be long
+// past their time, and somebody restored it to have them.
+func (v *volume) hold(ctx context.Context) error {
+	n, err := v.db.Hold(ctx, v.generation)
+	if err != nil {
+		return err
+	}
+	v.holding.Store(false)
+	v.log.Warn("the index of the recordings is an older one; its files are held until released", "files", n)
+	v.alarm(Alarm{Code: "footage_held", Message: fmt.Sprintf("The index of the recordings was restored from an older copy. The %d files in it are kept until you release them.", n),
+		Remedy: "Look at what they are, then release them on the storage page.", At: time.Now()})
+	return nil
+}
+
 // adoptUnknown gives a row to every object that the index does not know, and holds it: an index that is empty, of
 // another volume or restored from a backup must never be a reason to delete footage. It walks over all objects while
 // the server runs.
 func (v *volume) adoptUnknown(ctx context.Context) error {
 	defer close(v.held)
-	w := adopter{v: v}
+	w := walker{v: v}
 	if err := w.page(ctx, ""); err != nil {
 		return err
 	}
@@ -37,8 +76,8 @@ func (v *volume) adoptUnknown(ctx context.Context) error {
 	return err
 }
 
-// adopter walks over the objects of the store beside those of the index.
-type adopter struct {
+// walker walks over the objects of the store beside those of the index.
+type walker struct {
 	v       *volume
 	known   []string // a page of the index
 	last    string   // its last key
@@ -47,7 +86,7 @@ type adopter struct {
 	adopted int
 }
 
-func (w *adopter) page(ctx context.Context, after string) (err error) {
+func (w *walker) page(ctx context.Context, after string) (err error) {
 	if w.known, err = w.v.db.Objects(ctx, after, adoptPage); err != nil {
 		return err
 	}
@@ -57,7 +96,7 @@ func (w *adopter) page(ctx context.Context, after string) (err error) {
 	return nil
 }
 
-func (w *adopter) visit(ctx context.Context, i blob.Info) error {
+func (w *walker) visit(ctx context.Context, i blob.Info) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -87,7 +126,7 @@ func (w *adopter) visit(ctx context.Context, i blob.Info) error {
 }
 
 // read reads an object that the index did not know when it was looked at; nil if it knows it now or it is no footage.
-func (w *adopter) read(ctx context.Context, i blob.Info) (*found, error) {
+func (w *walker) read(ctx context.Context, i blob.Info) (*found, error) {
 	if known, err := w.v.db.Has(ctx, i.Key); err != nil || known || w.v.isSealing(i.Key) {
 		return nil, err
 	}
@@ -122,7 +161,7 @@ func (w *adopter) read(ctx context.Context, i blob.Info) (*found, error) {
 }
 
 // enter gives rows to what was found, unless it was deleted or entered meanwhile.
-func (w *adopter) enter(ctx context.Context) error {
+func (w *walker) enter(ctx context.Context) error {
 	w.v.removing.Lock()
 	defer w.v.removing.Unlock()
 	kept := w.files[:0]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -157,6 +158,93 @@ func TestUnknownFootageIsHeld(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOlderIndexIsHeld restores an index of an earlier start, or one that was copied while it was used: what it knows and what
+// it does not know is held, also when the process dies before all of it is, and retention deletes nothing.
+func TestOlderIndexIsHeld(t *testing.T) {
+	for _, whole := range []bool{true, false} {
+		dir := t.TempDir()
+		keep := Config{Window: 8 * time.Second, Keep: forEver}
+		st := openDir(t, dir, keep)
+		f := newFilm(t, st, "live/show")
+		f.begin(0)
+		f.segments(100)
+		seal(t, st)
+		if whole {
+			st.Close()
+		}
+		backup := copyIndex(t, dir, t.TempDir())
+		if whole {
+			st = openDir(t, dir, keep)
+			g := newFilm(t, st, "live/show")
+			g.made = f.made
+			f = g
+		}
+		f.begin(300)
+		f.segments(100)
+		st.Close()
+		copyIndex(t, backup, dir)
+		a := &alarms{}
+		cfg := Config{Window: 8 * time.Second, Alarm: a.take}
+		st = openDir(t, dir, cfg) // keeps nothing beyond the window
+		later := time.Unix(filmFrom+1e6, 0)
+		retain := func() {
+			t.Helper()
+			if err := st.volume().retain(t.Context(), later); err != nil {
+				t.Fatal(err)
+			}
+		}
+		retain()
+		if err := st.Release(t.Context(), ""); !errors.Is(err, errHolding) {
+			t.Fatalf("released before it was held: %v", err)
+		}
+		kill(st)
+		st = openDir(t, dir, cfg)
+		retain()
+		stop := running(t, st)
+		<-st.volume().held
+		retain()
+		f.store = st
+		if found, _ := f.checkPast(Range{}); found != 400 {
+			t.Fatalf("%d segments of 400", found)
+		}
+		if v := st.Volume(); v.Held == 0 || v.Held != v.Used {
+			t.Fatalf("volume %+v", v)
+		}
+		if codes := a.codes(); !slices.Contains(codes, "footage_held") {
+			t.Fatalf("alarms %v", codes)
+		}
+		stop()
+		st.Close()
+		st = openDir(t, dir, cfg)
+		if retain(); st.volume().holding.Load() {
+			t.Fatal("older again, though it was held")
+		}
+		if err := st.Release(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		retain()
+		if used := st.Volume().Used; used != 0 {
+			t.Fatalf("%d bytes are still there", used)
+		}
+		st.Close()
+	}
+}
+
+func copyIndex(t testing.TB, from, to string) string {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		b, err := os.ReadFile(filepath.Join(from, index.Name+suffix))
+		_ = os.Remove(filepath.Join(to, index.Name+suffix))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, index.Name+suffix), b, 0o600)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	return to
 }
 
 func TestRetention(t *testing.T) {

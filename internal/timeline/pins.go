@@ -12,6 +12,7 @@ import (
 var (
 	errPinUnknown = fault.New(fault.NotFound, "recording_unknown", "There is no such recording or mark.", "Reload the list.")
 	errPinRange   = fault.New(fault.Invalid, "recording_range", "A recording needs a stream and a beginning, and ends after it begins.", "Correct the times.")
+	errHolding    = fault.New(fault.Unavailable, "footage_holding", "The footage of a restored index is still being marked as held.", "Try again in a minute.")
 	errNoVolume   = fault.New(fault.Unsupported, "recording_off", "This server keeps no footage on disk.", "Set recording.dir.")
 )
 

@@ -61,6 +61,9 @@ func (v *volume) recover(ctx context.Context) error {
 	if len(names) > 0 {
 		v.log.Info("files that were open have been finished", "files", len(files), "of", len(names), "took", time.Since(began).Round(time.Millisecond))
 	}
+	if v.holding.Load() {
+		return nil // what an older index wanted deleted may have been adopted since
+	}
 	return v.cleanGarbage(ctx)
 }
 

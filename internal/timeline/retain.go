@@ -59,9 +59,11 @@ func (v *volume) retain(ctx context.Context, now time.Time) error {
 		}
 		for i := range page {
 			c := &page[i]
-			freed, err := v.retainStream(ctx, c, now)
-			if err != nil {
-				return err
+			freed := int64(0)
+			if !v.holding.Load() {
+				if freed, err = v.retainStream(ctx, c, now); err != nil {
+					return err
+				}
 			}
 			used += c.Bytes - freed
 			held += c.HeldBytes
@@ -73,6 +75,9 @@ func (v *volume) retain(ctx context.Context, now time.Time) error {
 	}
 	v.usage.Store(used)
 	v.heldBytes.Store(held)
+	if v.holding.Load() {
+		return nil
+	}
 	return v.retainSpace(ctx, used, now)
 }
 

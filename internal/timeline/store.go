@@ -180,6 +180,9 @@ func (s *Store) Close() {
 	if err := s.volume().sealAll(context.Background()); err != nil {
 		s.log.Warn("not all files could be sealed; the next start does", "error", err)
 	}
+	if err := s.volume().part(context.Background()); err != nil {
+		s.log.Warn("the stop could not be noted on the storage volume", "error", err)
+	}
 	if err := s.volume().close(); err != nil {
 		s.log.Warn("the storage volume did not close cleanly", "error", err)
 	}

@@ -51,6 +51,7 @@ type volume struct {
 	status   status        // for people
 	retainer               // retention's state
 	held     chan struct{} // closed when all unknown files have been adopted
+	restored               // of an index that was restored from a backup
 	counts
 	registry
 }
@@ -81,7 +82,7 @@ type continuity struct {
 // identity is the content of volume.json.
 type identity struct {
 	UUID       string `json:"uuid"`
-	Generation int64  `json:"generation"` // counts the starts
+	Generation int64  `json:"generation"` // counts the starts and the orderly stops
 }
 
 // openVolume opens the folder, finishes what a crash has left open, and opens the index.
@@ -152,16 +153,31 @@ func (v *volume) openIndex(ctx context.Context) error {
 		v.alarm(Alarm{Code: "footage_damaged", Message: "The index of the recordings was damaged (" + found.Damaged + ") and is built again from the files.",
 			Remedy: "Check the disk. The damaged index was kept beside it."})
 	case found.Foreign, found.Older:
-		v.log.Warn("the index of the recordings is not the one of the last start; unknown files will be adopted and held", "foreign", found.Foreign, "older", found.Older)
+		v.log.Warn("the index of the recordings is not the one of the last start; all footage of before will be held", "foreign", found.Foreign, "older", found.Older)
 	}
-	b, err := json.Marshal(id)
-	if err == nil {
-		err = v.disk.replace(path, append(b, '\n'))
-	}
-	if err != nil {
+	v.holding.Store(found.Older)
+	v.generation = id.Generation
+	if err := v.writeIdentity(); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	return nil
+}
+
+func (v *volume) writeIdentity() error {
+	b, err := json.Marshal(identity{v.id, v.generation})
+	if err != nil {
+		return err
+	}
+	return v.disk.replace(filepath.Join(v.dir, identityFile), append(b, '\n'))
+}
+
+// part counts an orderly stop too, so that an index that was copied while this process ran is known for an older one.
+func (v *volume) part(ctx context.Context) error {
+	v.generation++
+	if err := v.db.Advance(ctx, v.generation); err != nil {
+		return err
+	}
+	return v.writeIdentity()
 }
 
 func newUUID() string {

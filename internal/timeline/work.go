@@ -22,11 +22,7 @@ func (s *Store) Run(ctx context.Context) error {
 		wg.Go(func() { v.flusher(ctx) })
 		wg.Go(func() { v.sealer(ctx) })
 		wg.Go(func() { v.keeper(ctx) })
-		wg.Go(func() {
-			if err := v.safely(func() error { return v.adoptUnknown(ctx) }); err != nil && ctx.Err() == nil {
-				v.log.Error("cannot look for files that the index does not know", "error", err)
-			}
-		})
+		wg.Go(func() { v.adopter(ctx) })
 		wg.Wait()
 	}
 	<-ctx.Done()
@@ -151,6 +147,9 @@ func (s *Store) Release(ctx context.Context, name string) error {
 	v := s.volume()
 	if v == nil {
 		return errNoVolume
+	}
+	if v.holding.Load() {
+		return errHolding
 	}
 	err := v.apply(ctx, index.Batch{Release: []string{name}})
 	v.lookAgain(name)

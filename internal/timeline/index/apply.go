@@ -30,9 +30,6 @@ func sumMeta(i identity) int64 {
 	return int64(checksum(inMeta, []int64{i.generation}, []byte(i.volume)))
 }
 
-// releaseStep is how many rows one transaction of a release changes, so that a new file's row waits milliseconds.
-const releaseStep = 1000
-
 // Apply writes a batch: all of it, durably, or nothing. See Batch for the order.
 func (d *DB) Apply(ctx context.Context, b Batch) error {
 	if err := b.check(); err != nil {
@@ -44,21 +41,7 @@ func (d *DB) Apply(ctx context.Context, b Batch) error {
 		}
 	}
 	for _, name := range b.Release {
-		if err := d.release(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *DB) release(ctx context.Context, name string) error {
-	var at place
-	for done := false; !done; {
-		err := d.transact(ctx, func(w *writer) (err error) {
-			at, done, err = w.release(name, at)
-			return err
-		})
-		if err != nil {
+		if err := d.turn(ctx, name, false, nil); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ const (
 // file of the volume, and what it does not know must be adopted and held.
 type Opened struct {
 	Fresh   bool   // the index begins empty
-	Older   bool   // the index missed a start of the volume: it was restored from a backup
+	Older   bool   // the index missed a start of the volume: it was restored from a backup. Call Hold
 	Foreign bool   // there was an index of another volume; it was set aside
 	Damaged string // there was a damaged index; it was set aside. What was wrong
 	Aside   string // where it went
@@ -54,6 +54,7 @@ type DB struct {
 	nextID   int64               // of a timeline
 	nextSeq  int64               // of a row in the table recent
 	arrivals map[string]*arrival // by object
+	older    bool                // the rows are to be held
 	closed   bool
 }
 
@@ -93,11 +94,14 @@ func existing(ctx context.Context, path, volume string, generation int64, found 
 		return nil, nil // created, and no further
 	}
 	d := &DB{path: path, moveAt: moveAt, direct: direct}
-	was, err := d.adopt(ctx, volume, generation)
+	was, err := d.adopt(ctx)
 	switch {
 	case err == nil && was.volume == volume:
 		found.Older = was.generation < generation-1
-		return d, nil
+		if d.older = found.Older; d.older {
+			return d, nil // its generation stays until Hold is through: a start that is cut off finds it older again
+		}
+		return d, d.Advance(ctx, max(generation, was.generation))
 	case err == nil:
 		found.Foreign = true
 		if err := d.Close(); err != nil {
@@ -112,8 +116,8 @@ func existing(ctx context.Context, path, volume string, generation int64, found 
 	return nil, errors.Join(err, d.Close())
 }
 
-// adopt attaches to an existing database and writes this start's generation into it if it is this volume's.
-func (d *DB) adopt(ctx context.Context, volume string, generation int64) (identity, error) {
+// adopt attaches to an existing database and says whose it is.
+func (d *DB) adopt(ctx context.Context) (identity, error) {
 	if err := checkHeader(d.path); err != nil {
 		return identity{}, err
 	}
@@ -123,11 +127,7 @@ func (d *DB) adopt(ctx context.Context, volume string, generation int64) (identi
 	if err := d.attach(ctx, true, nil); err != nil {
 		return identity{}, err
 	}
-	was, err := d.identity(ctx)
-	if err != nil || was.volume != volume {
-		return was, err
-	}
-	return was, d.transact(ctx, func(w *writer) error { return w.identify(volume, max(generation, was.generation)) })
+	return d.identity(ctx)
 }
 
 func create(ctx context.Context, path, volume string, generation int64) (*DB, error) {

@@ -110,7 +110,12 @@ func TestOpenSaysWhatItFound(t *testing.T) {
 				t.Errorf("%d objects", n)
 			}
 			sound(t, d)
-			closeDB(t, d)
+			if found.Older {
+				heldAfterAll(t, dir, d, c.generation)
+				c.generation++
+			} else {
+				closeDB(t, d)
+			}
 			d, found = reopen(t, dir, c.volume, c.generation+1)
 			if found != (Opened{}) {
 				t.Errorf("found at the next start: %+v", found)
@@ -118,6 +123,44 @@ func TestOpenSaysWhatItFound(t *testing.T) {
 			closeDB(t, d)
 		})
 	}
+}
+
+// heldAfterAll opens an older index a second time, before its files were held, and then holds them.
+func heldAfterAll(t *testing.T, dir string, d *DB, generation int64) {
+	t.Helper()
+	d.direct = 5
+	for seq := range 12 { // ten to their places, the others to wait
+		apply(t, d, Batch{Files: []File{file("cam", 1, "v0", 1+seq, epoch.Add(time.Duration(1+seq)*time.Minute), time.Minute)}})
+		if seq == 9 {
+			apply(t, d, Batch{Files: must(d.Files(t.Context(), "cam", time.Time{}, time.Time{}))(t)})
+		}
+	}
+	files := must(d.Objects(t.Context(), "", 100))(t)
+	gone := must(d.Files(t.Context(), "cam", time.Time{}, time.Time{}))(t)[0]
+	apply(t, d, Batch{Remove: []File{gone}})
+	closeDB(t, d)
+	d, found := reopen(t, dir, "volume-1", generation+1)
+	if !found.Older {
+		t.Error("nothing was held, and it is not older any more")
+	}
+	n := must(d.Hold(t.Context(), generation+1))(t)
+	if n != len(files)-1 {
+		t.Errorf("%d of %d files held", n, len(files)-1)
+	}
+	if g := must(d.Garbage(t.Context()))(t); len(g) != 0 {
+		t.Errorf("still to be deleted: %v", g)
+	}
+	if old := must(d.Oldest(t.Context(), "", time.Now().Add(1e6*time.Hour), 10))(t); len(old) != 0 {
+		t.Errorf("%d files are not held", len(old))
+	}
+	var held int64
+	for _, c := range must(d.Timelines(t.Context(), "", "", 100))(t) {
+		if held += c.HeldBytes; c.HeldBytes != c.Bytes {
+			t.Errorf("%+v", c)
+		}
+	}
+	sound(t, d)
+	closeDB(t, d)
 }
 
 // TestInspectReadsBesideTheWriter is what a check of a running server does.

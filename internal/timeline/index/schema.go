@@ -36,7 +36,7 @@ const (
 	qFirstFile
 	qLastFile
 	qFileByObject
-	qHeld
+	qHeldAfter
 	qOldest
 	qOldestOf
 	qObjects
@@ -84,7 +84,7 @@ var text = [statements]string{
 	qFirstFile:      `SELECT start FROM file WHERE timeline = ? ORDER BY start LIMIT 1`,
 	qLastFile:       `SELECT start FROM file WHERE timeline = ? ORDER BY start DESC LIMIT 1`,
 	qFileByObject:   `SELECT timeline, start, id, held, object, row FROM file WHERE object = ?`,
-	qHeld:           `SELECT timeline, start, id, held, object, row FROM file WHERE held = 1 AND (start, timeline, id) > (?, ?, ?) ORDER BY start, timeline, id LIMIT ?`,
+	qHeldAfter:      `SELECT timeline, start, id, held, object, row FROM file WHERE held = ? AND (start, timeline, id) > (?, ?, ?) ORDER BY start, timeline, id LIMIT ?`,
 	qOldest:         `SELECT timeline, start, id, held, object, row FROM file WHERE held = 0 AND start >= ? AND start <= ? ORDER BY start, timeline, id`,
 	qOldestOf:       `SELECT timeline, start, id, held, object, row FROM file WHERE timeline = ? AND start >= ? AND start <= ? AND held = 0 ORDER BY start, id`,
 	qObjects:        `SELECT timeline, start, id, held, object, row FROM file WHERE object > ? ORDER BY object LIMIT ?`,

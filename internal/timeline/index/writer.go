@@ -203,45 +203,6 @@ func (w *writer) remove(object string) error {
 	return w.exec(xGarbage, object, sumGarbage(object))
 }
 
-// release frees held files of one timeline, or of all, a step at a time: those after the given place.
-func (w *writer) release(name string, after place) (next place, done bool, err error) {
-	if after == (place{}) {
-		for _, a := range w.db.recent.Load().rows {
-			if a.Held && (name == "" || a.Timeline == name) {
-				f := a.File
-				f.Held = false
-				if err := w.putFile(&f); err != nil {
-					return after, false, err
-				}
-			}
-		}
-	}
-	rows, err := w.db.put[qHeld].QueryContext(w.ctx, after.start, after.timeline, after.id, releaseStep)
-	if err != nil {
-		return after, false, failed(err)
-	}
-	seen := 0
-	held, err := w.db.collect(w.ctx, w.db.writing(), rows, true, func(f *File, at place) verdict {
-		seen++
-		next = at
-		if name == "" || f.Timeline == name {
-			return take
-		}
-		return skip
-	})
-	if err != nil {
-		return after, false, err
-	}
-	w.direct = true // back to where they were
-	for i := range held {
-		held[i].Held = false
-		if err := w.putFile(&held[i]); err != nil {
-			return after, false, err
-		}
-	}
-	return next, seen < releaseStep, nil
-}
-
 // settle brings the totals to what the transaction made of them.
 func (w *writer) settle() error {
 	if len(w.db.arrivals)+len(w.arrived) >= w.db.moveAt && !w.moved {

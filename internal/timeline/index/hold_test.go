@@ -1,0 +1,26 @@
+package index
+
+import (
+	"testing"
+	"time"
+)
+
+// TestReleaseAfterARestart frees the files of one timeline in an index that has not read its name yet.
+func TestReleaseAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	d, _ := reopen(t, dir, "volume-1", 5)
+	d.direct = 1
+	for _, name := range []string{"cam", "other"} {
+		f := file(name, 1, "v0", 0, epoch, time.Minute)
+		f.Held = true
+		apply(t, d, Batch{Runs: []Run{run(name, 1, epoch, time.Time{})}, Files: []File{f}})
+	}
+	closeDB(t, d)
+	d, _ = reopen(t, dir, "volume-1", 6)
+	defer closeDB(t, d)
+	apply(t, d, Batch{Release: []string{"cam", "nobody"}})
+	if old := must(d.Oldest(t.Context(), "", epoch.Add(time.Hour), 10))(t); len(old) != 1 || old[0].Timeline != "cam" {
+		t.Errorf("released: %+v", old)
+	}
+	sound(t, d)
+}
