@@ -249,14 +249,22 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// clean tells that every part of the playlist can be written: addresses that are no tags.
+// clean tells that every part of the playlist can be written: addresses that are no tags and end no quotes.
 func clean(m *Media) bool {
+	quoted := []string{m.Hint, m.Type}
 	for _, s := range m.Segments {
 		if s.URI == "" || s.URI[0] == '#' || strings.TrimSpace(s.URI) != s.URI || s.Time.Year() > 9999 || s.Time.Year() < 0 {
 			return false
 		}
+		quoted = append(quoted, s.Map)
+		for _, p := range s.Parts {
+			quoted = append(quoted, p.URI)
+		}
 	}
-	return true
+	for _, r := range m.Reports {
+		quoted = append(quoted, r.URI)
+	}
+	return !strings.Contains(strings.Join(quoted, ""), `"`)
 }
 
 func BenchmarkAppendMedia(b *testing.B) {
