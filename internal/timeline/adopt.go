@@ -15,6 +15,8 @@ import (
 const (
 	adoptBatch = 200
 	adoptPage  = 1000
+	walkStep   = 200                    // objects between two looks at the clock
+	walkPace   = 500 * time.Microsecond // for an object, so that a look at millions of them leaves the processor to the streams
 )
 
 // restored is the state of an index that was restored from a backup.
@@ -60,7 +62,7 @@ func (v *volume) hold(ctx context.Context) error {
 // the server runs.
 func (v *volume) adoptUnknown(ctx context.Context) error {
 	defer close(v.held)
-	w := walker{v: v}
+	w := walker{v: v, began: time.Now()}
 	if err := w.page(ctx, ""); err != nil {
 		return err
 	}
@@ -84,6 +86,23 @@ type walker struct {
 	end     bool     // of the index
 	files   []*found
 	adopted int
+	visited int
+	began   time.Time
+}
+
+// pace waits when the walk is ahead of its time.
+func (w *walker) pace(ctx context.Context) error {
+	if w.visited++; w.visited%walkStep != 0 {
+		return ctx.Err()
+	}
+	rest := time.NewTimer(time.Until(w.began.Add(time.Duration(w.visited) * walkPace)))
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (w *walker) page(ctx context.Context, after string) (err error) {
@@ -97,7 +116,7 @@ func (w *walker) page(ctx context.Context, after string) (err error) {
 }
 
 func (w *walker) visit(ctx context.Context, i blob.Info) error {
-	if err := ctx.Err(); err != nil {
+	if err := w.pace(ctx); err != nil {
 		return err
 	}
 	for {

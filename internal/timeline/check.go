@@ -55,7 +55,7 @@ func Check(ctx context.Context, dir string, deep bool, found func(Finding)) (Rep
 		return c.report, err
 	default:
 		c.db = db
-		if err = db.Check(ctx, c.aboutIndex); err == nil {
+		if err = db.Check(ctx, func(what string) { c.tell(index.Name, 0, what) }); err == nil {
 			err = c.rows("")
 		}
 		if err == nil {
@@ -78,14 +78,6 @@ type checking struct {
 func (c *checking) tell(object string, at int64, what string) {
 	c.report.Findings++
 	c.found(Finding{object, at, what})
-}
-
-// aboutIndex takes a finding of the index. That a run has no file is none: what it had was deleted or never written, and
-// its row stays so that the stream's numbers go on.
-func (c *checking) aboutIndex(what string) {
-	if !strings.HasSuffix(what, "has no file") {
-		c.tell(index.Name, 0, what)
-	}
 }
 
 func why(err error) string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/internal/timeline/index"
@@ -230,6 +231,21 @@ func TestOlderIndexIsHeld(t *testing.T) {
 		}
 		st.Close()
 	}
+}
+
+// TestWalkIsPaced looks at ten thousand objects in five seconds, of a clock that does not have to pass.
+func TestWalkIsPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := walker{began: time.Now()}
+		for range 10_000 {
+			if err := w.pace(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(w.began); took != 5*time.Second {
+			t.Errorf("10000 objects took %v", took)
+		}
+	})
 }
 
 func copyIndex(t testing.TB, from, to string) string {

@@ -7,16 +7,16 @@ import (
 )
 
 // Check reads the whole index and reports what does not hold: the structure of the database,
-// the checksum of each row, totals that disagree with the rows, runs without files and files
-// without a run, headers whose uses are miscounted. The error is for a check that could not go on.
+// the checksum of each row, totals that disagree with the rows, files without a run, headers whose uses
+// are miscounted. A run without files is none: it never had any, or lost them and goes when its timeline loses the next. The error is for a check that could not go on.
 func (d *DB) Check(ctx context.Context, report func(what string)) error {
 	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one state of the database
 	if err != nil {
 		return failed(err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	c := &checker{ctx: ctx, tx: tx, report: report, names: map[int64]string{}, totals: map[int64]*total{}, runs: map[runKey]*Run{}, used: map[runKey]bool{}, last: map[int64]uint64{}, refs: map[string]int64{}}
-	for _, step := range []func() error{c.integrity, c.meta, c.timelines, c.allRuns, c.files, c.orphans, c.coverage, c.inits, c.garbage} {
+	c := &checker{ctx: ctx, tx: tx, report: report, names: map[int64]string{}, totals: map[int64]*total{}, runs: map[runKey]*Run{}, used: map[runKey]bool{}, refs: map[string]int64{}}
+	for _, step := range []func() error{c.integrity, c.meta, c.timelines, c.allRuns, c.files, c.coverage, c.inits, c.garbage} {
 		if err := step(); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -35,7 +35,6 @@ type checker struct {
 	totals map[int64]*total
 	runs   map[runKey]*Run
 	used   map[runKey]bool
-	last   map[int64]uint64 // newest run of a timeline
 	refs   map[string]int64
 }
 
@@ -132,7 +131,6 @@ func (c *checker) allRuns() error {
 			c.found("run %d is of timeline %d, which has no name", id, timeline)
 		}
 		c.runs[runKey{timeline, r.ID}] = &r
-		c.last[timeline] = max(c.last[timeline], r.ID)
 		for _, t := range r.Renditions {
 			c.refs[string(t.Init)]++
 		}
@@ -194,24 +192,6 @@ func (c *checker) file(scan func(...any) error) (*File, place, error) {
 	}
 	c.used[key] = true
 	return &f, at, nil
-}
-
-// orphans looks for ended runs that have lost their files and should be gone: those
-// before the first run that still has any.
-func (c *checker) orphans() error {
-	first := map[int64]uint64{}
-	for key := range c.used {
-		if id, ok := first[key.timeline]; !ok || key.id < id {
-			first[key.timeline] = key.id
-		}
-	}
-	for key, r := range c.runs {
-		last := c.runs[runKey{key.timeline, c.last[key.timeline]}]
-		if id, ok := first[key.timeline]; ok && key.id < id && !c.used[key] && !r.End.IsZero() && !r.End.Add(2*MaxFile).After(last.Start) {
-			c.found("run %d of %q has no file", r.ID, r.Timeline)
-		}
-	}
-	return nil
 }
 
 func (c *checker) coverage() error {

@@ -24,3 +24,23 @@ func TestReleaseAfterARestart(t *testing.T) {
 	}
 	sound(t, d)
 }
+
+// TestARunWithoutFilesIsSound: it never had one, or it lost them all and nothing was deleted since.
+func TestARunWithoutFilesIsSound(t *testing.T) {
+	d := fresh(t)
+	for id := uint64(1); id < 40; id++ {
+		from := epoch.Add(time.Duration(id) * time.Hour)
+		r := run("cam", id, from, from.Add(time.Minute))
+		b := Batch{Runs: []Run{r}}
+		if id == 20 || id == 30 {
+			b.Files = []File{file("cam", id, "v0", 0, from, time.Minute)}
+		}
+		apply(t, d, b)
+	}
+	sound(t, d)
+	apply(t, d, Batch{Remove: must(d.Files(t.Context(), "cam", epoch, epoch.Add(25*time.Hour)))(t)})
+	sound(t, d)
+	if runs := must(d.Runs(t.Context(), "cam", time.Time{}, time.Time{}))(t); len(runs) != 39-forgetStep {
+		t.Errorf("%d runs", len(runs))
+	}
+}
