@@ -22,14 +22,14 @@ test:
 	$(GO) test -timeout 20m -count 1 -json ./test/e2e/... > test/.e2e.json; b=$$?; \
 	$(GO) run ./test/totals test/.unit.json test/.e2e.json; exit $$((a|b))
 
-# The heavy outside programs: OBS.
+# The heavy outside programs: OBS and VLC.
 test-peers:
 	@sh scripts/need test
 	@sh scripts/test-deps
 	@sh scripts/peer-deps
 	@sh scripts/build
 	@npm ci --prefix test/e2e/judge --no-audit --no-fund --loglevel=error
-	@WEIR_PEERS=1 $(GO) test -count 1 -v -timeout 20m -run 'TestShow_2_4_' ./test/e2e
+	@WEIR_PEERS=1 $(GO) test -count 1 -v -timeout 20m -run 'TestShow_2_4_|TestShow_3_1_Clip' ./test/e2e
 
 # The pictures of the READMEs, from the running binary.
 screenshots:
