@@ -23,6 +23,7 @@ type mediaSegment struct {
 	init     string
 	parts    []string
 	breaks   bool // a discontinuity before it
+	gap      bool // EXT-X-GAP
 }
 
 // attribute finds an attribute's value in a tag's line, quoted or not.
@@ -60,6 +61,8 @@ func parseMedia(t *testing.T, text []byte) mediaList {
 			l.discontinuity, _ = strconv.ParseInt(value, 10, 64)
 		case "#EXT-X-DISCONTINUITY":
 			s.breaks = true
+		case "#EXT-X-GAP":
+			s.gap = true
 		case "#EXT-X-MAP":
 			init = attribute(line, "URI")
 		case "#EXTINF":

@@ -93,7 +93,7 @@ func (r *Recordings) Begin(ctx context.Context, b Begin) (Record, error) {
 		}
 	} else if spans, err := r.footage.Spans(ctx, p.Timeline, timeline.Range{From: p.From, To: p.To}, join); err != nil {
 		return Record{}, err
-	} else if len(spans) == 0 {
+	} else if len(spans) == 0 && r.hub.Stream(p.Timeline) == nil { // of a stream that has just begun, nothing is finished yet
 		return Record{}, errNoFootage
 	}
 	if p, err = r.footage.Pin(ctx, p); err != nil {
