@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,11 +30,13 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // stage is a hub with a stream that is being segmented, in fake time.
 type stage struct {
-	t    *testing.T
-	hub  *hub.Hub
-	tl   *timeline.Timeline
-	done chan error
-	stop context.CancelFunc
+	t     *testing.T
+	hub   *hub.Hub
+	store *timeline.Store
+	tl    *timeline.Timeline
+	done  chan error
+	stop  context.CancelFunc
+	wall  atomic.Int64 // how far the wall clock was set
 }
 
 func newStage(t *testing.T, tracks ...media.Track) (*stage, *hub.Publication) {
@@ -43,6 +46,8 @@ func newStage(t *testing.T, tracks ...media.Track) (*stage, *hub.Publication) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.store = store
+	s.hub.SetWall(wallOf(&s.wall))
 	s.tl, _ = store.Open("live/x")
 	p := s.publish(tracks...)
 	ctx, stop := context.WithCancel(t.Context())

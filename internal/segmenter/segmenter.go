@@ -92,6 +92,7 @@ type session struct {
 	gather gather        // frames before the run begins
 	cutter *Cutter       // nil while gathering
 	absent []media.TrackID
+	bridge bridge // from the run before
 }
 
 func (s *session) loop(ctx context.Context) error {
@@ -153,6 +154,9 @@ func (s *session) close(why string) error {
 // take handles one frame.
 func (s *session) take(item *hub.Item) error {
 	if s.changed(item) {
+		if f, ok := s.carry(item); ok {
+			return s.add(&f)
+		}
 		if err := s.close(s.whyChanged(item)); err != nil {
 			return err
 		}
@@ -199,10 +203,10 @@ func (s *session) whyChanged(item *hub.Item) string {
 	if s.run == item.Run {
 		return timeline.EndConfig
 	}
-	switch item.Run.Reason {
-	case hub.ReasonConfig:
+	switch {
+	case item.Run.Reason == hub.ReasonConfig:
 		return timeline.EndConfig
-	case hub.ReasonTimestamps, hub.ReasonClockSource, hub.ReasonClockStep:
+	case sameClock(item.Run.Reason):
 		return timeline.EndClockStep
 	}
 	return timeline.EndPublisherGone

@@ -88,7 +88,7 @@ func (g *gather) span(id media.TrackID) (n int, first, last int64) {
 
 // follow takes over the tracks of a new run.
 func (s *session) follow(item *hub.Item) error {
-	s.run, s.tracks = item.Run, item.Tracks
+	s.run, s.tracks, s.bridge = item.Run, item.Tracks, bridge{}
 	s.usable = nil
 	var refused error
 	for i := range item.Tracks {
