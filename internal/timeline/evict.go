@@ -143,7 +143,7 @@ func (t *Timeline) addStats(st *Stats) {
 			st.Segments += len(rd.views)
 			for _, b := range rd.bodies {
 				for _, m := range b.mem {
-					st.MemoryBytes += int64(len(m))
+					st.MemoryBytes += int64(len(m.b))
 				}
 			}
 		}

@@ -35,6 +35,7 @@ func (v *volume) flush(all bool) error {
 	began := time.Now()
 	v.busy = v.all(v.busy[:0])
 	defer func() { clear(v.busy) }()
+	deadline := began.Add(v.tick() - v.cfg.Sync*9/10) // what came before would be late at the next tick
 	var wrote []*footage
 	var first error
 	note := func(err error) {
@@ -47,12 +48,12 @@ func (v *volume) flush(all bool) error {
 			continue
 		}
 		tr.stumbled = false
-		err := tr.gather(v)
+		err := tr.gather(v, began)
 		if err != nil {
 			note(v.stumble(tr, nil, err))
 		}
 		for _, f := range tr.writing {
-			did, err := f.write(v, all)
+			did, err := f.write(v, all, deadline)
 			if err != nil {
 				note(v.stumble(tr, f, err))
 				break

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"encoding/binary"
 	"os"
 	"slices"
 	"time"
@@ -26,11 +27,11 @@ type footage struct {
 
 	// The flusher's alone, then the sealer's.
 	w       *os.File
-	pend    [][]byte // not yet written
-	size    int64    // of what was written and of pend
-	pos     int64    // written so far
-	synced  int64    // safe from a power cut
-	fresh   int64    // bytes of pend that came at this tick
+	pend    []piece   // not yet written
+	tables  []stretch // where in pend sample tables lie
+	size    int64     // of what was written and of pend
+	pos     int64     // written so far
+	synced  int64     // safe from a power cut
 	all     []trackfile.Segment
 	waiting []unsafe // segments that are not safe yet, oldest first
 	end     string   // why it ends; set when it is finished
@@ -49,25 +50,43 @@ type unsafe struct {
 }
 
 // add takes new bytes to write.
-func (f *footage) add(b []byte) {
-	f.pend = append(f.pend, b)
-	f.size += int64(len(b))
-	f.fresh += int64(len(b))
+func (f *footage) add(p piece) {
+	f.pend = append(f.pend, p)
+	f.size += int64(len(p.b))
+}
+
+// stretch is bytes of a file.
+type stretch struct{ from, to int64 }
+
+// addPart takes a part, and notes where its sample tables lie.
+func (f *footage) addPart(p piece) {
+	for at := 0; at+8 <= len(p.b); {
+		n := int(binary.BigEndian.Uint32(p.b[at:]))
+		kind := string(p.b[at+4 : at+8])
+		if n < 8 || kind == "mdat" {
+			break
+		}
+		if kind == "moof" {
+			f.tables = append(f.tables, stretch{f.size + int64(at), f.size + int64(at+n)})
+		}
+		at += n
+	}
+	f.add(p)
 }
 
 // feed takes news of a segment.
 func (f *footage) feed(n *news) {
 	if n.first {
 		seg := trackfile.Segment{N: n.b.n, Start: n.b.start, DTS: n.b.dts, Independent: n.b.independent, Key: n.b.key}
-		f.add(trackfile.AppendMark(nil, &seg))
+		f.add(piece{trackfile.AppendMark(nil, &seg), n.parts[0].came})
 		seg.Offset = f.size
 		f.all = append(f.all, seg)
 		f.waiting = append(f.waiting, unsafe{b: n.b})
 	}
 	seg := &f.all[len(f.all)-1]
 	for _, p := range n.parts {
-		f.add(p)
-		seg.CRC = trackfile.Add(seg.CRC, p)
+		f.addPart(p)
+		seg.CRC = trackfile.Add(seg.CRC, p.b)
 	}
 	seg.Size, seg.Duration = f.size-seg.Offset, n.duration
 	if n.complete {
@@ -76,35 +95,54 @@ func (f *footage) feed(n *news) {
 }
 
 // finish adds the index: nothing follows.
-func (f *footage) finish(end string) {
+func (f *footage) finish(end string, now time.Time) {
 	f.end = end
-	f.add(trackfile.AppendIndex(nil, f.all, f.size, end))
+	f.add(piece{trackfile.AppendIndex(nil, f.all, f.size, end), now})
 }
 
-// write writes what is pending. A page that is not full yet waits for one more tick, since a page that is synced
-// twice is written twice; everything is written if all is set, or if it has waited already.
-func (f *footage) write(v *volume, all bool) (bool, error) {
-	left := f.size - f.pos
+// whole is how far a file can be written so that no page has to be written again, and so that what is there plays if this is
+// all that ever gets there: a file that ends inside of sample tables is refused by ffmpeg, one that ends in a frame is not.
+func (f *footage) whole() int64 {
+	upTo := f.size / page * page
+	for i := len(f.tables) - 1; i >= 0; i-- {
+		if t := f.tables[i]; t.from < upTo && upTo < t.to {
+			upTo = t.from / page * page
+		}
+	}
+	return max(upTo, f.pos)
+}
+
+// oldest is since when the byte at an offset beyond pos waits.
+func (f *footage) oldest(offset int64) time.Time {
+	at := f.pos
+	for i := range f.pend {
+		if at += int64(len(f.pend[i].b)); at > offset {
+			return f.pend[i].came
+		}
+	}
+	return time.Time{}
+}
+
+// write writes what is pending. A page that is not full yet waits until its oldest byte came before the deadline, since a page
+// that is synced twice is written twice. Then, and if all is set, everything is written.
+func (f *footage) write(v *volume, all bool, deadline time.Time) (bool, error) {
 	upTo := f.size
 	if !all && f.end == "" {
-		if upTo = f.size / page * page; upTo <= f.pos {
-			upTo = f.pos
-		}
-		if f.size-upTo > f.fresh {
+		if upTo = f.whole(); upTo < f.size && f.oldest(upTo).Before(deadline) {
 			upTo = f.size
 		}
 	}
-	f.fresh = 0
-	if left == 0 || upTo == f.pos {
+	if upTo == f.pos {
 		return false, nil
 	}
 	for f.pos < upTo {
 		buf := v.buf[:0]
 		for len(f.pend) > 0 && f.pos+int64(len(buf)) < upTo && len(buf) < cap(buf) {
-			k := min(len(f.pend[0]), cap(buf)-len(buf), int(upTo-f.pos)-len(buf))
-			buf = append(buf, f.pend[0][:k]...)
-			if f.pend[0] = f.pend[0][k:]; len(f.pend[0]) == 0 {
-				f.pend[0] = nil
+			p := &f.pend[0]
+			k := min(len(p.b), cap(buf)-len(buf), int(upTo-f.pos)-len(buf))
+			buf = append(buf, p.b[:k]...)
+			if p.b = p.b[k:]; len(p.b) == 0 {
+				*p = piece{}
 				f.pend = f.pend[1:]
 			}
 		}
@@ -114,6 +152,11 @@ func (f *footage) write(v *volume, all bool) (bool, error) {
 		f.pos += int64(len(buf))
 		v.written.Add(int64(len(buf)))
 	}
+	k := 0
+	for k < len(f.tables) && f.tables[k].to <= f.pos {
+		k++
+	}
+	f.tables = slices.Delete(f.tables, 0, k)
 	return true, nil
 }
 

@@ -54,11 +54,17 @@ type body struct {
 	taken    bool     // is on its way to the disk
 	lost     bool     // was given up: too much waits for the disk
 	checked  bool     // what the file holds has been compared with crc
-	mem      [][]byte // one per part, until the file is safe
+	mem      []piece  // one per part, until the file is safe
 	file     *footage // once it is safe
 	offset   int64
 	size     int64
 	crc      uint32
+}
+
+// piece is bytes that wait for the disk, and since when.
+type piece struct {
+	b    []byte
+	came time.Time
 }
 
 // Name is the stream's name.
@@ -199,7 +205,7 @@ func (t *Timeline) Append(rendition string, p Part) error {
 		v.Parts = append(v.Parts, PartView{Index: len(v.Parts), Start: p.Start, Duration: p.Duration,
 			Independent: p.Independent, Offset: v.Size, Size: int64(len(p.Data))})
 		v.Size += int64(len(p.Data))
-		b.mem = append(b.mem, p.Data)
+		b.mem = append(b.mem, piece{p.Data, time.Now()})
 		b.size = v.Size
 	}
 	if p.Last {

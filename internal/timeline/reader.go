@@ -64,7 +64,7 @@ func (t *Timeline) OpenPart(run uint64, rendition string, n int64, index int) (*
 	r := &Reader{t: t, part: true, size: p.Size}
 	stored := b.file != nil
 	if !stored {
-		r.bytes = b.mem[index]
+		r.bytes = b.mem[index].b
 	}
 	t.mu.Unlock()
 	if stored {
@@ -179,11 +179,11 @@ func (r *Reader) readOpen() (b []byte, wait <-chan struct{}, err error) {
 	}
 	at := int64(0)
 	for _, p := range s.mem {
-		if at >= r.pos && len(p) > 0 {
-			r.pos = at + int64(len(p))
-			return p, nil, nil
+		if at >= r.pos && len(p.b) > 0 {
+			r.pos = at + int64(len(p.b))
+			return p.b, nil, nil
 		}
-		at += int64(len(p))
+		at += int64(len(p.b))
 	}
 	if s.complete {
 		return nil, nil, io.EOF

@@ -33,7 +33,7 @@ type track struct {
 // news is what has come of a segment since the last tick.
 type news struct {
 	b        *body
-	parts    [][]byte
+	parts    []piece
 	duration int64
 	first    bool
 	complete bool
@@ -69,7 +69,7 @@ func (tr *track) news(buf []news) (list []news, lastN int64, ended string) {
 }
 
 // gather feeds what has come to files, and begins and ends them.
-func (tr *track) gather(v *volume) error {
+func (tr *track) gather(v *volume, now time.Time) error {
 	list, lastN, ended := tr.news(v.list)
 	v.list = list
 	for i := range list {
@@ -80,10 +80,10 @@ func (tr *track) gather(v *volume) error {
 		}
 		if n.first {
 			if tr.file != nil && (tr.file.size >= fileBytes || tr.minute(n.b.n) != tr.minute(tr.file.all[0].N)) {
-				tr.finish("rotate")
+				tr.finish("rotate", now)
 			}
 			if tr.file == nil {
-				if err := tr.create(v); err != nil {
+				if err := tr.create(v, now); err != nil {
 					return err
 				}
 			}
@@ -97,9 +97,9 @@ func (tr *track) gather(v *volume) error {
 	switch {
 	case tr.file == nil || tr.fed > 0:
 	case ended != "":
-		tr.finish(ended)
+		tr.finish(ended, now)
 	case tr.minute(lastN) > tr.minute(tr.file.all[0].N)+1:
-		tr.finish("rotate") // a rendition that has fallen silent
+		tr.finish("rotate", now) // a rendition that has fallen silent
 	}
 	return nil
 }
@@ -117,17 +117,17 @@ func phaseOf(name string) time.Duration {
 	return time.Duration(h.Sum32()%uint32(fileTime/time.Millisecond)) * time.Millisecond
 }
 
-func (tr *track) finish(end string) {
-	tr.file.finish(end)
+func (tr *track) finish(end string, now time.Time) {
+	tr.file.finish(end, now)
 	tr.file = nil
 }
 
 // create begins a file.
-func (tr *track) create(v *volume) error {
+func (tr *track) create(v *volume, now time.Time) error {
 	r := &tr.r.Run
 	h := trackfile.Head{Timeline: tr.t.name, Rendition: r.Renditions[tr.i].Name, Run: r.ID, RunStart: r.Start,
 		SegmentDuration: r.SegmentDuration, PartDuration: r.PartDuration, FirstN: r.FirstN, MSNBase: r.MSNBase,
-		DiscontinuitySeq: r.DiscontinuitySeq, Seq: tr.seq, Volume: v.id, Created: time.Now().UTC(), Clock: r.Clock}
+		DiscontinuitySeq: r.DiscontinuitySeq, Seq: tr.seq, Volume: v.id, Created: now.UTC(), Clock: r.Clock}
 	for i := range r.Renditions {
 		h.Renditions = append(h.Renditions, r.Renditions[i].Name)
 	}
@@ -139,7 +139,7 @@ func (tr *track) create(v *volume) error {
 	v.created = true
 	f.w = w
 	f.objects.open = v.opener(f.path, f.key)
-	f.add(trackfile.AppendHead(nil, &h, r.Renditions[tr.i].Init))
+	f.add(piece{trackfile.AppendHead(nil, &h, r.Renditions[tr.i].Init), now})
 	tr.seq++
 	tr.file = f
 	tr.writing = append(tr.writing, f)

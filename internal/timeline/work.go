@@ -41,10 +41,12 @@ func (v *volume) safely(do func() error) (err error) {
 	return do()
 }
 
-// flusher writes at intervals such that a byte is safe within the promised time: it may wait one tick to be seen, and
-// one more for its page to fill.
+// tick is how often is written: often enough that a byte whose page does not fill is safe within the promised time.
+func (v *volume) tick() time.Duration { return max(v.cfg.Sync*3/10, time.Millisecond) }
+
+// flusher writes at intervals.
 func (v *volume) flusher(ctx context.Context) {
-	tick := time.NewTicker(max(v.cfg.Sync*2/5, time.Millisecond))
+	tick := time.NewTicker(v.tick())
 	defer tick.Stop()
 	for {
 		select {
