@@ -142,14 +142,11 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 	if s.Complete && !b.held() {
 		out.URI, out.Duration = b.name(a), media.ToDuration(s.Duration, scale)
 	}
-	if !b.ll || presentation.At(s.Start+s.Duration, scale).Before(b.partsFrom) {
+	if !b.ll || b.past && b.last || presentation.At(s.Start+s.Duration, scale).Before(b.partsFrom) {
 		return out
 	}
 	a.Kind = deliver.Part
 	parts := s.Parts
-	if b.past && b.last {
-		parts = withoutStump(parts, scale)
-	}
 	out.Parts = b.take(len(parts))
 	for i := range parts {
 		a.Index = i
@@ -162,23 +159,11 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 // held tells that a finished segment is still listed by its parts alone, because it is the newest. hls.js takes a
 // segment for loaded, and never fetches its last part, when the segment's own address appears while the part before is
 // on its way into the buffer; the first part of the next segment comes late enough. A run's last segment is held for as
-// long as the publisher is away.
+// long as the publisher is away; once another run has begun it is listed whole, without its parts. hls.js may have taken it
+// for loaded without the short last part that a run's end leaves, and would then look for nothing but that part until it
+// leaves the list: a stall of three target durations, where the next run is there to be played.
 func (b *builder) held() bool {
 	return b.ll && b.last && !b.past && len(b.m.Segments) > 0
-}
-
-// stump is how near to a segment's end hls.js takes it for loaded.
-const stump = 200 * time.Millisecond
-
-// withoutStump leaves out the short last part that a run's end leaves, once another run has begun. hls.js may have
-// taken its segment for loaded without it, and would then look for nothing but that part until it leaves the list:
-// a stall of three target durations, where the next run is there to be played.
-func withoutStump(parts []timeline.PartView, scale uint32) []timeline.PartView {
-	n := len(parts)
-	if n > 1 && media.ToDuration(parts[n-1].Duration, scale) < stump && parts[n-1].Duration < parts[0].Duration {
-		return parts[:n-1]
-	}
-	return parts
 }
 
 // hint is the address of the part that comes next in the open segment. It is "" where none will come, and while the
