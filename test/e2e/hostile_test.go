@@ -104,7 +104,7 @@ func TestShow_2_6_WrongKeysAndNames(t *testing.T) {
 	} {
 		w.problem(t, http.MethodGet, path, nil, code)
 	}
-	w.problem(t, http.MethodPost, "/live/show/whip", strings.NewReader("v=0\r\n"), "offer_malformed")
+	w.problem(t, http.MethodPost, "/live/show/whip", strings.NewReader("v=0\r\n"), "key_missing")
 	if _, err := viewWHEP(t.Context(), t, w.http("/live/show/whip"), false); err == nil || !strings.Contains(err.Error(), `"code":"key_missing"`) {
 		t.Errorf("WHIP without a key: %v", err)
 	}
