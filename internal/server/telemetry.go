@@ -70,6 +70,7 @@ func (s *Server) buildFootageTelemetry(r *telemetry.Registry) {
 	r.Func(telemetry.Gauge, "timeline_held_bytes", "Footage that was found and not known, which retention leaves alone.", func() float64 { return float64(v().Held) })
 	r.Func(telemetry.Gauge, "timeline_free_bytes", "Room on the disk of footage.", func() float64 { return float64(v().Free) })
 	r.Func(telemetry.Counter, "timeline_written_bytes_total", "Bytes written to files of footage.", func() float64 { return float64(st().WrittenBytes) })
+	r.Func(telemetry.Counter, "timeline_syncs_total", "Times that footage or its index was made durable: fsync, fdatasync, syncfs, commits.", func() float64 { return float64(st().Syncs) })
 	r.Func(telemetry.Counter, "timeline_lost_total", "Segments that could not be recorded.", func() float64 { return float64(st().Lost) })
 	r.Func(telemetry.Counter, "timeline_damaged_total", "Footage whose checksum was wrong when it was read.", func() float64 { return float64(st().Damaged) })
 	r.Func(telemetry.Gauge, "replays", "Ranges of the past that are sent out live.", func() float64 { return float64(s.replays.Stats().Replays) })

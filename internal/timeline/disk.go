@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 
 	"weir/internal/fault"
@@ -20,6 +21,7 @@ type disk struct {
 	syncAll  func(dir *os.File) error // everything on the file system
 	syncDir  func(path string) error  // the names in a folder
 	syncOpen func(dir *os.File) error // the same, of a folder that is open already: descriptors may have run out
+	mkdir    func(path string) error
 	link     func(from, to string) error
 	rename   func(from, to string) error
 	space    func(dir string) (total, free int64, err error)
@@ -48,6 +50,7 @@ func realDisk() disk {
 			return errors.Join(f.Sync(), f.Close())
 		},
 		syncOpen: func(dir *os.File) error { return dir.Sync() },
+		mkdir:    func(path string) error { return os.Mkdir(path, 0o750) },
 		link:     os.Link,
 		rename:   os.Rename,
 		remove: func(path string) error {
@@ -57,6 +60,23 @@ func realDisk() disk {
 			return nil
 		},
 	}
+}
+
+// counted is the disk with its syncs counted.
+func (d disk) counted(n *atomic.Int64) disk {
+	file := func(sync func(*os.File) error) func(*os.File) error {
+		return func(f *os.File) error {
+			n.Add(1)
+			return sync(f)
+		}
+	}
+	syncDir := d.syncDir
+	d.sync, d.syncAll, d.syncOpen = file(d.sync), file(d.syncAll), file(d.syncOpen)
+	d.syncDir = func(path string) error {
+		n.Add(1)
+		return syncDir(path)
+	}
+	return d
 }
 
 // replace writes a small file so that after a crash it has either its old or its new content.

@@ -88,6 +88,12 @@ func newFaulty() *faulty {
 			return do(a, b)
 		}
 	}
+	f.mkdir = func(path string) error {
+		if err := f.step("mkdir"); err != nil {
+			return err
+		}
+		return real.mkdir(path)
+	}
 	f.link, f.rename = two("link", real.link), two("rename", real.rename)
 	f.remove = func(path string) error {
 		if err := f.step("remove"); err != nil {

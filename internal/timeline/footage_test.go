@@ -51,7 +51,7 @@ func TestPagesAreWrittenOnce(t *testing.T) {
 					}
 				}
 			}
-			if step%8 == 0 {
+			if step%12 == 0 { // a tick is 500 ms
 				if err := v.flush(false); err != nil {
 					t.Fatal(err)
 				}

@@ -49,7 +49,10 @@ func (v *volume) recover(ctx context.Context) error {
 			names = append(names, e.Name())
 		}
 	}
-	files := v.recoverFiles(ctx, names)
+	files, err := v.recoverFiles(ctx, names)
+	if err != nil {
+		return err
+	}
 	if err := v.enter(ctx, files, false); err != nil {
 		return err
 	}
@@ -68,21 +71,26 @@ func (v *volume) recover(ctx context.Context) error {
 }
 
 // recoverFiles finishes files, a few at a time. What cannot be finished now stays for the next start.
-func (v *volume) recoverFiles(ctx context.Context, names []string) []*found {
-	var mu sync.Mutex
+func (v *volume) recoverFiles(ctx context.Context, names []string) ([]*found, error) {
+	var mu sync.Mutex // guards what follows
+	var folders unsynced
 	var out []*found
 	var wg sync.WaitGroup
 	next := make(chan string)
 	for range min(len(names), 4*runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			for name := range next {
-				f, err := v.recoverFile(ctx, filepath.Join(v.dir, openFolder, name))
+				var own unsynced
+				f, err := v.recoverFile(ctx, filepath.Join(v.dir, openFolder, name), &own)
 				if err != nil {
 					v.log.Error("a file that was open cannot be finished; it is left for the next start", "file", name, "error", err)
 					continue
 				}
 				if f != nil {
 					mu.Lock()
+					for dir := range own {
+						folders.add(dir)
+					}
 					out = append(out, f)
 					mu.Unlock()
 				}
@@ -95,11 +103,11 @@ func (v *volume) recoverFiles(ctx context.Context, names []string) []*found {
 	close(next)
 	wg.Wait()
 	slices.SortFunc(out, func(a, b *found) int { return strings.Compare(a.key, b.key) })
-	return out
+	return out, v.syncNames(&folders)
 }
 
 // recoverFile finishes one file of the open folder and hands it over; nil if it holds nothing.
-func (v *volume) recoverFile(ctx context.Context, path string) (*found, error) {
+func (v *volume) recoverFile(ctx context.Context, path string, names *unsynced) (*found, error) {
 	w, err := v.disk.open(path)
 	if err != nil {
 		return nil, err
@@ -117,7 +125,7 @@ func (v *volume) recoverFile(ctx context.Context, path string) (*found, error) {
 		return nil, v.disk.remove(path)
 	}
 	key := keyOf(&file.Head)
-	if err := v.handOver(ctx, key, path, file.Size); err != nil {
+	if err := v.handOver(ctx, key, path, file.Size, names); err != nil {
 		return nil, err
 	}
 	return &found{file: file, key: key, path: path,

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"weir/internal/blob"
@@ -13,6 +13,9 @@ import (
 	"weir/internal/format/cmaf/trackfile"
 	"weir/internal/timeline/index"
 )
+
+// sealRounds is how long finished files wait for others, in intervals of syncing. They are safe already.
+const sealRounds = 2
 
 // sealBatch is how many files get their rows in one transaction.
 const sealBatch = 128
@@ -92,11 +95,11 @@ func (v *volume) sealBatch(ctx context.Context, files []*footage, ended []*run) 
 	for _, r := range ended {
 		rows[r] = true
 	}
-	for _, f := range files {
-		switch e := v.adopt(ctx, f); {
-		case e != nil:
+	handed, err := v.handOverAll(ctx, files)
+	for i, f := range files {
+		switch {
+		case !handed[i]:
 			again = append(again, f)
-			err = errors.Join(err, e)
 			continue
 		case len(f.all) == 0:
 			f.forget()
@@ -210,31 +213,49 @@ func (t *Timeline) runRow(r *run) index.Run {
 	return out
 }
 
-// adopt hands a finished file to the blob store. The file keeps its working name until the index knows it, so that a
-// crash at any point is put right by looking at the open folder alone.
-func (v *volume) adopt(ctx context.Context, f *footage) error {
-	if f.given {
-		if err := v.mend(f); err != nil {
-			return err
+// handOverAll hands finished files to the blob store and says which of them have got there. Each keeps its working name until
+// the index knows it, so that a crash at any point is put right by looking at the open folder alone.
+func (v *volume) handOverAll(ctx context.Context, files []*footage) (handed []bool, err error) {
+	handed = make([]bool, len(files))
+	var names unsynced
+	for i, f := range files {
+		e := ctx.Err()
+		if f.given && e == nil {
+			e = v.mend(f)
 		}
-		if len(f.all) == 0 {
-			return nil
+		if e == nil && len(f.all) > 0 {
+			e = v.handOver(ctx, f.key, f.path, f.size, &names)
 		}
+		handed[i] = e == nil
+		err = errors.Join(err, e)
 	}
-	return v.handOver(ctx, f.key, f.path, f.size)
+	if e := v.syncNames(&names); e != nil {
+		clear(handed)
+		err = errors.Join(err, e)
+	}
+	return handed, err
 }
 
-// handOver makes the file at path an object, and leaves it at path too where the file system has hard links.
-func (v *volume) handOver(ctx context.Context, key, path string, size int64) error {
+// handOver makes the file at path an object, and leaves it at path too where the file system has hard links. Its name may have
+// to be synced yet.
+func (v *volume) handOver(ctx context.Context, key, path string, size int64, names *unsynced) error {
 	if info, err := v.blobs.Stat(ctx, key); err == nil && info.Size == size {
-		return nil // it was handed over before a crash
+		if v.cfg.Blobs == nil {
+			names.add(filepath.Dir(v.sealedPath(key)))
+		}
+		return nil // it was handed over before a crash, or in a batch whose names could not be synced
+	}
+	if v.cfg.Blobs == nil {
+		if err := v.linkSealed(key, path, names); err == nil || !noLinks(err) {
+			return err
+		}
 	}
 	second := path + sealingSuffix
 	if err := v.disk.remove(second); err != nil {
 		return err
 	}
 	switch err := v.disk.link(path, second); {
-	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS):
+	case noLinks(err):
 		second = path // a file system without hard links: a crash before the row is committed leaves an unknown file
 	case err != nil:
 		return err

@@ -49,6 +49,7 @@ type Stats struct {
 	Recording, Sealing        int   // renditions being recorded; files on their way to the index
 	Lost                      int64 // segments that were not recorded
 	Damaged                   int64 // faults found when reading
+	Syncs                     int64 // times that something was made durable: fsync, fdatasync, syncfs, commits of the index
 }
 
 // Store holds the timelines of all streams, now and ever. It is safe for concurrent use.
@@ -202,6 +203,7 @@ func (s *Store) Stats() Stats {
 	}
 	if v := s.volume(); v != nil {
 		st.BacklogBytes, st.WrittenBytes, st.Lost, st.Damaged = v.backlog.Load(), v.written.Load(), v.lost.Load(), v.damaged.Load()
+		st.Syncs = v.syncs.Load()
 		st.Recording = len(v.all(nil))
 		v.sealMu.Lock()
 		st.Sealing = len(v.sealing.queue)

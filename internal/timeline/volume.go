@@ -40,7 +40,7 @@ type volume struct {
 	log     *slog.Logger
 	disk    disk
 	db      *index.DB
-	apply   func(context.Context, index.Batch) error // db.Apply
+	apply   func(context.Context, index.Batch) error // db.Apply, counted
 	blobs   blob.Store
 	head    func(name string) *Timeline // the store's live timelines
 
@@ -62,6 +62,7 @@ type counts struct {
 	written atomic.Int64 // bytes written to files
 	lost    atomic.Int64 // segments that were not recorded
 	damaged atomic.Int64 // faults found when reading
+	syncs   atomic.Int64 // fsync, fdatasync, syncfs, commits of the index
 	panics  atomic.Int64
 }
 
@@ -87,8 +88,9 @@ type identity struct {
 
 // openVolume opens the folder, finishes what a crash has left open, and opens the index.
 func openVolume(ctx context.Context, cfg Config, d disk, log *slog.Logger) (*volume, error) {
-	v := &volume{dir: cfg.Dir, cfg: cfg, log: log, disk: d, blobs: cfg.Blobs, registry: registry{tracks: map[string][]*track{}, last: map[string]continuity{}},
+	v := &volume{dir: cfg.Dir, cfg: cfg, log: log, blobs: cfg.Blobs, registry: registry{tracks: map[string][]*track{}, last: map[string]continuity{}},
 		cache: newPastCache(), held: make(chan struct{})}
+	v.disk = d.counted(&v.syncs)
 	v.buf = make([]byte, 0, copyBytes)
 	v.wake, v.soon, v.passed = make(chan struct{}, 1), make(chan struct{}, 1), map[string]time.Time{}
 	v.status.began(time.Now())
@@ -146,7 +148,11 @@ func (v *volume) openIndex(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.db, v.apply, v.id = db, db.Apply, id.UUID
+	v.db, v.id = db, id.UUID
+	v.apply = func(ctx context.Context, b index.Batch) error {
+		v.syncs.Add(1)
+		return db.Apply(ctx, b)
+	}
 	switch {
 	case found.Damaged != "":
 		v.log.Error("the index of the recordings was damaged; it is built again from the files", "damage", found.Damaged, "kept", found.Aside)
