@@ -1,6 +1,7 @@
 package presentation
 
 import (
+	"math"
 	"time"
 
 	"weir/internal/media"
@@ -9,41 +10,124 @@ import (
 
 // Rate is a measured bit rate in bit/s.
 type Rate struct {
-	Peak    int // of the segment with the highest rate
-	Average int // of all of them
+	Peak     int // the highest of any segments in a row that last about a target duration
+	Average  int // of all of them
+	Segments int // how many were measured
 }
 
-// Measure reads the bit rate of a rendition from its finished segments (RFC 8216bis section 4.4.6.2: the
-// peak segment bit rate), or from the open one while nothing is finished. Segments under a quarter of the nominal duration are left out of the peak, where they
-// are not alone: the stump that a publisher's death leaves says nothing about a rate. Zero if there is nothing.
-func Measure(v *timeline.RenditionView, scale uint32, nominal time.Duration) Rate {
-	var bytes, ticks int64
-	peak, stump := 0, 0
-	for i := range v.Segments {
-		s := &v.Segments[i]
-		if s.Gap || s.Duration <= 0 || !s.Complete && ticks > 0 {
-			continue
-		}
-		bytes, ticks = bytes+s.Size, ticks+s.Duration
-		r := bitrate(s.Size, s.Duration, scale)
-		if media.ToDuration(s.Duration, scale) < nominal/4 {
-			stump = max(stump, r)
-			continue
-		}
-		peak = max(peak, r)
+// Ahead is what to declare of footage that goes on: nobody knows what comes, so a fourth is added to what little has been
+// seen, later an eighth, and more where the rate swings.
+func (r Rate) Ahead() Rate {
+	share := 8
+	if r.Segments < 4 {
+		share = 4
 	}
-	if ticks == 0 {
+	r.Peak += max(r.Peak/share, (r.Peak-r.Average)/4)
+	return r
+}
+
+// Measure reads the bit rate of a rendition from its finished segments, or from the open one while nothing is finished.
+// Zero if there is nothing.
+func Measure(v *timeline.RenditionView, scale uint32, target time.Duration) Rate {
+	m := meter{target: target}
+	m.view(v.Segments, scale, whole)
+	return m.rate()
+}
+
+// Rate measures a rendition over all Periods.
+func (p *Presentation) Rate(rendition string, target time.Duration) Rate {
+	return p.rate(rendition, target, whole)
+}
+
+// PictureRate measures the first pictures of the segments as if they were all.
+func (p *Presentation) PictureRate(rendition string, target time.Duration) Rate {
+	return p.rate(rendition, target, func(s *timeline.SegmentView) int64 { return s.Key })
+}
+
+func whole(s *timeline.SegmentView) int64 { return s.Size }
+
+func (p *Presentation) rate(rendition string, target time.Duration, size func(*timeline.SegmentView) int64) Rate {
+	m := meter{target: target}
+	for i := range p.Periods {
+		if segs, r := p.Periods[i].Segments(rendition); r != nil {
+			m.view(segs, r.Track.TimeScale, size)
+		} else if len(segs) > 0 {
+			m.row = m.row[:0]
+		}
+	}
+	return m.rate()
+}
+
+// meter finds the peak segment bit rate (RFC 8216bis section 4.4.6.2): the highest of any segments in a row that last
+// between half and one and a half target durations together. The stump that a publisher's death leaves counts with its
+// neighbours; alone it says nothing about a rate.
+type meter struct {
+	target time.Duration
+	row    []piece // the newest in a row
+	sum    piece
+	peak   float64
+	alone  float64 // of a single segment however short, for where there is nothing else
+	count  int
+}
+
+type piece struct {
+	bytes  int64
+	length time.Duration
+}
+
+func (p piece) rate() float64 { return float64(p.bytes) * 8 / p.length.Seconds() }
+
+// rounding is how far durations in playlists may be off.
+const rounding = 5 * time.Millisecond
+
+const rowAtMost = 64 // pieces; far more than last one and a half target durations
+
+func (m *meter) view(segs []timeline.SegmentView, scale uint32, size func(*timeline.SegmentView) int64) {
+	for i := range segs {
+		s := &segs[i]
+		n := size(s)
+		switch {
+		case s.Gap || n == 0 && s.Complete:
+			m.row = m.row[:0]
+		case n == 0 || s.Duration <= 0 || !s.Complete && m.count > 0:
+		default:
+			m.add(piece{n, media.ToDuration(s.Duration, scale)})
+		}
+	}
+}
+
+func (m *meter) add(p piece) {
+	if p.length <= 0 {
+		return
+	}
+	m.count++
+	m.sum = piece{m.sum.bytes + p.bytes, m.sum.length + p.length}
+	m.alone = max(m.alone, p.rate())
+	if len(m.row) == rowAtMost {
+		m.row = m.row[:copy(m.row, m.row[rowAtMost/2:])]
+	}
+	m.row = append(m.row, p)
+	var all piece
+	for i := len(m.row) - 1; i >= 0; i-- {
+		all = piece{all.bytes + m.row[i].bytes, all.length + m.row[i].length}
+		if all.length > m.target*3/2+rounding {
+			break
+		}
+		if all.length >= m.target/2-rounding {
+			m.peak = max(m.peak, all.rate())
+		}
+	}
+}
+
+func (m *meter) rate() Rate {
+	if m.count == 0 {
 		return Rate{}
 	}
-	if peak == 0 {
-		peak = stump
+	if m.peak == 0 {
+		m.peak = m.alone
 	}
-	average := bitrate(bytes, ticks, scale)
-	return Rate{Peak: max(peak, average), Average: average}
-}
-
-func bitrate(bytes, ticks int64, scale uint32) int {
-	return int(float64(bytes) * 8 * float64(scale) / float64(ticks))
+	average := m.sum.rate()
+	return Rate{Peak: int(math.Ceil(max(m.peak, average))), Average: int(math.Ceil(average)), Segments: m.count}
 }
 
 // Longest gives the longest finished segment and the longest part of all renditions and Periods, at least the

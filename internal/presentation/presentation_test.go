@@ -175,17 +175,53 @@ func TestMeasure(t *testing.T) {
 		t.Error("rate of nothing", r)
 	}
 	s.add(0, 1000, false)
-	if r := Measure(view(), 90000, 2*time.Second); r != (Rate{40000, 40000}) {
+	if r := Measure(view(), 90000, 2*time.Second); r != (Rate{40000, 40000, 1}) {
 		t.Error("rate of the open segment", r)
 	}
 	for k := range 9 {
 		s.add(0, 1000, k == 8)
 	}
 	s.segment(0, 3000)
-	s.add(0, 1_000_000, true) // a stump at a terrible rate
-	r := Measure(view(), 90000, 2*time.Second)
-	if r.Peak < 120_000 || r.Peak > 2_000_000 || r.Average != 1_040_000*8*10/42 {
+	s.add(0, 1_000_000, true) // a stump at a terrible rate counts with its neighbour
+	want := Rate{Peak: (30_000+1_000_000)*8*10/22 + 1, Average: 1_040_000*8*10/42 + 1, Segments: 3}
+	if r := Measure(view(), 90000, 2*time.Second); r != want {
+		t.Errorf("%+v, want %+v", r, want)
+	}
+	if r := Measure(view(), 90000, 8*time.Second); r.Peak != want.Average {
+		t.Errorf("one row of half a target: %+v", r)
+	}
+}
+
+// TestRate: the peak is that of all Periods, also across their joint, but never across a gap.
+func TestRate(t *testing.T) {
+	s := newStage(t, time.Minute)
+	s.begin(100, 2*time.Second, 1)
+	s.segment(0, 1000)
+	s.add(0, 40_000, true)
+	s.tl.EndRun()
+	s.begin(110, 2*time.Second, 1)
+	s.segment(0, 2000)
+	p := Live("x", s.tl.Snapshot(), time.Minute)
+	name := s.run.Renditions[0].Name
+	if r, want := p.Rate(name, 2*time.Second), (Rate{Peak: 60_000*8*10/22 + 1, Average: 70_000*8*10/42 + 1, Segments: 3}); r != want {
+		t.Errorf("%+v, want %+v", r, want)
+	}
+	s.tl.EndRun()
+	s.begin(120, 2*time.Second, 1)
+	s.next[0] = 121 // nothing of the first
+	s.segment(0, 3000)
+	p = Live("x", s.tl.Snapshot(), time.Minute)
+	if r := p.Rate(name, 8*time.Second); r.Segments != 4 || r.Peak != 70_000*8*10/42+1 {
 		t.Errorf("%+v", r)
+	}
+	if r := p.PictureRate(name, 2*time.Second); r.Peak > p.Rate(name, 2*time.Second).Peak {
+		t.Errorf("%+v", r)
+	}
+	if p.Rate("none", time.Second) != (Rate{}) {
+		t.Error("rate of nothing")
+	}
+	if few, many := (Rate{1000, 1000, 1}).Ahead(), (Rate{1000, 1000, 9}).Ahead(); few.Peak != 1250 || many.Peak != 1125 {
+		t.Errorf("%+v %+v", few, many)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"weir/internal/deliver"
 	"weir/internal/fault"
+	format "weir/internal/format/dash"
 	"weir/internal/timeline"
 )
 
@@ -104,7 +105,7 @@ func TestGolden(t *testing.T) {
 	s := newStage(t)
 	defer s.store.Close()
 	text := func() []byte {
-		m, err := MPD(s.view(window), window)
+		m, err := MPD(s.view(window), window, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +143,7 @@ func TestPeriodsDoNotOverlap(t *testing.T) {
 	s.add("v0", 2150*time.Millisecond, 10, true)
 	s.begin(1002, 2*time.Second, 200*time.Millisecond, "v0")
 	s.segments(1, "v0")
-	m, err := MPD(s.view(window), window)
+	m, err := MPD(s.view(window), window, nil)
 	if err != nil || len(m.Periods) != 2 || !m.Periods[0].End.Equal(m.Periods[1].Start) || !m.Periods[1].End.IsZero() {
 		t.Errorf("%v %+v", err, m.Periods)
 	}
@@ -157,7 +158,7 @@ func TestDependent(t *testing.T) {
 	if err := s.tl.Append("v0", timeline.Part{N: 1001, Start: 1001 * 180000, DTS: 1001 * 180000, Duration: 18000, Data: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := MPD(s.view(window), window)
+	m, err := MPD(s.view(window), window, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +172,7 @@ func TestNotCarried(t *testing.T) {
 	defer s.store.Close()
 	s.begin(1000, 2*time.Second, 200*time.Millisecond, "g0")
 	s.segments(1, "g0")
-	if _, err := MPD(s.view(window), window); fault.Code(err) != "codec_not_in_dash" {
+	if _, err := MPD(s.view(window), window, nil); fault.Code(err) != "codec_not_in_dash" {
 		t.Error(err)
 	}
 }
@@ -182,6 +183,7 @@ var isoSeconds = regexp.MustCompile(`^PT([0-9.]+)S$`)
 // time, the timeline has no holes within a Period, and the presentation time of media is its wall clock time.
 func TestManifestsAreOneStory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		var before *format.MPD
 		s := newStage(t)
 		defer s.store.Close()
 		n, starts, times := int64(1000), map[string]string{}, map[string]int64{}
@@ -204,10 +206,12 @@ func TestManifestsAreOneStory(t *testing.T) {
 			if v.Described() == nil {
 				continue
 			}
-			m, err := MPD(v, window)
+			m, err := MPD(v, window, before)
 			if err != nil {
 				t.Fatal(err)
 			}
+			holdsOn(t, before, &m, v)
+			before = &m
 			var got mpd
 			if err := xml.Unmarshal(m.Append(nil), &got); err != nil {
 				t.Fatal(err)
@@ -224,6 +228,27 @@ func TestManifestsAreOneStory(t *testing.T) {
 			}
 		}
 	})
+}
+
+// holdsOn holds that what players read once does not shrink, and that it covers all that is listed.
+func holdsOn(t *rapid.T, before, m *format.MPD, v deliver.View) {
+	if m.MaxSegmentDuration < v.Segment || before != nil && m.MaxSegmentDuration < before.MaxSegmentDuration {
+		t.Fatalf("the longest segment lasts %v, not %v", v.Segment, m.MaxSegmentDuration)
+	}
+	said := map[string]int{}
+	for _, list := range []*format.MPD{before, m} {
+		for i := 0; list != nil && i < len(list.Periods); i++ {
+			for _, set := range list.Periods[i].Sets {
+				for _, r := range set.Representations {
+					key := list.Periods[i].ID + r.ID
+					if r.Bandwidth < said[key] {
+						t.Fatalf("%s: bandwidth shrinks from %d to %d", key, said[key], r.Bandwidth)
+					}
+					said[key] = r.Bandwidth
+				}
+			}
+		}
+	}
 }
 
 // followTimeline checks one template against what earlier manifests said of the same segments.
@@ -384,7 +409,7 @@ func BenchmarkMPD(b *testing.B) {
 	b.ReportAllocs()
 	var buf []byte
 	for b.Loop() {
-		m, err := MPD(v, window)
+		m, err := MPD(v, window, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package dash
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,11 +20,11 @@ func (h *Handler) document(st *deliver.Stream, v deliver.View, now time.Time) (*
 	var err error
 	doc := st.Doc("mpd", v.Version, func(prev *deliver.Doc) *deliver.Doc {
 		var m format.MPD
-		if m, err = MPD(v, st.Window()); err != nil {
+		before := source(prev)
+		if m, err = MPD(v, st.Window(), before); err != nil {
 			return prev
 		}
-		if prev != nil {
-			before := prev.Source.(*format.MPD)
+		if before != nil {
 			m.PublishTime = before.PublishTime
 			if bytes.Equal(m.Append(nil), prev.Body) {
 				return prev
@@ -43,15 +44,24 @@ func (h *Handler) document(st *deliver.Stream, v deliver.View, now time.Time) (*
 	return doc, doc.Source.(*format.MPD), nil
 }
 
+// source is the manifest that a document was made from, nil if there is none.
+func source(d *deliver.Doc) *format.MPD {
+	if d == nil {
+		return nil
+	}
+	m, _ := d.Source.(*format.MPD)
+	return m
+}
+
 func lowLatency(p *presentation.Period) bool {
 	return p.Run.PartDuration > 0 && p.Run.PartDuration < p.Run.SegmentDuration
 }
 
-// MPD is the manifest of a version, without its publishTime. It is a pure function of its arguments.
-func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
+// MPD is the manifest of a version, without its publishTime; before is that of the version before, nil if there is none.
+// It is a pure function of its arguments.
+func MPD(v deliver.View, window time.Duration, before *format.MPD) (format.MPD, error) {
 	m := format.MPD{
 		TimeShiftBufferDepth: window,
-		MaxSegmentDuration:   v.Segment,
 		UTCTiming:            deliver.Address{Kind: deliver.Manifest}.String() + "?" + clockQuery,
 	}
 	var left []media.Codec
@@ -80,7 +90,69 @@ func MPD(v deliver.View, window time.Duration) (format.MPD, error) {
 		m.End = lastEnd(v)
 		m.Periods[len(m.Periods)-1].End = m.End
 	}
+	keep(&m, v, before)
 	return m, nil
+}
+
+// keep lets a manifest go on from the one before: bit rates and the longest segment are declared with what may come in mind,
+// and change only where they must grow. Players read them once.
+func keep(m *format.MPD, v deliver.View, before *format.MPD) {
+	known := v.Segment
+	if v.Live {
+		known = max(known, v.Newest().Run.SegmentDuration+audioSlack)
+	}
+	m.MaxSegmentDuration = longest(m, known)
+	var old []format.Period
+	if before != nil {
+		m.MaxSegmentDuration = max(m.MaxSegmentDuration, before.MaxSegmentDuration)
+		old = before.Periods
+	}
+	for i := range m.Periods {
+		p := &m.Periods[i]
+		at := slices.IndexFunc(old, func(o format.Period) bool { return o.ID == p.ID })
+		for j := range p.Sets {
+			for k := range p.Sets[j].Representations {
+				r := &p.Sets[j].Representations[k]
+				said := 0
+				if at >= 0 {
+					said = declared(&old[at], r.ID)
+				}
+				if said >= r.Bandwidth {
+					r.Bandwidth = said
+				} else if v.Live && i == len(m.Periods)-1 {
+					r.Bandwidth += r.Bandwidth / 5
+				}
+			}
+		}
+	}
+}
+
+// declared is the bandwidth that a Period says, 0 if it lacks the representation.
+func declared(p *format.Period, representation string) int {
+	for i := range p.Sets {
+		for j := range p.Sets[i].Representations {
+			if r := &p.Sets[i].Representations[j]; r.ID == representation {
+				return r.Bandwidth
+			}
+		}
+	}
+	return 0
+}
+
+// longest is the longest segment that a manifest lists or may list: sound is cut a frame after the picture.
+func longest(m *format.MPD, known time.Duration) time.Duration {
+	for i := range m.Periods {
+		for j := range m.Periods[i].Sets {
+			for k := range m.Periods[i].Sets[j].Representations {
+				t := &m.Periods[i].Sets[j].Representations[k].Template
+				for l := range t.Segments {
+					known = max(known, media.ToDuration(t.Segments[l].Duration, t.TimeScale))
+				}
+			}
+		}
+	}
+	const step = 10 * time.Millisecond
+	return (known + step - 1).Truncate(step)
 }
 
 // follow adds a Period to those before it, the last of which has footage up to ends. Once another Period follows, the

@@ -25,7 +25,7 @@ func (h *Handler) past(w http.ResponseWriter, r *http.Request, visit *deliver.Vi
 		if static {
 			m, err = Static(v)
 		} else {
-			m, err = Rewind(v, ask, now)
+			m, err = Rewind(v, ask, source(prev), now)
 		}
 		if err != nil {
 			return nil
@@ -72,7 +72,7 @@ func published(m *format.MPD, prev *deliver.Doc, now time.Time) *deliver.Doc {
 // between two runs takes none. A segment that is missing inside a run cannot be left out of a timeline with $Number$, nor
 // can both Shaka and dash.js read S@n; there a new Period begins too.
 func Static(v deliver.View) (format.MPD, error) {
-	m := format.MPD{Static: true, MaxSegmentDuration: v.Segment}
+	m := format.MPD{Static: true}
 	stretches := v.Stretches()
 	var left []media.Codec
 	at := time.Time{}
@@ -96,6 +96,7 @@ func Static(v deliver.View) (format.MPD, error) {
 		return m, notCarried(left)
 	}
 	m.End = at
+	m.MaxSegmentDuration = longest(&m, v.Segment)
 	return m, nil
 }
 
@@ -134,9 +135,10 @@ func name(s *presentation.Stretch) string {
 	return id
 }
 
-// Rewind is the manifest of a range that moves or grows: dynamic, in epoch time as the live one is.
-func Rewind(v deliver.View, ask deliver.Ask, now time.Time) (format.MPD, error) {
-	m := format.MPD{MaxSegmentDuration: v.Segment, UTCTiming: deliver.Address{Kind: deliver.Manifest}.String() + "?" + clockQuery}
+// Rewind is the manifest of a range that moves or grows: dynamic, in epoch time as the live one is. before is that of the
+// version before, nil if there is none.
+func Rewind(v deliver.View, ask deliver.Ask, before *format.MPD, now time.Time) (format.MPD, error) {
+	m := format.MPD{UTCTiming: deliver.Address{Kind: deliver.Manifest}.String() + "?" + clockQuery}
 	var left []media.Codec
 	var ends time.Time
 	stretches := v.Stretches()
@@ -172,6 +174,7 @@ func Rewind(v deliver.View, ask deliver.Ask, now time.Time) (format.MPD, error) 
 		m.End = lastEnd(v)
 		m.Periods[len(m.Periods)-1].End = m.End
 	}
+	keep(&m, v, before)
 	return m, nil
 }
 

@@ -64,10 +64,10 @@ func TestGoldenPast(t *testing.T) {
 	check("static.mpd", m, err)
 	m, err = Static(s.past(true, timeline.Range{From: time.Unix(2003, 0), To: time.Unix(2042, 0)}, nil))
 	check("clip.mpd", m, err)
-	m, err = Rewind(s.past(false, timeline.Range{}, nil), deliver.Ask{Form: deliver.Sliding, Back: 2 * time.Hour}, time.Unix(2046, 0))
+	m, err = Rewind(s.past(false, timeline.Range{}, nil), deliver.Ask{Form: deliver.Sliding, Back: 2 * time.Hour}, nil, time.Unix(2046, 0))
 	check("sliding.mpd", m, err)
 	from := timeline.Range{From: time.Unix(2003, 0)}
-	m, err = Rewind(s.past(false, from, nil), deliver.Ask{Form: deliver.Growing, Range: from}, time.Unix(2046, 0))
+	m, err = Rewind(s.past(false, from, nil), deliver.Ask{Form: deliver.Growing, Range: from}, nil, time.Unix(2046, 0))
 	check("growing.mpd", m, err)
 }
 
@@ -150,7 +150,7 @@ func TestPeriodsStay(t *testing.T) {
 				p := presentation.Past("live/show", snap)
 				p.FindCuts(cuts)
 				cuts = p.Cuts
-				m, err := Rewind(deliver.View{Presentation: &p, Segment: 2 * time.Second}, deliver.Ask{Form: deliver.Sliding, Back: 30 * time.Second}, time.Unix(2*n, 0))
+				m, err := Rewind(deliver.View{Presentation: &p, Segment: 2 * time.Second}, deliver.Ask{Form: deliver.Sliding, Back: 30 * time.Second}, nil, time.Unix(2*n, 0))
 				if err != nil {
 					continue
 				}

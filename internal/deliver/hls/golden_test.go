@@ -91,7 +91,7 @@ func TestGoldenMultivariant(t *testing.T) {
 		s := newStage(t)
 		s.begin(1000, 2*time.Second, 200*time.Millisecond, renditions...)
 		s.segments(3, renditions...)
-		m, err := Multivariant(s.view(window).Described())
+		m, err := Multivariant(Now(s.view(window)))
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -103,7 +103,7 @@ func TestGoldenMultivariant(t *testing.T) {
 	defer s.store.Close()
 	s.begin(1000, 2*time.Second, 200*time.Millisecond, "g0")
 	s.segments(1, "g0")
-	if _, err := Multivariant(s.view(window).Described()); fault.Code(err) != "codec_not_in_hls" {
+	if _, err := Multivariant(Now(s.view(window))); fault.Code(err) != "codec_not_in_hls" {
 		t.Error(err)
 	}
 }

@@ -71,10 +71,14 @@ func (h *Handler) multivariant(q *request) error {
 	if err != nil {
 		return err
 	}
-	m, err := Multivariant(v.Described())
+	if v.Described() == nil {
+		return deliver.ErrNotYet
+	}
+	m, err := Multivariant(Now(v))
 	if err != nil {
 		return err
 	}
+	m.IFrames = trickPlay(Now(v))
 	if young(v) {
 		for i := range m.Variants {
 			m.Variants[i].NoCaptions = true

@@ -7,7 +7,6 @@ import (
 
 	"weir/internal/deliver"
 	format "weir/internal/format/hls"
-	"weir/internal/media"
 	"weir/internal/presentation"
 	"weir/internal/timeline"
 )
@@ -26,15 +25,15 @@ func Media(v deliver.View, rendition string, delta bool) format.Media {
 	ll := lowLatency(v) && v.Live
 	target := time.Duration(m.TargetDuration) * time.Second
 	if ll {
-		m.PartTarget = v.Part
-		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*v.Part, 6*target, true
+		m.PartTarget = wholeMilliseconds(v.Part)
+		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*m.PartTarget, 6*target, true
 	}
 	b := builder{m: &m, rendition: rendition, ll: ll}
 	b.partsFrom = partsFrom(v, rendition, partsBack*target)
 	b.names.Grow(4 << 10)
 	m.Segments = make([]format.Segment, 0, 32)
 	for i := range v.Periods {
-		b.past = i < len(v.Periods)-1
+		b.past = goesOn(v.Periods[i+1:], rendition)
 		b.period(&v.Periods[i])
 	}
 	if ll {
@@ -45,6 +44,16 @@ func Media(v deliver.View, rendition string, delta bool) format.Media {
 		skip(&m)
 	}
 	return m
+}
+
+// goesOn reports whether Periods have anything of a rendition.
+func goesOn(later []presentation.Period, rendition string) bool {
+	for i := range later {
+		if segs, _ := later[i].Segments(rendition); len(segs) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // nominal is the longest nominal segment duration listed.
@@ -59,7 +68,18 @@ func nominal(v deliver.View) time.Duration {
 // targetDuration covers every segment: EXTINF rounded to the nearest second must not exceed it (RFC 8216bis section
 // 4.4.3.1), and it does not shrink below the nominal duration.
 func targetDuration(longest, nominal time.Duration) int {
-	return max(int(math.Ceil(nominal.Seconds())), int(math.Round(longest.Seconds())), 1)
+	return max(int(math.Ceil(nominal.Seconds())), int(math.Round(wholeMilliseconds(longest).Seconds())), 1)
+}
+
+// wholeMilliseconds rounds up: what lies between two instants that are cut to milliseconds lasts so long at most.
+func wholeMilliseconds(d time.Duration) time.Duration {
+	return (d + time.Millisecond - 1).Truncate(time.Millisecond)
+}
+
+// between is how long something lasts of which beginning and end are cut to the millisecond that dates have in playlists and
+// in browsers. So the durations never drift from the dates; where they do, Shaka rebuilds its list at every reload.
+func between(start, duration int64, scale uint32) time.Duration {
+	return time.Duration(milliseconds(start+duration, scale)-milliseconds(start, scale)) * time.Millisecond
 }
 
 // partsFrom is the instant from which on parts are listed.
@@ -81,7 +101,7 @@ type builder struct {
 	parts     []format.Part
 	rendition string
 	ll        bool
-	past      bool // a newer run has begun
+	past      bool // a newer run of the rendition has begun
 	last      bool // this is the last segment of its run
 	partsFrom time.Time
 }
@@ -138,9 +158,9 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 	}
 	scale := r.Track.TimeScale
 	a := deliver.Address{Kind: deliver.Segment, Run: p.Run.ID, Rendition: r.Name, N: s.N}
-	out := format.Segment{Time: presentation.At(s.Start, scale)}
+	out := format.Segment{Time: time.UnixMilli(milliseconds(s.Start, scale))}
 	if s.Complete && !b.held() {
-		out.URI, out.Duration = b.name(a), media.ToDuration(s.Duration, scale)
+		out.URI, out.Duration = b.name(a), max(between(s.Start, s.Duration, scale), time.Millisecond)
 	}
 	if !b.ll || b.past && b.last || presentation.At(s.Start+s.Duration, scale).Before(b.partsFrom) {
 		return out
@@ -148,10 +168,12 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 	a.Kind = deliver.Part
 	parts := s.Parts
 	out.Parts = b.take(len(parts))
+	at := s.Start
 	for i := range parts {
 		a.Index = i
-		out.Parts[i] = format.Part{URI: b.name(a), Duration: media.ToDuration(parts[i].Duration, scale),
+		out.Parts[i] = format.Part{URI: b.name(a), Duration: max(between(at, parts[i].Duration, scale), time.Millisecond),
 			Independent: parts[i].Independent}
+		at += parts[i].Duration
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package hls
 import (
 	"cmp"
 	"strconv"
+	"time"
 
 	"weir/internal/codec"
 	"weir/internal/fault"
@@ -31,9 +32,31 @@ type line struct {
 	rate      presentation.Rate
 }
 
-// Multivariant describes a Period: every video rendition with the audio renditions as a group, or the audio
+// Scene is what a multivariant playlist describes: the renditions of a Period, measured over all that is listed.
+type Scene struct {
+	*presentation.Period
+	view deliver.View
+}
+
+// Now is the scene of a live stream.
+func Now(v deliver.View) Scene { return Scene{v.Described(), v} }
+
+// declared is what to say of the bit rate of a rendition.
+func (p Scene) declared(r presentation.Rate) presentation.Rate {
+	if p.view.Live {
+		return r.Ahead()
+	}
+	return r
+}
+
+// target is the target duration of the media playlists.
+func (p Scene) target() time.Duration {
+	return time.Duration(targetDuration(p.view.Segment, nominal(p.view))) * time.Second
+}
+
+// Multivariant describes a scene: every video rendition with the audio renditions as a group, or the audio
 // renditions alone.
-func Multivariant(p *presentation.Period) (format.Multivariant, error) {
+func Multivariant(p Scene) (format.Multivariant, error) {
 	video, audio, left := lines(p)
 	if len(video)+len(audio) == 0 {
 		return format.Multivariant{}, notCarried(left)
@@ -62,18 +85,17 @@ func Multivariant(p *presentation.Period) (format.Multivariant, error) {
 }
 
 // lines sorts the renditions that have something to play; left names the codecs that HLS cannot carry.
-func lines(p *presentation.Period) (video, audio []line, left []media.Codec) {
+func lines(p Scene) (video, audio []line, left []media.Codec) {
 	for i := range p.Run.Run.Renditions {
 		r := &p.Run.Run.Renditions[i]
 		if !carries(r.Track.Codec) {
 			left = append(left, r.Track.Codec)
 			continue
 		}
-		rate := presentation.Measure(&p.Run.Renditions[i], r.Track.TimeScale, p.Run.SegmentDuration)
-		if rate.Peak == 0 {
+		if !anything(p.Run.Renditions[i].Segments) {
 			continue // declared by the publisher, but nothing has come
 		}
-		l := line{rendition: r, codecs: codec.String(&r.Track), rate: rate}
+		l := line{rendition: r, codecs: codec.String(&r.Track), rate: p.declared(p.view.Rate(r.Name, p.target()))}
 		switch r.Track.Kind {
 		case media.Video:
 			video = append(video, l)
@@ -92,7 +114,7 @@ func notCarried(left []media.Codec) error {
 		"Publish H.264 with AAC, or watch over WebRTC or HTTP-FLV.")
 }
 
-func independent(p *presentation.Period) bool {
+func independent(p Scene) bool {
 	for i := range p.Run.Renditions {
 		for _, s := range p.Run.Renditions[i].Segments {
 			if !s.Independent && !s.Gap {

@@ -96,7 +96,7 @@ func (h *Handler) sendMaster(q *request, m *format.Multivariant) error {
 }
 
 // Describe joins all Periods of a range into one that says what there is to play: every rendition in its newest form.
-func Describe(v deliver.View) *presentation.Period {
+func Describe(v deliver.View) Scene {
 	var out presentation.Period
 	seen := map[string]bool{}
 	for i := len(v.Periods) - 1; i >= 0; i-- {
@@ -112,7 +112,7 @@ func Describe(v deliver.View) *presentation.Period {
 			out.Run.Renditions = append(out.Run.Renditions, p.Run.Renditions[j])
 		}
 	}
-	return &out
+	return Scene{&out, v}
 }
 
 func anything(segs []timeline.SegmentView) bool {
@@ -125,7 +125,7 @@ func anything(segs []timeline.SegmentView) bool {
 }
 
 // muxedMaster describes the MPEG-TS form: one variant.
-func muxedMaster(p *presentation.Period) (format.Multivariant, error) {
+func muxedMaster(p Scene) (format.Multivariant, error) {
 	v, a := deliver.TSRenditions(&p.Run.Run)
 	if v < 0 && a < 0 {
 		return format.Multivariant{}, fault.New(fault.Unsupported, "codec_not_in_ts", "The stream has nothing that the MPEG-TS form of HLS can carry.",
@@ -149,12 +149,12 @@ func muxedMaster(p *presentation.Period) (format.Multivariant, error) {
 }
 
 // trickPlay lists the I-frame playlists of the video renditions of which the places of the pictures are known.
-func trickPlay(p *presentation.Period) []format.IFrame {
+func trickPlay(p Scene) []format.IFrame {
 	video, _, _ := lines(p)
 	var out []format.IFrame
 	for i := range video {
 		t := &video[i].rendition.Track
-		rate := pictureRate(p, video[i].rendition)
+		rate := p.declared(p.view.PictureRate(video[i].rendition.Name, p.target()))
 		if rate.Peak == 0 {
 			continue
 		}
@@ -162,24 +162,6 @@ func trickPlay(p *presentation.Period) []format.IFrame {
 			Bandwidth: rate.Peak, AverageBandwidth: rate.Average, Codecs: video[i].codecs, Width: t.Width, Height: t.Height})
 	}
 	return out
-}
-
-// pictureRate measures the first pictures of the segments as if they were all.
-func pictureRate(p *presentation.Period, r *timeline.Rendition) presentation.Rate {
-	for i := range p.Run.Run.Renditions {
-		if &p.Run.Run.Renditions[i] != r {
-			continue
-		}
-		firsts := timeline.RenditionView{Segments: make([]timeline.SegmentView, 0, len(p.Run.Renditions[i].Segments))}
-		for _, s := range p.Run.Renditions[i].Segments {
-			if s.Key > 0 && !s.Gap {
-				s.Size = s.Key
-				firsts.Segments = append(firsts.Segments, s)
-			}
-		}
-		return presentation.Measure(&firsts, r.Track.TimeScale, p.Run.SegmentDuration)
-	}
-	return presentation.Rate{}
 }
 
 // pastMedia is a media playlist of finished segments.
