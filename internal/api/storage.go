@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"weir/internal/control/access"
+	"weir/internal/fault"
+	"weir/internal/timeline"
 )
 
 // Storage is where footage is kept.
@@ -67,8 +69,8 @@ func (a *API) getStorage(ctx context.Context, _ *struct{}) (*storageOutput, erro
 		volume.FullInDays = &days
 	}
 	known, err := a.deps.Footage.Coverage(ctx, "", "", 1000)
-	if err != nil {
-		return nil, err
+	if err != nil && volume.State == timeline.VolumeOK { // a dead disk must not hide behind an error of this page
+		volume.State, volume.Cause = timeline.VolumeFailed, fault.Of(err).Message
 	}
 	return &storageOutput{Body: Storage{
 		Volumes: []Volume{volume}, Timelines: len(known),
