@@ -338,6 +338,62 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// TestRetentionGoesInRounds: footage goes when a slack of it is due, that of all streams in one transaction; a stream that keeps
+// nothing has no slack.
+func TestRetentionGoesInRounds(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(filmFrom+s, 0) }
+	dir := t.TempDir()
+	keep := Keep{For: 24 * time.Minute} // two minutes of slack
+	st := openDir(t, dir, Config{Window: 8 * time.Second, Keep: func(name string) Keep {
+		if name == "live/brief" {
+			return Keep{}
+		}
+		return keep
+	}})
+	for _, name := range []string{"live/a", "live/b", "live/c", "live/brief"} {
+		f := newFilm(t, st, name)
+		f.parts = 1
+		f.begin(0)
+		f.segments(600) // twenty minutes
+		f.tl.EndRun()
+		seal(t, st)
+		st.Remove(name)
+	}
+	removals := 0
+	apply := st.volume().apply
+	st.volume().apply = func(ctx context.Context, b index.Batch) error {
+		if len(b.Remove) > 0 {
+			removals++
+		}
+		return apply(ctx, b)
+	}
+	files := func() (n int64) {
+		for _, name := range []string{"live/a", "live/b", "live/c", "live/brief"} {
+			list, err := st.volume().db.Files(t.Context(), name, time.Time{}, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += int64(len(list))
+		}
+		return n
+	}
+	before := files()
+	for s := int64(0); s < 3000; s += 10 {
+		if err := st.volume().retain(t.Context(), at(s)); err != nil {
+			t.Fatal(err)
+		}
+		if s == 1500 && files() > before-40 {
+			t.Fatalf("%d files of %d: the brief one should be gone", files(), before)
+		}
+	}
+	if removals > 40 || removals < 10 { // brief: one for each minute at most; the others together, one for two minutes
+		t.Errorf("%d removals", removals)
+	}
+	if n := files(); n != 0 {
+		t.Errorf("%d files are left", n)
+	}
+}
+
 func TestPinsOutliveDamage(t *testing.T) {
 	dir := t.TempDir()
 	st, d, _ := openFaulty(t, dir, Config{})

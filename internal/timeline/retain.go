@@ -2,6 +2,8 @@ package timeline
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,7 +13,9 @@ import (
 
 const (
 	retainEvery = 10 * time.Second
-	retainStep  = 256 // files that are removed in one transaction
+	retainStep  = 256  // files that are looked at at once
+	removeStep  = 1024 // files that are removed in one transaction
+	maxSlack    = 10 * time.Minute
 	totalsPage  = 1000
 )
 
@@ -21,7 +25,7 @@ type retainer struct {
 	soon     chan struct{}
 
 	retainMu sync.Mutex
-	passed   map[string]time.Time // per stream: what ends before is gone or has a reason to stay
+	passed   map[string]looked // by stream
 
 	usage, heldBytes atomic.Int64 // as of the last look
 }
@@ -45,40 +49,120 @@ func (v *volume) lookAgain(name string) {
 	delete(v.passed, name)
 }
 
+// looked is the last look at a stream's age.
+type looked struct {
+	from   time.Time // what ends before is gone or has a reason to stay
+	before time.Time // what ended before had to go
+}
+
 // retain removes what need not be kept: by the age and bytes that a stream may keep, then by the bytes of all and the
-// space to leave free. What is pinned, held or still in the live window stays.
+// space to leave free. What is pinned, held or still in the live window stays. Age is looked at in rounds of all streams, since
+// many rows that go together cost little more than one.
 func (v *volume) retain(ctx context.Context, now time.Time) error {
 	if err := v.expirePins(now); err != nil {
 		return err
 	}
-	used, held := int64(0), int64(0)
+	due, used, held, err := v.survey(ctx, now)
+	if err != nil {
+		return err
+	}
+	v.heldBytes.Store(held)
+	v.usage.Store(used)
+	if v.holding.Load() {
+		return nil
+	}
+	out := removal{v: v}
+	for i := range due {
+		freed, err := v.retainStream(ctx, &due[i], now, &out)
+		used -= freed
+		if err != nil {
+			return errors.Join(err, out.flush(ctx))
+		}
+	}
+	if err := out.flush(ctx); err != nil {
+		return err
+	}
+	v.usage.Store(used)
+	return v.retainSpace(ctx, used, now)
+}
+
+// survey sums up all streams and lists those to be looked at: if one of them has a full slack of files to go, all that have half of it.
+func (v *volume) survey(ctx context.Context, now time.Time) (due []index.Coverage, used, held int64, err error) {
+	var soon []index.Coverage
+	round := false
 	for after := ""; ; {
 		page, err := v.db.Timelines(ctx, "", after, totalsPage)
 		if err != nil {
-			return err
+			return nil, 0, 0, err
 		}
 		for i := range page {
 			c := &page[i]
-			freed := int64(0)
-			if !v.holding.Load() {
-				if freed, err = v.retainStream(ctx, c, now); err != nil {
-					return err
-				}
-			}
-			used += c.Bytes - freed
-			held += c.HeldBytes
 			after = c.Timeline
+			used += c.Bytes
+			held += c.HeldBytes
+			keep := v.keepOf(c.Timeline)
+			if age := v.overdue(c, keep, now); age >= slackOf(keep) {
+				round = true
+				due = append(due, *c)
+			} else if age >= slackOf(keep)/2 {
+				soon = append(soon, *c)
+			} else if keep.Bytes > 0 && c.Bytes-c.HeldBytes > keep.Bytes {
+				due = append(due, *c)
+			}
 		}
 		if len(page) < totalsPage {
 			break
 		}
 	}
-	v.usage.Store(used)
-	v.heldBytes.Store(held)
-	if v.holding.Load() {
+	if round {
+		due = append(due, soon...)
+	}
+	return due, used, held, nil
+}
+
+func (v *volume) keepOf(name string) Keep {
+	if v.cfg.Keep == nil {
+		return Keep{}
+	}
+	return v.cfg.Keep(name)
+}
+
+// slackOf is how much longer than it must footage may stay.
+func slackOf(k Keep) time.Duration { return min(max(k.For, 0)/12, maxSlack) }
+
+// overdue is how much of a stream's time has become too old since it was looked at; below 0 if nothing can be.
+func (v *volume) overdue(c *index.Coverage, keep Keep, now time.Time) time.Duration {
+	before := now.Add(-max(keep.For, v.cfg.Window))
+	if keep.For < 0 || !c.From.Before(before) {
+		return -1
+	}
+	v.retainMu.Lock()
+	last := v.passed[c.Timeline].before
+	v.retainMu.Unlock()
+	if before.Before(last) || last.IsZero() {
+		return 1<<63 - 1 // the clock was set back, or a pin has changed
+	}
+	return before.Sub(last)
+}
+
+// removal collects what goes.
+type removal struct {
+	v    *volume
+	gone []index.File
+}
+
+func (r *removal) add(ctx context.Context, f *index.File) error {
+	if r.gone = append(r.gone, *f); len(r.gone) < removeStep {
 		return nil
 	}
-	return v.retainSpace(ctx, used, now)
+	return r.flush(ctx)
+}
+
+// flush removes what was collected, but for what has got a reason to stay since.
+func (r *removal) flush(ctx context.Context) error {
+	gone := slices.DeleteFunc(r.gone, func(f index.File) bool { return r.v.pinned(&f) || r.v.inWindow(&f) })
+	r.gone = nil
+	return r.v.remove(ctx, gone)
 }
 
 // expirePins removes the pins whose time is over.
@@ -94,29 +178,29 @@ func (v *volume) expirePins(now time.Time) error {
 	return nil
 }
 
-// retainStream applies a stream's own rule and returns how much it has freed.
-func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now time.Time) (int64, error) {
-	keep := Keep{}
-	if v.cfg.Keep != nil {
-		keep = v.cfg.Keep(c.Timeline)
-	}
+// retainStream applies a stream's own rule and returns how much goes by it.
+func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now time.Time, out *removal) (int64, error) {
+	keep := v.keepOf(c.Timeline)
 	freed := int64(0)
-	if keep.For >= 0 {
+	if v.overdue(c, keep, now) >= 0 {
 		before := now.Add(-max(keep.For, v.cfg.Window))
 		v.retainMu.Lock()
-		from := v.passed[c.Timeline]
+		from := v.passed[c.Timeline].from
 		v.retainMu.Unlock()
-		if c.From.Before(before) {
-			n, live, err := v.removeOldest(ctx, c.Timeline, from, before, 1<<62)
-			freed += n
-			if err != nil {
-				return freed, err
-			}
+		n, live, err := v.removeOldest(ctx, c.Timeline, from, before, 1<<62, out)
+		freed += n
+		if err != nil {
+			return freed, err
+		}
+		if !live {
 			v.retainMu.Lock()
-			if next := before.Add(-2 * index.MaxFile); !live && next.After(from) {
-				v.passed[c.Timeline] = next
-			}
+			v.passed[c.Timeline] = looked{later(from, before.Add(-2*index.MaxFile)), before}
 			v.retainMu.Unlock()
+		}
+	}
+	if freed > 0 && keep.Bytes > 0 {
+		if err := out.flush(ctx); err != nil { // or they would count twice
+			return freed, err
 		}
 	}
 	if keep.Bytes > 0 && c.Bytes-freed-c.HeldBytes > keep.Bytes {
@@ -125,7 +209,7 @@ func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now time.T
 			return freed, err
 		}
 		if over := c.Bytes - freed - c.HeldBytes - pinned - keep.Bytes; over > 0 {
-			n, _, err := v.removeOldest(ctx, c.Timeline, time.Time{}, now.Add(-v.cfg.Window), over)
+			n, _, err := v.removeOldest(ctx, c.Timeline, time.Time{}, now.Add(-v.cfg.Window), over, out)
 			return freed + n, err
 		}
 	}
@@ -177,7 +261,9 @@ func (v *volume) retainSpace(ctx context.Context, used int64, now time.Time) err
 	if over <= 0 {
 		return nil
 	}
-	n, _, err := v.removeOldest(ctx, "", time.Time{}, now.Add(-v.cfg.Window), over)
+	out := removal{v: v}
+	n, _, err := v.removeOldest(ctx, "", time.Time{}, now.Add(-v.cfg.Window), over, &out)
+	err = errors.Join(err, out.flush(ctx))
 	if n > 0 {
 		v.log.Info("old footage was removed to make room", "bytes", n)
 		v.usage.Add(-n)
@@ -185,16 +271,15 @@ func (v *volume) retainSpace(ctx context.Context, used int64, now time.Time) err
 	return err
 }
 
-// removeOldest removes files that end before an instant, oldest first, until so many bytes are free. live says that a
+// removeOldest has files go that end before an instant, oldest first, until so many bytes are free. live says that a
 // file stayed because it is in a live window, so that it has to be looked at again.
-func (v *volume) removeOldest(ctx context.Context, name string, from, before time.Time, bytes int64) (freed int64, live bool, err error) {
+func (v *volume) removeOldest(ctx context.Context, name string, from, before time.Time, bytes int64, out *removal) (freed int64, live bool, err error) {
 	for freed < bytes {
 		files, err := v.db.OldestFrom(ctx, name, from, before, retainStep)
 		if err != nil {
 			v.distrust(err)
 			return freed, live, err
 		}
-		var gone []index.File
 		for i := range files {
 			f := &files[i]
 			from = f.From
@@ -203,12 +288,11 @@ func (v *volume) removeOldest(ctx context.Context, name string, from, before tim
 			case v.inWindow(f):
 				live = true
 			default:
-				gone = append(gone, *f)
 				freed += f.Size
+				if err := out.add(ctx, f); err != nil {
+					return freed, live, err
+				}
 			}
-		}
-		if err := v.remove(ctx, gone); err != nil {
-			return freed, live, err
 		}
 		if len(files) < retainStep {
 			break

@@ -92,7 +92,7 @@ func openVolume(ctx context.Context, cfg Config, d disk, log *slog.Logger) (*vol
 		cache: newPastCache(), held: make(chan struct{})}
 	v.disk = d.counted(&v.syncs)
 	v.buf = make([]byte, 0, copyBytes)
-	v.wake, v.soon, v.passed = make(chan struct{}, 1), make(chan struct{}, 1), map[string]time.Time{}
+	v.wake, v.soon, v.passed = make(chan struct{}, 1), make(chan struct{}, 1), map[string]looked{}
 	v.status.began(time.Now())
 	for _, dir := range []string{v.dir, filepath.Join(v.dir, openFolder)} {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
