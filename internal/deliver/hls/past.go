@@ -141,11 +141,31 @@ func muxedMaster(p Scene) (format.Multivariant, error) {
 		}
 	}
 	out := variant(pair[0], pair[1], "")
-	// Packets, tables and stuffing.
-	out.Bandwidth += out.Bandwidth/20 + 60_000
-	out.AverageBandwidth += out.AverageBandwidth/20 + 60_000
+	more := packets(pair[0]) + packets(pair[1])
+	// Packet headers, tables, and what makes every segment begin with the same continuity counters: 15 packets of each of
+	// four streams at most.
+	out.Bandwidth += out.Bandwidth/40 + more + tableRate + int(60*188*8/p.Run.SegmentDuration.Seconds())
+	out.AverageBandwidth += out.AverageBandwidth/40 + more + tableRate
 	out.URI = deliver.Address{Kind: deliver.TSPlaylist}.String()
 	return format.Multivariant{Variants: []format.Variant{out}, Independent: independent(p)}, nil
+}
+
+// tableRate is what three packets of tables and clock cost twice and a half in a second.
+const tableRate = 3 * 188 * 8 * 5 / 2
+
+// packets is what the headers and the half-empty last packets of a rendition's frames cost in MPEG-TS, in bit/s.
+func packets(l *line) int {
+	if l == nil {
+		return 0
+	}
+	rate := l.rendition.Track.FrameRate
+	if l.rendition.Track.Kind == media.Audio {
+		rate = float64(l.rendition.Track.SampleRate) / 1024
+	} else if rate <= 0 {
+		rate = 30
+	}
+	const each = 188/2 + 26 // bytes
+	return int(rate * each * 8)
 }
 
 // trickPlay lists the I-frame playlists of the video renditions of which the places of the pictures are known.
