@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"weir/internal/blob"
@@ -73,6 +74,8 @@ type checking struct {
 	found  func(Finding)
 	db     *index.DB // nil if it is beyond reading
 	report Report
+
+	strangers []stranger
 }
 
 func (c *checking) tell(object string, at int64, what string) {
@@ -111,12 +114,20 @@ func (c *checking) rows(after string) error {
 			if _, err := os.Stat(filepath.Join(c.dir, sealedFolder, filepath.FromSlash(key))); !errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
-			if known, err := c.db.Has(c.ctx, key); err == nil && known { // else it was deleted just now
+			if known, err := c.knownNow(key); err == nil && known { // else it was deleted just now
 				c.tell(sealedFolder+"/"+key, 0, "the index knows this file, and it is not there")
 			}
 		}
 		after = keys[len(keys)-1]
 	}
+}
+
+// knownNow asks the index as it is now: a row goes before its file does, and comes after it.
+func (c *checking) knownNow(key string) (bool, error) {
+	if err := c.db.Refresh(c.ctx); err != nil {
+		return false, err
+	}
+	return c.db.Has(c.ctx, key)
 }
 
 // files looks at the finished files, and counts the others.
@@ -138,7 +149,7 @@ func (c *checking) files() error {
 		c.tell(unreadableFolder+"/"+e.Name(), 0, "the file did not read when the server started")
 	}
 	dir := filepath.Join(c.dir, sealedFolder)
-	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // gone just now
 		}
@@ -151,6 +162,7 @@ func (c *checking) files() error {
 		}
 		return c.file(path, filepath.ToSlash(key))
 	})
+	return errors.Join(err, c.unknown())
 }
 
 func (c *checking) file(path, key string) error {
@@ -186,6 +198,42 @@ func (c *checking) file(path, key string) error {
 	return c.compare(name, key, f, o.Size())
 }
 
+// stranger is a file without a row when it was looked at.
+type stranger struct{ key, open string }
+
+// unknown counts the strangers. A file with a working name too is on its way to the index, or the next start enters it; one
+// whose row has become a garbage row is on its way out.
+func (c *checking) unknown() error {
+	if c.db == nil || len(c.strangers) == 0 {
+		return nil
+	}
+	left := c.strangers[:0]
+	for _, s := range c.strangers {
+		if _, err := os.Lstat(filepath.Join(c.dir, openFolder, s.open)); errors.Is(err, fs.ErrNotExist) {
+			left = append(left, s)
+		}
+	}
+	if err := c.db.Refresh(c.ctx); err != nil {
+		return err
+	}
+	rowless := left[:0]
+	for _, s := range left {
+		if known, err := c.db.Has(c.ctx, s.key); err == nil && !known {
+			rowless = append(rowless, s)
+		}
+	}
+	doomed, err := c.db.Garbage(c.ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range rowless {
+		if _, err := os.Lstat(filepath.Join(c.dir, sealedFolder, filepath.FromSlash(s.key))); err == nil && !slices.Contains(doomed, s.key) {
+			c.report.Unknown++
+		}
+	}
+	return nil
+}
+
 // compare holds a file against its row.
 func (c *checking) compare(name, key string, f *trackfile.File, size int64) error {
 	if c.db == nil || len(f.Segments) == 0 {
@@ -196,7 +244,7 @@ func (c *checking) compare(name, key string, f *trackfile.File, size int64) erro
 		return nil // told already: the index's own check reads every row
 	}
 	if !known {
-		c.report.Unknown++
+		c.strangers = append(c.strangers, stranger{key, fileName(&f.Head)})
 		return nil
 	}
 	first := f.Segments[0]

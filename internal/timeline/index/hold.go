@@ -8,6 +8,9 @@ import (
 // turnStep is how many rows one transaction holds or releases, so that a new file's row waits milliseconds.
 const turnStep = 1000
 
+// Refresh has an index that Inspect opened see what the process that writes it has done since.
+func (d *DB) Refresh(ctx context.Context) error { return d.loadRecent(ctx) }
+
 // Hold makes an older index safe to go on with: it holds all its files, and forgets what it was going to delete, since that may
 // have been adopted again. Retention must wait for it. It takes small steps, with as much time between them as in them, so that
 // it may run beside recording; then the generation of this start is written. How many files were held is returned.

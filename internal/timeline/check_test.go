@@ -1,0 +1,68 @@
+package timeline
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestCheckBesideARunningServer checks a volume again and again while eight streams are recorded to it, sealed and deleted.
+func TestCheckBesideARunningServer(t *testing.T) {
+	dir := t.TempDir()
+	st := openDir(t, dir, Config{Sync: 10 * time.Millisecond, Window: 8 * time.Second})
+	stop := running(t, st)
+	ctx, end := context.WithTimeout(t.Context(), lasting)
+	defer end()
+	done := make(chan int)
+	for i := range 8 {
+		f := newFilm(t, st, fmt.Sprint("live/", i))
+		f.begin(int64(10 * i))
+		go func() {
+			n := 0
+			for ; ctx.Err() == nil; n++ {
+				f.segments(3)
+				clear(f.made)
+				clear(f.ends)
+				select {
+				case <-time.After(5 * time.Millisecond):
+				case <-ctx.Done():
+				}
+			}
+			f.tl.End()
+			done <- n
+		}()
+	}
+	go func() {
+		for ctx.Err() == nil {
+			st.volume().retainSoon()
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+		done <- 0
+	}()
+	checks, files := 0, 0
+	for ; ctx.Err() == nil; checks++ {
+		report, err := Check(t.Context(), dir, checks%2 == 0, func(f Finding) { t.Errorf("check %d: %v", checks, f) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Unknown > 0 {
+			t.Errorf("check %d: %+v", checks, report)
+		}
+		files += report.Files
+	}
+	rounds := 0
+	for range 9 {
+		rounds += <-done
+	}
+	stop()
+	t.Logf("%d checks of %d files beside %d rounds", checks, files, rounds)
+	if checks < 3 || files == 0 || rounds < 50 {
+		t.Errorf("%d checks of %d files beside %d rounds are no test", checks, files, rounds)
+	}
+}
+
+const lasting = 3 * time.Second // of the stress
