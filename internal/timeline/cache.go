@@ -90,10 +90,11 @@ type pastCache struct {
 	files  lru[*pastFile]
 	tracks lru[media.Track]
 	runs   lru[*index.Run]
+	joined joined // with a lock of its own
 }
 
 func newPastCache() *pastCache {
-	return &pastCache{rows: lru[[]SegmentView]{limit: cachedSegments}, tracks: lru[media.Track]{limit: cachedTracks},
+	return &pastCache{joined: joined{lists: lru[*joinedList]{limit: cachedSegments}}, rows: lru[[]SegmentView]{limit: cachedSegments}, tracks: lru[media.Track]{limit: cachedTracks},
 		runs: lru[*index.Run]{limit: cachedTracks}, files: lru[*pastFile]{limit: cachedFiles, gone: func(f *pastFile) { f.retire() }}}
 }
 

@@ -187,7 +187,7 @@ func (v *volume) recall(ctx context.Context, name string, r Range, p *pasts) err
 	slices.SortStableFunc(files, func(a, b index.File) int {
 		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Rendition, b.Rendition), cmp.Compare(a.Seq, b.Seq))
 	})
-	var disk map[*pastRun][]pastRendition
+	disk := map[*pastRun][]sources{}
 	total := 0
 	for i := range files {
 		f := &files[i]
@@ -206,23 +206,39 @@ func (v *volume) recall(ctx context.Context, name string, r Range, p *pasts) err
 		if total += len(views); total > maxPast {
 			return errTooLong
 		}
-		if disk == nil {
-			disk = map[*pastRun][]pastRendition{}
-		}
 		if disk[pr] == nil {
-			disk[pr] = make([]pastRendition, len(pr.rends))
+			disk[pr] = make([]sources, len(pr.rends))
 		}
-		disk[pr][j].addOver(views)
+		from := &disk[pr][j]
+		from.files, from.views = append(from.files, f), append(from.views, views)
 	}
 	for pr, rends := range disk {
 		for j := range rends {
-			memory := pr.rends[j]
-			pr.rends[j].segs = rends[j].segs
-			pr.rends[j].addOver(memory.segs)
-			pr.rends[j].upTo = max(memory.upTo, rends[j].upTo)
+			rends[j].memory = pr.rends[j].segs
+			v.cache.join(name, pr, j, &rends[j])
 		}
 	}
 	return nil
+}
+
+// join puts together what files and memory have of a rendition.
+func (c *pastCache) join(name string, pr *pastRun, j int, s *sources) {
+	rd := &pr.rends[j]
+	if len(s.files) == 0 {
+		return
+	}
+	if segs, ok := c.joined.list(name, pr.ID, pr.Renditions[j].Name, s); ok {
+		rd.segs = segs
+		rd.upTo = max(rd.upTo, segs[len(segs)-1].N)
+		return
+	}
+	var all pastRendition
+	for _, views := range s.views {
+		all.addOver(views)
+	}
+	rd.segs = all.segs
+	rd.addOver(s.memory)
+	rd.upTo = max(rd.upTo, all.upTo)
 }
 
 // addOver is add, but of two segments with one number the new one counts.
