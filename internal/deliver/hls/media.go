@@ -7,6 +7,7 @@ import (
 
 	"weir/internal/deliver"
 	format "weir/internal/format/hls"
+	"weir/internal/media"
 	"weir/internal/presentation"
 	"weir/internal/timeline"
 )
@@ -25,8 +26,8 @@ func Media(v deliver.View, rendition string, delta bool) format.Media {
 	ll := lowLatency(v) && v.Live
 	target := time.Duration(m.TargetDuration) * time.Second
 	if ll {
-		m.PartTarget = wholeMilliseconds(v.Part)
-		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*m.PartTarget, 6*target, true
+		m.PartTarget = v.Part
+		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*v.Part, 6*target, true
 	}
 	b := builder{m: &m, rendition: rendition, ll: ll}
 	b.partsFrom = partsFrom(v, rendition, partsBack*target)
@@ -168,12 +169,10 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 	a.Kind = deliver.Part
 	parts := s.Parts
 	out.Parts = b.take(len(parts))
-	at := s.Start
 	for i := range parts {
 		a.Index = i
-		out.Parts[i] = format.Part{URI: b.name(a), Duration: max(between(at, parts[i].Duration, scale), time.Millisecond),
+		out.Parts[i] = format.Part{URI: b.name(a), Duration: media.ToDuration(parts[i].Duration, scale),
 			Independent: parts[i].Independent}
-		at += parts[i].Duration
 	}
 	return out
 }
