@@ -121,11 +121,16 @@ func (a *API) getTimeline(ctx context.Context, in *RangeInput) (*footageOutput, 
 		return nil, err
 	}
 	out := Footage{Name: name, From: in.From.UTC(), To: in.To.UTC(), Spans: []Span{}, Gaps: []Gap{}, Pins: []Recording{}}
+	latest := &timeline.Span{} // the one that ends last so far
 	for i := range spans {
 		s := &spans[i]
 		out.Spans = append(out.Spans, Span{From: s.From.UTC(), To: s.To.UTC(), Run: s.Run, Bytes: s.Bytes, Live: s.Live, Held: s.Held, End: s.End})
-		if i > 0 && s.From.Sub(spans[i-1].To) >= smallestGap {
-			out.Gaps = append(out.Gaps, Gap{From: spans[i-1].To.UTC(), To: s.From.UTC(), Cause: spans[i-1].End})
+		// Spans overlap where the clock was set back.
+		if i > 0 && s.From.Sub(latest.To) >= smallestGap {
+			out.Gaps = append(out.Gaps, Gap{From: latest.To.UTC(), To: s.From.UTC(), Cause: latest.End})
+		}
+		if !s.To.Before(latest.To) {
+			latest = s
 		}
 	}
 	if n := len(spans); n > 0 {
@@ -133,7 +138,7 @@ func (a *API) getTimeline(ctx context.Context, in *RangeInput) (*footageOutput, 
 			out.From = spans[0].From.UTC()
 		}
 		if in.To.IsZero() {
-			out.To = spans[n-1].To.UTC()
+			out.To = latest.To.UTC()
 		}
 	}
 	records, err := r.List(ctx, recordings.Filter{Stream: name}, "", 1000)
