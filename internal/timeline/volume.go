@@ -94,8 +94,12 @@ func openVolume(ctx context.Context, cfg Config, d disk, log *slog.Logger) (*vol
 	v.buf = make([]byte, 0, copyBytes)
 	v.wake, v.soon, v.passed = make(chan struct{}, 1), make(chan struct{}, 1), map[string]looked{}
 	v.status.began(time.Now())
-	for _, dir := range []string{v.dir, filepath.Join(v.dir, openFolder)} {
-		if err := os.MkdirAll(dir, 0o750); err != nil {
+	for i, dir := range []string{v.dir, filepath.Join(v.dir, openFolder)} {
+		err := os.MkdirAll(dir, 0o750)
+		if i == 0 && err == nil {
+			spread(dir)
+		}
+		if err != nil {
 			return nil, fault.Wrap(err, fault.Unavailable, "recording_dir", "The folder for recordings cannot be made.", "Check recording.dir and the rights on it.")
 		}
 	}
