@@ -4,6 +4,7 @@ import (
 	"weir/internal/codec/av1"
 	"weir/internal/codec/h264"
 	"weir/internal/codec/hevc"
+	"weir/internal/codec/opus"
 	"weir/internal/fault"
 	"weir/internal/media"
 )
@@ -162,9 +163,22 @@ func (w *writer) audio(t *media.Track) {
 		w.raw(t.Config)
 		w.close(at)
 	case media.PCMA, media.PCMU:
+	case media.Opus:
+		w.box(kind, dOps(t.Config))
 	default:
 		w.box(kind, t.Config)
 	}
+}
+
+// dOps names the rate of the sample entry as that of the original sound, which is for information only: Chromium refuses
+// a file where the two differ.
+func dOps(config []byte) []byte {
+	c, err := opus.Parse(config)
+	if err != nil {
+		return config
+	}
+	c.InputRate = opus.Rate
+	return opus.Build(c)
 }
 
 // esds writes the elementary stream descriptor (14496-1 7.2.6, 14496-14 5.6). Lengths

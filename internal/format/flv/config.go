@@ -2,6 +2,7 @@ package flv
 
 import (
 	"bytes"
+	"math/bits"
 
 	"weir/internal/codec/hevc"
 	"weir/internal/codec/opus"
@@ -64,9 +65,17 @@ func readVPCC(b []byte) []byte {
 	return nil
 }
 
+// maxOpusInput is the highest rate of original sound that is believed, Hz.
+const maxOpusInput = 768_000
+
 // readOpus takes RFC 7845's OpusHead, or the dOps record of ISO BMFF.
 func readOpus(b []byte) []byte {
 	if c, err := opus.ParseHead(b); err == nil {
+		if in := uint32(c.InputRate); in > maxOpusInput && bits.ReverseBytes32(in) <= maxOpusInput {
+			// Publishers made of mediacommon (MediaMTX) write the header in the order of dOps.
+			c.InputRate, c.PreSkip = int(bits.ReverseBytes32(in)), int(bits.ReverseBytes16(uint16(c.PreSkip)))
+			c.Gain = int(int16(bits.ReverseBytes16(uint16(c.Gain))))
+		}
 		return opus.Build(c)
 	}
 	if c, err := opus.Parse(b); err == nil {
