@@ -32,7 +32,7 @@ func TestPastIsTheSameFromItsCache(t *testing.T) {
 	}
 	var old []kept
 	hits := 0
-	for step := range 300 {
+	for step := range 100 {
 		f.segments(rnd.IntN(12))
 		now := 2*f.n["v0"] - filmFrom
 		switch rnd.IntN(12) {
