@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -220,4 +221,46 @@ func TestShow_3_4_ClockIsSetLong(t *testing.T) {
 	long(t)
 	need(t, "ffmpeg", "node", "chromium")
 	clocks(t, 20*time.Second, 0, time.Hour, -time.Hour, -5*time.Second, 1500*time.Millisecond, -time.Hour, 2*time.Hour, -time.Minute, time.Minute, -time.Hour, time.Hour, time.Hour)
+}
+
+// TestShow_3_4_OtherCodecs: the publisher returns with AV1 and Opus in the place of H.264 and AAC. The counters of each begin at 0.
+func TestShow_3_4_OtherCodecs(t *testing.T) {
+	need(t, "ffmpeg", "node", "chromium")
+	t.Parallel()
+	const length = 6 * time.Second
+	w, dir := start(t), t.TempDir()
+	j := newJointFeed(t, w, "joints/codecs")
+	pattern := patternFile(t, dir, length)
+	for i, codecs := range [][2]string{{"H.264", "AAC"}, {"AV1", "Opus"}} {
+		v, a := makeClip(t, dir, pattern, codecs[0], length), makeClip(t, dir, pattern, codecs[1], length)
+		if err := publishPeer(t.Context(), t, w.rtmp(j.name, j.key), v, a); err != nil {
+			t.Fatal(err)
+		}
+		pause(t, 1200*time.Millisecond)
+		j.sections = append(j.sections, section{strings.Join(codecs[:], " and "), i * 150, i*150 + 149})
+	}
+	k := j.settled()
+	t.Log(k)
+	if len(k.Spans) != 2 || len(k.Gaps) != 1 {
+		t.Errorf("%d spans and %d gaps", len(k.Spans), len(k.Gaps))
+	}
+	// Shaka has one codec for a list of HLS (error 3014), and none of its own for each discontinuity.
+	players := j.playing([][2]string{{"hls.js", "index.m3u8"}, {"shaka", "index.mpd"}, {"dash.js", "index.mpd"}}, k.whole(), 1, 40*time.Second)
+	for i, s := range k.Spans {
+		query := fmt.Sprintf("?from=%.3f&to=%.3f", float64(s.From.UnixMilli()+20)/1000, float64(s.To.UnixMilli()-20)/1000)
+		got := j.decodeCropped(j.w.beside(j.name, "index.m3u8"+query))
+		if got.Missing+got.Duplicates+got.OutOfOrder+got.Unreadable > 0 || got.Frames != 150 {
+			t.Errorf("run %d: %+v", i, got)
+		}
+	}
+	for _, p := range j.played(players) {
+		for i := 1; i < len(p.Counters); i++ {
+			if p.Counters[i] < p.Counters[i-1]-75 {
+				for k := range p.Counters[i:] {
+					p.Counters[i+k] += 150
+				}
+			}
+		}
+		j.judgePlayer(p, 0, true)
+	}
 }

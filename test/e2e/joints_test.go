@@ -321,18 +321,20 @@ func (j *jointFeed) playing(players [][2]string, query string, rate float64, lim
 	return spawn(j.t, "node", "judge/joints.mjs", string(job))
 }
 
-// judgePlayers waits for the players: each shows pictures of every section from a first one on, and the end if there is one.
-func (j *jointFeed) judgePlayers(p *process, first int, toEnd bool) {
+// played waits for the players.
+func (j *jointFeed) played(p *process) (list []overJoint) {
 	j.t.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(15 * time.Minute):
-	}
-	var list []overJoint
+	<-p.done
 	if err := json.Unmarshal([]byte(p.out.String()), &list); err != nil || p.err != nil {
 		j.t.Fatalf("judge printed %.2000q: %v %v", p.out, err, p.err)
 	}
-	for _, p := range list {
+	return list
+}
+
+// judgePlayers waits for the players: each shows pictures of every section from a first one on, and the end if there is one.
+func (j *jointFeed) judgePlayers(p *process, first int, toEnd bool) {
+	j.t.Helper()
+	for _, p := range j.played(p) {
 		j.judgePlayer(p, first, toEnd)
 	}
 }
