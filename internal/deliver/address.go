@@ -20,6 +20,7 @@ const (
 	IFrames         // <rendition>.iframes.m3u8
 	TSPlaylist      // ts.m3u8
 	TSSegment       // seg-<run>-<N>.ts
+	Picture         // key-<run>-<rendition>-<N>.m4s
 )
 
 // Address is the last path segment of a playback address.
@@ -36,6 +37,9 @@ const (
 	manifestName = "index.mpd"
 	tsName       = "ts.m3u8"
 	iframesEnd   = ".iframes.m3u8"
+	segmentStart = "seg-"
+	partStart    = "part-"
+	pictureStart = "key-"
 )
 
 // ParseAddress reads the last path segment; Kind is Nothing for any other name. Each
@@ -81,13 +85,18 @@ func parseAddress(file string) Address {
 	if !ok {
 		return Address{}
 	}
-	a := Address{Kind: Segment}
-	if rest, ok = strings.CutPrefix(rest, "seg-"); !ok {
-		if rest, ok = strings.CutPrefix(rest, "part-"); !ok {
-			return Address{}
-		}
+	prefix, rest, _ := strings.Cut(rest, "-")
+	a := Address{}
+	switch prefix + "-" {
+	case segmentStart:
+		a.Kind = Segment
+	case pictureStart:
+		a.Kind = Picture
+	case partStart:
 		a.Kind = Part
 		a.Index = int(number(cutLast(&rest), &ok))
+	default:
+		return Address{}
 	}
 	a.N = int64(number(cutLast(&rest), &ok))
 	run, name, _ := strings.Cut(rest, "-")
@@ -157,10 +166,13 @@ func (a Address) Append(dst []byte) []byte {
 		dst = strconv.AppendUint(append(dst, "init-"...), a.Run, 10)
 		dst = append(append(dst, '-'), a.Rendition...)
 		return append(dst, ".mp4"...)
-	case Segment, Part:
-		prefix := "seg-"
-		if a.Kind == Part {
-			prefix = "part-"
+	case Segment, Part, Picture:
+		prefix := segmentStart
+		switch a.Kind {
+		case Part:
+			prefix = partStart
+		case Picture:
+			prefix = pictureStart
 		}
 		dst = strconv.AppendUint(append(dst, prefix...), a.Run, 10)
 		dst = append(append(append(dst, '-'), a.Rendition...), '-')

@@ -20,17 +20,17 @@ func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
 
 func TestAddresses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := Address{Kind: Kind(rapid.IntRange(int(Master), int(TSSegment)).Draw(t, "kind"))}
-		if a.Kind >= Playlist && a.Kind <= IFrames {
+		a := Address{Kind: Kind(rapid.IntRange(int(Master), int(Picture)).Draw(t, "kind"))}
+		if a.Kind >= Playlist && a.Kind <= IFrames || a.Kind == Picture {
 			a.Rendition = rapid.StringMatching(`[a-zA-Z0-9_-]{1,12}`).Draw(t, "rendition")
 		}
 		if a.Kind == Playlist && (a.Rendition == "index" || a.Rendition == "ts") {
 			return
 		}
-		if a.Kind >= Init && a.Kind <= Part || a.Kind == TSSegment {
+		if a.Kind >= Init && a.Kind <= Part || a.Kind >= TSSegment {
 			a.Run = uint64(rapid.Int64Range(0, 1<<61).Draw(t, "run"))
 		}
-		if a.Kind == Segment || a.Kind == Part || a.Kind == TSSegment {
+		if a.Kind == Segment || a.Kind == Part || a.Kind >= TSSegment {
 			a.N = rapid.Int64Range(0, 1<<61).Draw(t, "n")
 		}
 		if a.Kind == Part {

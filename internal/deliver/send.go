@@ -64,7 +64,7 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, name string,
 
 // serveLive sends what the live window holds; ErrGone if it does not.
 func (s *Server) serveLive(w http.ResponseWriter, r *http.Request, name string, a Address) (int64, error) {
-	if a.Kind == TSSegment || s.past != nil && a.Kind != Part && s.past.Get(name) == nil {
+	if a.Kind == TSSegment || a.Kind == Picture || s.past != nil && a.Kind != Part && s.past.Get(name) == nil {
 		return 0, timeline.ErrGone // no pull is started for something that a run of the past has
 	}
 	st, err := s.Stream(r.Context(), name)

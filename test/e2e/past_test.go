@@ -31,6 +31,7 @@ type pastStep struct {
 	Share    float64  `json:"share,omitempty"`
 	GapMS    float64  `json:"longest_gap_ms,omitempty"`
 	Pictures int      `json:"pictures,omitempty"`
+	Keys     int      `json:"keys,omitempty"`      // key pictures that were fetched
 	OldestMS float64  `json:"oldest_ms,omitempty"` // when the oldest picture was sent, Unix ms
 	NewestMS float64  `json:"newest_ms,omitempty"`
 	Errors   []string `json:"errors,omitempty"`

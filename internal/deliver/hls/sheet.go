@@ -248,14 +248,17 @@ func (s *sheet) appendSegments(dst []byte, r *row, from, to int) []byte {
 func (s *sheet) segment(r *row, i int) format.Segment {
 	v, t := &r.segs[i], r.times[i]
 	a := deliver.Address{Kind: deliver.Segment, Run: r.period.Run.ID, Rendition: s.rendition, N: v.N}
-	if s.shape == muxed {
+	switch s.shape {
+	case muxed:
 		a = deliver.Address{Kind: deliver.TSSegment, Run: a.Run, N: a.N}
+	case pictures:
+		a.Kind = deliver.Picture
 	}
 	out := format.Segment{URI: a.String(), Gap: v.Gap || r.rendition == nil, Time: time.UnixMilli(t.from),
 		Duration: time.Duration(max(t.to-t.from, 1)) * time.Millisecond}
 	if s.shape == pictures && !out.Gap {
 		// One entry per segment, so that they count as the segments do. Without a key frame there is no picture to show.
-		out.Length, out.Gap = v.Key, v.Key == 0
+		out.Gap = v.Key == 0
 	}
 	return out
 }

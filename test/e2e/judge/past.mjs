@@ -12,6 +12,8 @@ const moves = {
   to(step) { document.querySelector("video").currentTime = step.by; },
   back(step) { document.querySelector("video").currentTime -= step.by; },
   pause() { document.querySelector("video").pause(); },
+  trick(step) { window.engine.trickPlay(step.by, true); },
+  normal() { window.engine.cancelTrickPlay(); },
   resume() { return document.querySelector("video").play(); },
   live() {
     const v = document.querySelector("video"), e = window.engine;
@@ -25,6 +27,8 @@ const moves = {
 try {
   const tab = await browser.newPage();
   tab.on("console", (m) => { if (process.env.JUDGE_LOG) console.error(m.text()); });
+  let keys = 0;
+  tab.on("request", (r) => { if (r.url().includes("/key-")) keys++; });
   await tab.goto(page.url);
   await tab.waitForFunction(() => window.start);
   await tab.evaluate((j) => window.start(j), job);
@@ -35,6 +39,7 @@ try {
       const v = document.querySelector("video");
       return { marks: window.judge.marks.length, waiting: window.judge.waiting, at: v.currentTime, now: Date.now(), events: window.judge.events.length };
     });
+    const asked = keys;
     await tab.evaluate(`(${moves[step.do].toString().replace(/^\w+\(/, "function (")})(${JSON.stringify(step)})`);
     if (step.do !== "pause") {
       // The first picture after the move, and then as long as asked.
@@ -53,7 +58,7 @@ try {
     const lags = marks.map((m) => m[2] - m[1]).sort((a, b) => a - b);
     out.push({
       do: step.do, moved: seen.at - before.at, waiting: seen.waiting, after_ms: shown ? shown - before.now : -1, errors: seen.errors, events: seen.events,
-      window_s: seen.to - seen.from, ...sum(marks), behind_s: (lags[Math.floor(lags.length / 2)] ?? 0) / 1000, pictures: marks.length,
+      window_s: seen.to - seen.from, ...sum(marks), behind_s: (lags[Math.floor(lags.length / 2)] ?? 0) / 1000, pictures: marks.length, keys: keys - asked,
       oldest_ms: Math.min(...marks.map((m) => m[1])), newest_ms: Math.max(0, ...marks.map((m) => m[1])),
     });
   }
