@@ -143,7 +143,7 @@ func TestShow_3_3_LostDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.boot("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
-		eventually(t, 15*time.Second, name+": the footage to be found again", func() error {
+		eventually(t, 45*time.Second, name+": the footage to be found again" /* lists are good for half a minute */, func() error {
 			for _, s := range []struct {
 				l    *ledger
 				from time.Time
