@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -9,6 +10,17 @@ import (
 func FuzzPlaylist(f *testing.F) {
 	for _, s := range []string{goodMedia, goodLow, goodMulti} {
 		f.Add(s, s)
+	}
+	for good, faults := range map[string][]plant{goodMedia: mediaFaults(), goodLow: lowFaults(), goodMulti: multiFaults()} {
+		for _, p := range faults {
+			f.Add(edit(f, good, p.edits...), good)
+		}
+	}
+	long := goodLow + strings.Repeat("#EXTINF:2.0,\nl.m4s\n", 12)
+	f.Add(long, strings.Replace(goodLow, "#EXTINF", "#EXT-X-SKIP:SKIPPED-SEGMENTS=1\n#EXTINF", 1))
+	f.Add(long, goodLow)
+	for _, c := range reloadFaults(f) {
+		f.Add(c.was, edit(f, c.was, c.edits...))
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		c := scope{newCollector("en"), "f", "http://f/"}
@@ -25,6 +37,14 @@ func FuzzPlaylist(f *testing.F) {
 func FuzzManifest(f *testing.F) {
 	for _, s := range []string{goodStatic, goodDynamic} {
 		f.Add(s, s)
+	}
+	for good, faults := range map[string][]plant{goodStatic: manifestFaults(), goodDynamic: dynamicFaults()} {
+		for _, p := range faults {
+			f.Add(edit(f, good, p.edits...), good)
+		}
+	}
+	for _, c := range updateFaults(f) {
+		f.Add(c.was, edit(f, c.was, c.edits...))
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		c := scope{newCollector("en"), "f", "http://f/"}

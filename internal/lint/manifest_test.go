@@ -40,14 +40,8 @@ func manifestOf(t *testing.T, text string) *manifest {
 	return newManifest(root, "http://t/m.mpd", text)
 }
 
-func TestManifestFaults(t *testing.T) {
-	check := func(text string) []string {
-		return found(t, func(s scope) { checkManifest(s, manifestOf(t, text)) })
-	}
-	if got := check(goodStatic); len(got) > 0 {
-		t.Fatalf("the good manifest has %v", got)
-	}
-	for _, p := range []plant{
+func manifestFaults() []plant {
+	return []plant{
 		{"dash.namespace", []string{"urn:mpeg:dash:schema:mpd:2011", "urn:other"}, nil},
 		{"dash.element_unknown", []string{"<SegmentTimeline>", "<Foo/><SegmentTimeline>"}, nil},
 		{"dash.element_order", []string{`<Period id="p0"`, `<UTCTiming schemeIdUri="a"/><Period id="p0"`}, nil},
@@ -110,7 +104,17 @@ func TestManifestFaults(t *testing.T) {
 		{"dash.timeline_gap", []string{`<S t="0" d="2000" r="1"/>`, `<S t="0" d="2000"/><S t="2500" d="1500"/>`}, nil},
 		{"dash.timeline_repeat", []string{`<S t="0" d="2000" r="1"/>`, `<S t="0" d="2000" r="-1"/><S d="1500"/>`}, nil},
 		{"dash.max_segment", []string{`maxSegmentDuration="PT2S"`, `maxSegmentDuration="PT1S"`}, nil},
-	} {
+	}
+}
+
+func TestManifestFaults(t *testing.T) {
+	check := func(text string) []string {
+		return found(t, func(s scope) { checkManifest(s, manifestOf(t, text)) })
+	}
+	if got := check(goodStatic); len(got) > 0 {
+		t.Fatalf("the good manifest has %v", got)
+	}
+	for _, p := range manifestFaults() {
 		t.Run(p.rule, func(t *testing.T) { exactly(t, check(edit(t, goodStatic, p.edits...)), nil, p.rule, p.also...) })
 	}
 }
@@ -130,14 +134,8 @@ const goodDynamic = `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" id="m" profiles=
 </MPD>
 `
 
-func TestDynamicFaults(t *testing.T) {
-	check := func(text string) []string {
-		return found(t, func(s scope) { checkManifest(s, manifestOf(t, text)) })
-	}
-	if got := check(goodDynamic); len(got) > 0 {
-		t.Fatalf("the good manifest has %v", got)
-	}
-	for _, p := range []plant{
+func dynamicFaults() []plant {
+	return []plant{
 		{"dash.lacks", []string{` availabilityStartTime="2026-01-02T00:00:00Z"`, ""}, nil},
 		{"dash.lacks", []string{` publishTime="2026-01-02T00:01:00Z"`, ""}, nil},
 		{"dash.lacks", []string{` minimumUpdatePeriod="PT2S"`, ""}, nil},
@@ -150,30 +148,27 @@ func TestDynamicFaults(t *testing.T) {
 		{"dash.latency_missing", []string{`<ServiceDescription><Latency target="3000"/></ServiceDescription>`, ""}, nil},
 		{"dash.reference_missing", []string{`<ProducerReferenceTime id="0" wallClockTime="2026-01-02T00:00:00Z" presentationTime="0"/>`, ""}, nil},
 		{"dash.complete_missing", []string{` availabilityTimeComplete="false"`, ""}, nil},
-	} {
+	}
+}
+
+func TestDynamicFaults(t *testing.T) {
+	check := func(text string) []string {
+		return found(t, func(s scope) { checkManifest(s, manifestOf(t, text)) })
+	}
+	if got := check(goodDynamic); len(got) > 0 {
+		t.Fatalf("the good manifest has %v", got)
+	}
+	for _, p := range dynamicFaults() {
 		t.Run(p.rule, func(t *testing.T) { exactly(t, check(edit(t, goodDynamic, p.edits...)), nil, p.rule, p.also...) })
 	}
 }
 
-func TestUpdateFaults(t *testing.T) {
-	now := time.Date(2026, 1, 2, 0, 1, 2, 0, time.UTC)
-	check := func(was, is string) []string {
-		return found(t, func(s scope) { checkUpdate(s, manifestOf(t, was), manifestOf(t, is), now) })
-	}
+func updateFaults(t testing.TB) []change {
 	later := []string{`publishTime="2026-01-02T00:01:00Z"`, `publishTime="2026-01-02T00:01:02Z"`}
 	grown := append([]string{`startNumber="20"`, `startNumber="21"`, `<S t="40000" d="2000" r="8"/>`, `<S t="42000" d="2000" r="8"/>`}, later...)
 	two := edit(t, goodDynamic, `<Period id="p0" start="PT0S">`, `<Period id="q" start="PT0S" duration="PT55S"><AdaptationSet id="0" mimeType="video/mp4" startWithSAP="1"><SegmentTemplate duration="2" media="q$Number$" initialization="q"/><Representation id="v" bandwidth="1" codecs="avc1.64001f"/></AdaptationSet></Period><Period id="p0" start="PT55S">`)
 	gone := goodDynamic
-	for _, is := range []string{goodDynamic, edit(t, goodDynamic, grown...)} {
-		if got := check(goodDynamic, is); len(got) > 0 {
-			t.Fatalf("a good update has %v", got)
-		}
-	}
-	for _, c := range []struct {
-		rule, was string
-		edits     []string
-		also      []string
-	}{
+	return []change{
 		{"dash.start_changed", goodDynamic, append([]string{"2026-01-02T00:00:00Z", "2026-01-02T00:00:01Z"}, later...), nil},
 		{"dash.mpd_id_changed", goodDynamic, append([]string{`id="m"`, `id="n"`}, later...), nil},
 		{"dash.publish_back", goodDynamic, []string{"00:01:00Z", "00:00:59Z"}, nil},
@@ -189,7 +184,22 @@ func TestUpdateFaults(t *testing.T) {
 		{"dash.segment_changed", goodDynamic, append([]string{`<S t="40000" d="2000" r="8"/>`, `<S t="40000" d="1900"/><S t="42000" d="2000" r="7"/>`}, later...), nil},
 		{"dash.timeline_shrunk", goodDynamic, append([]string{`r="8"`, `r="5"`}, later...), nil},
 		{"dash.timeline_jump", goodDynamic, append([]string{`t="40000"`, `t="80000"`, `startNumber="20"`, `startNumber="40"`}, later...), nil},
-	} {
+	}
+}
+
+func TestUpdateFaults(t *testing.T) {
+	now := time.Date(2026, 1, 2, 0, 1, 2, 0, time.UTC)
+	check := func(was, is string) []string {
+		return found(t, func(s scope) { checkUpdate(s, manifestOf(t, was), manifestOf(t, is), now) })
+	}
+	later := []string{`publishTime="2026-01-02T00:01:00Z"`, `publishTime="2026-01-02T00:01:02Z"`}
+	grown := append([]string{`startNumber="20"`, `startNumber="21"`, `<S t="40000" d="2000" r="8"/>`, `<S t="42000" d="2000" r="8"/>`}, later...)
+	for _, is := range []string{goodDynamic, edit(t, goodDynamic, grown...)} {
+		if got := check(goodDynamic, is); len(got) > 0 {
+			t.Fatalf("a good update has %v", got)
+		}
+	}
+	for _, c := range updateFaults(t) {
 		t.Run(c.rule, func(t *testing.T) {
 			exactly(t, check(c.was, edit(t, c.was, c.edits...)), nil, c.rule, c.also...)
 		})

@@ -28,7 +28,7 @@ s13.m4s
 
 func mediaOf(text string) *playlist { return parsePlaylist("http://t/v.m3u8", text, nil) }
 
-func edit(t *testing.T, text string, pairs ...string) string {
+func edit(t testing.TB, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if !strings.Contains(text, pairs[i]) {
@@ -45,12 +45,9 @@ type plant struct {
 	also  []string
 }
 
-func TestMediaPlaylistFaults(t *testing.T) {
-	if got := found(t, func(s scope) { checkMedia(s, mediaOf(goodMedia)) }); len(got) > 0 {
-		t.Fatalf("the good playlist has %v", got)
-	}
+func mediaFaults() []plant {
 	const lastLine = "s13.m4s\n"
-	for _, p := range []plant{
+	return []plant{
 		{"hls.first_line", []string{"#EXTM3U", "# hello"}, nil},
 		{"hls.encoding", []string{"#EXTM3U", "\ufeff#EXTM3U"}, nil},
 		{"hls.encoding", []string{"s10.m4s", "s10\x00.m4s"}, []string{"hls.uri_invalid"}},
@@ -98,7 +95,14 @@ func TestMediaPlaylistFaults(t *testing.T) {
 		{"hls.start_outside", []string{"VERSION:7\n", "VERSION:7\n#EXT-X-START:TIME-OFFSET=99\n"}, nil},
 		{"hls.start_near_end", []string{"VERSION:7\n", "VERSION:7\n#EXT-X-START:TIME-OFFSET=-2\n"}, nil},
 		{"ll.skip_unasked", []string{"#EXT-X-MAP", "#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n#EXT-X-MAP", "VERSION:7", "VERSION:9"}, nil},
-	} {
+	}
+}
+
+func TestMediaPlaylistFaults(t *testing.T) {
+	if got := found(t, func(s scope) { checkMedia(s, mediaOf(goodMedia)) }); len(got) > 0 {
+		t.Fatalf("the good playlist has %v", got)
+	}
+	for _, p := range mediaFaults() {
 		t.Run(p.rule, func(t *testing.T) {
 			text := edit(t, goodMedia, p.edits...)
 			exactly(t, found(t, func(s scope) { checkMedia(s, mediaOf(text)) }), nil, p.rule, p.also...)
@@ -140,11 +144,8 @@ s12.m4s
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="s13.1"
 `
 
-func TestLowLatencyFaults(t *testing.T) {
-	if got := found(t, func(s scope) { checkMedia(s, mediaOf(goodLow)) }); len(got) > 0 {
-		t.Fatalf("the good playlist has %v", got)
-	}
-	for _, p := range []plant{
+func lowFaults() []plant {
+	return []plant{
 		{"ll.part_inf_missing", []string{"#EXT-X-PART-INF:PART-TARGET=1.0\n", ""}, nil},
 		{"ll.part_hold_back_missing", []string{"PART-HOLD-BACK=3.0,", ""}, nil},
 		{"ll.part_hold_back_low", []string{"PART-HOLD-BACK=3.0", "PART-HOLD-BACK=1.9"}, nil},
@@ -160,7 +161,14 @@ func TestLowLatencyFaults(t *testing.T) {
 		{"ll.hint_missing", []string{"#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"s13.1\"\n", ""}, nil},
 		{"ll.hint_twice", []string{`URI="s13.1"`, "URI=\"s13.1\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"s13.2\""}, nil},
 		{"ll.hint_after_end", []string{`URI="s13.1"`, "URI=\"s13.1\"\n#EXT-X-ENDLIST"}, nil},
-	} {
+	}
+}
+
+func TestLowLatencyFaults(t *testing.T) {
+	if got := found(t, func(s scope) { checkMedia(s, mediaOf(goodLow)) }); len(got) > 0 {
+		t.Fatalf("the good playlist has %v", got)
+	}
+	for _, p := range lowFaults() {
 		t.Run(p.rule, func(t *testing.T) {
 			text := edit(t, goodLow, p.edits...)
 			exactly(t, found(t, func(s scope) { checkMedia(s, mediaOf(text)) }), nil, p.rule, p.also...)
@@ -172,24 +180,20 @@ func TestLowLatencyFaults(t *testing.T) {
 var grownLow = []string{"#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"s13.1\"\n", "#EXT-X-PART:URI=\"s13.1\",DURATION=1.0\n#EXTINF:2.0,\ns13.m4s\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"s14.0\"\n",
 	"#EXTINF:2.0,\ns10.m4s\n", "", "MEDIA-SEQUENCE:10", "MEDIA-SEQUENCE:11", "03:04:00", "03:04:02"}
 
-func TestReloadFaults(t *testing.T) {
-	later := edit(t, goodLow, grownLow...)
+// moved is goodMedia without its first segment.
+var moved = []string{"#EXTINF:4.0,\ns10.m4s\n", "", "SEQUENCE:10", "SEQUENCE:11", "03:04:00", "03:04:04"}
+
+// change is a fault that shows when a document is read again.
+type change struct {
+	rule, was string
+	edits     []string
+	also      []string
+}
+
+func reloadFaults(t testing.TB) []change {
 	event := edit(t, goodMedia, "VERSION:7\n", "VERSION:7\n#EXT-X-PLAYLIST-TYPE:EVENT\n")
 	ended := goodMedia + "#EXT-X-ENDLIST\n"
-	moved := []string{"#EXTINF:4.0,\ns10.m4s\n", "", "SEQUENCE:10", "SEQUENCE:11", "03:04:00", "03:04:04"}
-	check := func(a, b string) []string {
-		return found(t, func(s scope) { checkReload(s, mediaOf(a), mediaOf(b)) })
-	}
-	for _, pair := range [][2]string{{goodLow, later}, {goodMedia, goodMedia}, {goodMedia, ended}, {goodMedia, edit(t, goodMedia, moved...) + "#EXTINF:4.0,\ns14.m4s\n"}} {
-		if got := check(pair[0], pair[1]); len(got) > 0 {
-			t.Fatalf("a good change has %v", got)
-		}
-	}
-	for _, c := range []struct {
-		rule, was string
-		edits     []string
-		also      []string
-	}{
+	return []change{
 		{"hls.target_changed", goodMedia, []string{"TARGETDURATION:4", "TARGETDURATION:5"}, nil},
 		{"hls.type_changed", event, []string{"EVENT", "VOD"}, nil},
 		{"hls.version_back", goodMedia, []string{"VERSION:7", "VERSION:6"}, nil},
@@ -213,7 +217,21 @@ func TestReloadFaults(t *testing.T) {
 		{"ll.part_target_changed", goodLow, []string{"PART-TARGET=1.0", "PART-TARGET=0.9"}, nil},
 		{"ll.part_changed", goodLow, append([]string{`URI="s13.0"`, `URI="t13.0"`}, grownLow...), nil},
 		{"ll.part_lost", goodLow, []string{"#EXT-X-PART:URI=\"s13.0\",DURATION=1.0,INDEPENDENT=YES\n", ""}, nil},
-	} {
+	}
+}
+
+func TestReloadFaults(t *testing.T) {
+	later := edit(t, goodLow, grownLow...)
+	ended := goodMedia + "#EXT-X-ENDLIST\n"
+	check := func(a, b string) []string {
+		return found(t, func(s scope) { checkReload(s, mediaOf(a), mediaOf(b)) })
+	}
+	for _, pair := range [][2]string{{goodLow, later}, {goodMedia, goodMedia}, {goodMedia, ended}, {goodMedia, edit(t, goodMedia, moved...) + "#EXTINF:4.0,\ns14.m4s\n"}} {
+		if got := check(pair[0], pair[1]); len(got) > 0 {
+			t.Fatalf("a good change has %v", got)
+		}
+	}
+	for _, c := range reloadFaults(t) {
 		t.Run(c.rule, func(t *testing.T) {
 			exactly(t, check(c.was, edit(t, c.was, c.edits...)), nil, c.rule, c.also...)
 		})
@@ -263,14 +281,8 @@ w.m3u8
 #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=100000,CODECS="avc1.64001F",RESOLUTION=640x360,URI="i.m3u8"
 `
 
-func TestMultivariantFaults(t *testing.T) {
-	check := func(text string) []string {
-		return found(t, func(s scope) { checkMulti(s, parsePlaylist("http://t/m.m3u8", text, nil)) })
-	}
-	if got := check(goodMulti); len(got) > 0 {
-		t.Fatalf("the good playlist has %v", got)
-	}
-	for _, p := range []plant{
+func multiFaults() []plant {
+	return []plant{
 		{"hls.mixed", []string{"VERSION:6\n", "VERSION:6\n#EXT-X-TARGETDURATION:4\n"}, nil},
 		{"hls.variants_missing", []string{"#EXT-X-STREAM-INF:BANDWIDTH=9", "# ", "v.m3u8\n", "", "#EXT-X-STREAM-INF", "# ", "w.m3u8\n", ""}, []string{"hls.group_unused"}},
 		{"hls.iframes_missing", []string{"#EXT-X-I-FRAME", "#"}, nil},
@@ -296,7 +308,17 @@ func TestMultivariantFaults(t *testing.T) {
 		{"hls.version_low", []string{"CC1", "SERVICE1"}, nil},
 		{"hls.uri_missing", []string{"v.m3u8\n", ""}, nil},
 		{"hls.uri_without_tag", []string{"v.m3u8\n", "v.m3u8\nx.m3u8\n"}, nil},
-	} {
+	}
+}
+
+func TestMultivariantFaults(t *testing.T) {
+	check := func(text string) []string {
+		return found(t, func(s scope) { checkMulti(s, parsePlaylist("http://t/m.m3u8", text, nil)) })
+	}
+	if got := check(goodMulti); len(got) > 0 {
+		t.Fatalf("the good playlist has %v", got)
+	}
+	for _, p := range multiFaults() {
 		t.Run(p.rule, func(t *testing.T) { exactly(t, check(edit(t, goodMulti, p.edits...)), nil, p.rule, p.also...) })
 	}
 }
