@@ -30,7 +30,9 @@ func (past) OpenSegment(context.Context, string, uint64, string, int64) (*timeli
 	return nil, timeline.ErrGone
 }
 
-func (past) Init(context.Context, string, uint64, string) ([]byte, error) { return nil, timeline.ErrGone }
+func (past) Init(context.Context, string, uint64, string) ([]byte, error) {
+	return nil, timeline.ErrGone
+}
 
 func TestReplays(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
