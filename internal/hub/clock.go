@@ -85,7 +85,11 @@ func (c *clock) mapFrame(f *media.Frame, scale uint32, now time.Duration) verdic
 		out = f.DTS + media.FromDuration(t.base+c.shift, scale)
 	}
 	if t.started && out <= t.out {
-		out, v.repaired = t.out+1, true
+		next := t.out + 1
+		if paced := t.out + t.step; f.DTS == t.raw && t.step > 0 && media.ToDuration(paced, scale) <= now {
+			next = paced // the clock stands: until that is certain, frames come as they came
+		}
+		out, v.repaired = next, true
 	}
 	if t.started && out-t.out < media.FromDuration(maxStep, scale) {
 		t.step = out - t.out
