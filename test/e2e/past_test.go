@@ -168,7 +168,7 @@ func judgeRewind(t *testing.T, p [2]string, seen []pastStep) {
 // TestShow_3_1_EveryCounterOnce is the other half: each counter of the footage is there exactly once in HLS (by ffmpeg's
 // decoder, and in the MPEG-TS form) and in DASH.
 func TestShow_3_1_EveryCounterOnce(t *testing.T) {
-	length := 12 * time.Minute
+	length := 6 * time.Minute
 	if testing.Short() {
 		length = 3 * time.Minute
 	}
