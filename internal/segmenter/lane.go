@@ -209,6 +209,12 @@ func (l *lane) hold(end time.Duration) error {
 		return nil
 	}
 	if tail.DTS+wish-l.pending[0].DTS > l.part && k > 1 {
+		// All parts but a segment's last are as long as players may count on (RFC 8216bis section 4.4.3.7); what this one lacks, the
+		// frame before the last takes.
+		if lack := min(l.part*86/100-(tail.DTS-l.pending[0].DTS), wish-tail.Duration); lack > 0 && l.track.Kind == media.Audio {
+			l.pending[k-2].Duration += lack
+			tail.DTS, tail.PTS, wish = tail.DTS+lack, tail.PTS+lack, wish-lack
+		}
 		if err := l.emit(k-1, false); err != nil {
 			return err
 		}
