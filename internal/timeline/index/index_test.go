@@ -3,7 +3,7 @@ package index
 import (
 	"context"
 	"errors"
-	"flag"
+	flags "flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// Each check of a model writes and syncs files; -rapid.checks on the command line asks for more of them.
-	if err := flag.Set("rapid.checks", "20"); err != nil {
+	if err := flags.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
