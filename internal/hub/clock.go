@@ -86,8 +86,8 @@ func (c *clock) mapFrame(f *media.Frame, scale uint32, now time.Duration) verdic
 	}
 	if t.started && out <= t.out {
 		next := t.out + 1
-		if paced := t.out + t.step; f.DTS == t.raw && t.step > 0 && media.ToDuration(paced, scale) <= now {
-			next = paced // the clock stands: until that is certain, frames come as they came
+		if f.DTS == t.raw { // the clock stands: until that is certain, frames are as far apart as they came
+			next = max(next, t.out+media.FromDuration(now-t.seen, scale))
 		}
 		out, v.repaired = next, true
 	}

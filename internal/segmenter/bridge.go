@@ -16,6 +16,9 @@ type bridge struct {
 	began time.Duration // in the old run's time
 }
 
+// steps is less than clocks are set by, and more than a track is off.
+const steps = 700 * time.Millisecond
+
 // carry gives a frame that begins no new run the time that it has in the old one. ok is false when the new run must begin.
 func (s *session) carry(item *hub.Item) (f media.Frame, ok bool) {
 	if s.cutter == nil || s.run == item.Run || !sameClock(item.Run.Reason) || !sameFormats(s.tracks, item.Tracks) {
@@ -36,7 +39,11 @@ func (s *session) carry(item *hub.Item) (f media.Frame, ok bool) {
 		if s.bridge.run == nil {
 			s.bridge.began = next
 		}
-		s.bridge.run, s.bridge.by = item.Run, at-next
+		s.bridge.run = item.Run
+		// After most jumps the hub lets times go on, and what is little off would move the other tracks.
+		if off := at - s.bridge.by - next; off.Abs() > steps {
+			s.bridge.by += off
+		}
 	}
 	if at-s.bridge.by-s.bridge.began > maxSegment {
 		return f, false // no key frame comes

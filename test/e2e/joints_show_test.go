@@ -36,8 +36,12 @@ func TestShow_3_4_Joints(t *testing.T) {
 	})
 	j.drop(200 * time.Millisecond)
 	j.connect()
+	j.send("stands", 4*time.Second, func(ms int64) uint32 { return uint32(min(ms, 1500)) })
+	large := j.resized(640, 360, 3*time.Second)
+	j.drop(200 * time.Millisecond)
+	j.connect()
 	j.send("small", 3*time.Second, from(0))
-	j.resize(640, 360)
+	j.resize(640, 360, large)
 	j.send("large", 3*time.Second, from(3000))
 	j.drop(0)
 	k := j.settled()
@@ -186,16 +190,21 @@ func TestShow_3_4_JointsLong(t *testing.T) {
 	}
 	for i := range 20 {
 		f := faults[i%len(faults)]
+		width, height := 640-j.options.Width+320, 360-j.options.Height+180
+		other := j.resized(width, height, 7*time.Second)
 		j.connect()
 		j.send(fmt.Sprintf("%d %s", i, f.what), 7*time.Second, f.stamp)
 		if i%5 == 4 {
-			j.resize(640-j.options.Width+320, 360-j.options.Height+180)
+			j.resize(width, height, other)
 			j.send(fmt.Sprintf("%d resized", i), 4*time.Second, func(ms int64) uint32 { return f.stamp(7000 + ms) })
 		}
 		j.drop(200*time.Millisecond + time.Duration(i)*300*time.Millisecond)
 	}
 	j.connect()
-	j.send("drift", 4*time.Minute, func(ms int64) uint32 { return uint32(ms + ms*200/1e6) })
+	for i := range int64(240) { // samples and time stamps come too fast alike
+		j.feed.begun = j.feed.begun.Add(-200 * time.Microsecond)
+		j.send(fmt.Sprintf("drift %d", i), time.Second, from(i*1000))
+	}
 	j.drop(0)
 	k := j.settled()
 	judgeCauses(t, k)
