@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestTheGeneratedPast measures the queries on a generated past. WEIR_INDEX_DAYS=30 makes it a month of 100 cameras.
 func TestTheGeneratedPast(t *testing.T) {
-	plan := indextest.Plan{Seed: 5, Cameras: 10, Length: 24 * time.Hour}
+	plan := indextest.Plan{Seed: 5, Cameras: 5, Length: 24 * time.Hour}
 	if days, err := strconv.Atoi(os.Getenv("WEIR_INDEX_DAYS")); err == nil {
 		plan.Cameras, plan.Length = 100, time.Duration(days)*24*time.Hour
 	}
