@@ -391,7 +391,7 @@ func (j *jointFeed) judgePlayer(p overJoint, first int, toEnd bool) {
 	}
 	j.t.Logf("%s: at %.1f of %.1f s, %d of %d pictures; %s", who, p.At, p.Duration, len(seen), j.sections[len(j.sections)-1].last+1, strings.Join(shares, ", "))
 	// dash.js may seek to the last millisecond again and again.
-	if ended := p.Ended || p.Duration-p.At < 0.1; len(p.Errors) > 0 || ended != toEnd {
+	if ended := p.Ended || p.Duration > 0 && p.Duration-p.At < 0.1; len(p.Errors) > 0 || ended != toEnd {
 		j.t.Errorf("%s: errors %v, ended %t, buffered %v; events %v", who, p.Errors, p.Ended, p.Buffered, p.Events)
 	}
 }

@@ -17,10 +17,11 @@ async function play(job) {
   await tab.waitForFunction(() => window.judge.first || window.judge.errors.length, null, { timeout: 30000 }).catch(() => {});
   return tab.evaluate(async ([rate, limit]) => {
     const video = document.querySelector("video");
-    const began = Date.now();
+    const began = Date.now(), start = video.currentTime;
     let moved = began;
     for (let at = -1; !video.ended && !window.judge.errors.length && Date.now() - moved < 12000 && Date.now() - began < limit * 1000;) {
-      if (video.playbackRate !== rate) video.playbackRate = rate;
+      // dash.js may leave out its first Period when it is hurried before it plays.
+      if (video.playbackRate !== rate && video.currentTime > start + 0.5) video.playbackRate = rate;
       if (video.currentTime !== at) moved = Date.now();
       at = video.currentTime;
       await new Promise((resolve) => setTimeout(resolve, 100));
