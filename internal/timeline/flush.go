@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,13 +19,14 @@ const (
 
 // flushing is the state of the one who writes. Its lock is held for the whole of a tick, across the disk's work.
 type flushing struct {
-	flushMu sync.Mutex
-	folder  *os.File // the folder of open files, for syncing it and the volume
-	created bool     // files were begun since the last sync
-	list    []news   // reused
-	buf     []byte   // reused
-	busy    []*track // reused
-	slow    bool
+	flushMu  sync.Mutex
+	folder   *os.File   // the folder of open files, for syncing it and the volume
+	folderMu sync.Mutex // guards folder
+	created  bool       // files were begun since the last sync
+	list     []news     // reused
+	buf      []byte     // reused
+	busy     []*track   // reused
+	slow     bool
 }
 
 // flush writes what is pending, makes it durable and lets readers have it from the files. With all set nothing is
@@ -81,8 +83,11 @@ func (v *volume) makeDurable(wrote []*footage, note func(error)) []*footage {
 	if len(wrote) == 0 {
 		return nil
 	}
+	if v.created {
+		v.openFolder()
+	}
 	if len(wrote) > fewFiles {
-		if err := v.disk.syncAll(v.folder); err == nil {
+		if err := v.syncAll(); err == nil {
 			v.created = false
 			for _, f := range wrote {
 				if f.w != nil {
@@ -104,7 +109,10 @@ func (v *volume) makeDurable(wrote []*footage, note func(error)) []*footage {
 		good = append(good, f)
 	}
 	if v.created {
-		if err := v.disk.syncOpen(v.folder); err != nil {
+		v.folderMu.Lock()
+		err := v.disk.syncOpen(v.folder)
+		v.folderMu.Unlock()
+		if err != nil {
 			for _, f := range good {
 				note(v.stumble(f.tr, f, err))
 			}
@@ -113,6 +121,26 @@ func (v *volume) makeDurable(wrote []*footage, note func(error)) []*footage {
 		v.created = false
 	}
 	return good
+}
+
+// openFolder opens the folder of open files anew: a disk may have been mounted there since, and it is the one with the new files.
+// Without a descriptor to spare the old one has to do.
+func (v *volume) openFolder() {
+	f, err := os.Open(filepath.Join(v.dir, openFolder))
+	if err != nil {
+		return
+	}
+	v.folderMu.Lock()
+	defer v.folderMu.Unlock()
+	_ = v.folder.Close() // it was only read
+	v.folder = f
+}
+
+// syncAll makes everything on the volume durable. The sealer calls it too.
+func (v *volume) syncAll() error {
+	v.folderMu.Lock()
+	defer v.folderMu.Unlock()
+	return v.disk.syncAll(v.folder)
 }
 
 // settle lets go of the memory of what is safe.

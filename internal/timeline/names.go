@@ -68,7 +68,7 @@ func (v *volume) makeFolders(dir string, names *unsynced) error {
 
 // syncNames makes names durable, of many folders with one call.
 func (v *volume) syncNames(names *unsynced) error {
-	if len(*names) > fewFolders && v.disk.syncAll(v.folder) == nil {
+	if len(*names) > fewFolders && v.syncAll() == nil {
 		return nil
 	}
 	for dir := range *names {
