@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,11 +28,13 @@ type pkg struct {
 	Dir        string
 	Imports    []string
 	GoFiles    []string
+	// The files of tests, inside the package and beside it.
+	TestGoFiles, XTestGoFiles []string
 }
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles,TestGoFiles,XTestGoFiles", "./...")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
@@ -219,6 +222,55 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+// TestNobodySleeps holds law 9 on the code that ships and on the tests.
+func TestNobodySleeps(t *testing.T) {
+	files := 0
+	for _, p := range packages(t) {
+		for _, file := range slices.Concat(p.GoFiles, p.TestGoFiles, p.XTestGoFiles) {
+			files++
+			source, err := os.ReadFile(filepath.Join(p.Dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range sleeps(t, source) {
+				t.Errorf("%s/%s:%d sleeps: wait for the event, or let the time of a bubble pass with faketime.Pass", p.ImportPath, file, line)
+			}
+		}
+	}
+	if files < 500 {
+		t.Errorf("only %d files were read", files)
+	}
+}
+
+// sleeps finds the lines that name time.Sleep, under whatever name the file imports the package time.
+func sleeps(t *testing.T, source []byte) (lines []int) {
+	t.Helper()
+	fset := token.NewFileSet()
+	tree, err := parser.ParseFile(fset, "", source, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := ""
+	for _, imp := range tree.Imports {
+		if imp.Path.Value != `"time"` {
+			continue
+		}
+		as = "time"
+		if imp.Name != nil {
+			as = imp.Name.Name
+		}
+	}
+	ast.Inspect(tree, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Sleep" {
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == as {
+				lines = append(lines, fset.Position(s.Pos()).Line)
+			}
+		}
+		return true
+	})
+	return lines
+}
+
 // TestTheLawsBite feeds the rules imports that must be refused, so that a rule which lets everything pass is noticed.
 func TestTheLawsBite(t *testing.T) {
 	table := floors(t)
@@ -243,5 +295,14 @@ func TestTheLawsBite(t *testing.T) {
 	}
 	if why := forbidden("gateway/rtmp", "weir/internal/control/session"); why != "" {
 		t.Errorf("a gateway must reach the door: %s", why)
+	}
+	for source, want := range map[string]int{
+		"package x\nimport \"time\"\nfunc f() {\n time.Sleep(1)\n defer time.Sleep(2)\n}":            2,
+		"package x\nimport clock \"time\"\nvar wait = clock.Sleep":                                   1,
+		"package x\nimport \"time\"\n// time.Sleep(1)\nfunc f(h interface{ Sleep() }) { h.Sleep() }": 0,
+	} {
+		if lines := sleeps(t, []byte(source)); len(lines) != want {
+			t.Errorf("%d sleeps instead of %d, at %v, in\n%s", len(lines), want, lines, source)
+		}
 	}
 }

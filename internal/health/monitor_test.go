@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/fault"
 	"weir/internal/hub"
 	"weir/internal/media"
@@ -70,7 +71,7 @@ func (s *stage) send(seconds int) {
 			s.Fatal(err)
 		}
 		s.n++
-		time.Sleep(40 * time.Millisecond) // fake time
+		faketime.Pass(40 * time.Millisecond)
 	}
 	synctest.Wait()
 }
@@ -123,8 +124,7 @@ func TestEvents(t *testing.T) {
 	onStage(t, Config{}, func(s *stage) {
 		s.send(6)
 		s.pub.Close(nil)
-		time.Sleep(3 * time.Second) // fake time
-		synctest.Wait()
+		faketime.Pass(3 * time.Second)
 		if r := s.report(); r.Grade != None || len(r.Findings) != 0 {
 			t.Errorf("without a publisher: %+v", r)
 		}

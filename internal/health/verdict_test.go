@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"weir/internal/faketime"
 	"weir/internal/hub"
 	"weir/internal/media"
 )
@@ -71,15 +72,14 @@ func play(t *testing.T, s scene) (said map[string][]time.Duration, last Report) 
 			f := c.frames[i]
 			due := come(time.Duration(c.at(&f)-origin), len(f.Data))
 			for ; asked+time.Second <= due; asked += time.Second {
-				time.Sleep(time.Until(begun.Add(asked + time.Second))) // fake time
-				synctest.Wait()
+				faketime.Pass(time.Until(begun.Add(asked + time.Second)))
 				r, _ := m.Report("live/x")
 				for _, f := range r.Findings {
 					said[f.Code] = append(said[f.Code], asked+time.Second)
 				}
 				last = r
 			}
-			time.Sleep(time.Until(begun.Add(due)))
+			faketime.Pass(time.Until(begun.Add(due)))
 			if err := p.Write(f); err != nil {
 				t.Fatal(err)
 			}

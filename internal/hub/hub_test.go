@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/fault"
 	"weir/internal/media"
 )
@@ -56,7 +57,7 @@ func (s *sender) send(frames int64) {
 			s.t.Fatal(err)
 		}
 		s.n++
-		time.Sleep(time.Second / 30) // fake time: these tests run inside synctest bubbles
+		faketime.Pass(time.Second / 30)
 	}
 }
 
@@ -144,7 +145,7 @@ func TestGraceHoldsReadersAndTimeGoesOn(t *testing.T) {
 		defer sub.Close()
 		before := drain(t, sub)
 		s.p.Close(errors.New("connection lost"))
-		time.Sleep(6 * time.Second)
+		faketime.Pass(6 * time.Second)
 		if st := h.Stream("live/x").State(); st != Away {
 			t.Fatalf("state %v", st)
 		}
@@ -160,7 +161,7 @@ func TestGraceHoldsReadersAndTimeGoesOn(t *testing.T) {
 			t.Errorf("media time moved %v over a gap of 6 s", gap)
 		}
 		again.p.Close(nil)
-		time.Sleep(11 * time.Second)
+		faketime.Pass(11 * time.Second)
 		if _, err := sub.Next(t.Context()); !errors.Is(err, io.EOF) {
 			t.Errorf("after the grace time: %v", err)
 		}
@@ -186,7 +187,7 @@ func TestSecondPublisher(t *testing.T) {
 			t.Errorf("write of the first: %v", err)
 		}
 		second.send(5)
-		time.Sleep(6 * time.Second) // the second one falls silent: it must not block its own key
+		faketime.Pass(6 * time.Second) // the second one falls silent: it must not block its own key
 		publish(t, h, Offer{}).send(5)
 		if fault.Code(second.p.Err()) != "taken_over" {
 			t.Errorf("the silent one: %v", second.p.Err())
@@ -273,12 +274,11 @@ func TestSupplierIsAskedOnceAndLingers(t *testing.T) {
 		for _, sub := range subs {
 			sub.Close()
 		}
-		time.Sleep(4 * time.Second)
+		faketime.Pass(4 * time.Second)
 		if asked.Load() != 1 || ended.Load() != 0 {
 			t.Fatalf("asked %d, ended %d", asked.Load(), ended.Load())
 		}
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		faketime.Pass(2 * time.Second)
 		if ended.Load() != 1 {
 			t.Error("the supply did not end after its linger time")
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/media"
 )
 
@@ -131,11 +132,11 @@ func TestLaneIsSharedLingersAndEnds(t *testing.T) {
 		}
 		a.Close()
 		b.Close()
-		time.Sleep(4 * time.Second)
+		faketime.Pass(4 * time.Second)
 		if s.p.Stream().Stats().Lanes != 1 {
 			t.Error("the lane did not linger")
 		}
-		time.Sleep(2 * time.Second)
+		faketime.Pass(2 * time.Second)
 		if s.p.Stream().Stats().Lanes != 0 {
 			t.Error("the lane was not dropped")
 		}

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"weir/internal/faketime"
 	"weir/internal/media"
 )
 
@@ -56,7 +57,7 @@ func playScript(rt *complaint, script []int, amounts []int64) {
 		n++
 		_ = p.Write(media.Frame{Track: 0, Key: key, DTS: raw * 90, PTS: raw * 90})
 		_ = p.Write(media.Frame{Track: 1, Key: true, DTS: raw * 48, PTS: raw * 48})
-		time.Sleep(40 * time.Millisecond)
+		faketime.Pass(40 * time.Millisecond)
 	}
 	check := follow(rt, wall)
 	for i, what := range script {
@@ -67,10 +68,10 @@ func playScript(rt *complaint, script []int, amounts []int64) {
 		case 1:
 			raw += amounts[i] // the publisher's clock jumps
 		case 2:
-			time.Sleep(amount.Abs() % (20 * time.Second))
+			faketime.Pass(amount.Abs() % (20 * time.Second))
 		case 3:
 			p.Close(nil)
-			time.Sleep(amount.Abs() % (5 * time.Second))
+			faketime.Pass(amount.Abs() % (5 * time.Second))
 			if p, err = h.Publish(offer); err != nil {
 				rt.Fatalf("%v", err)
 			}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/media"
 )
 
@@ -118,7 +119,7 @@ func TestStepWhileAway(t *testing.T) {
 		s.send(30)
 		s.p.Close(errors.New("gone"))
 		wall.step(-time.Hour)
-		time.Sleep(3 * time.Second)
+		faketime.Pass(3 * time.Second)
 		again := publish(t, h, Offer{})
 		again.send(30)
 		stream := again.p.Stream()
@@ -180,7 +181,7 @@ func TestFrozenPublisher(t *testing.T) {
 				}
 				last = it
 			}
-			time.Sleep(40 * time.Millisecond)
+			faketime.Pass(40 * time.Millisecond)
 		}
 		if off := time.Duration(last.Wall) - media.ToDuration(last.DTS, 90000); off.Abs() > 50*time.Millisecond {
 			t.Errorf("%v behind", off)

@@ -50,12 +50,6 @@ func publish(t *testing.T, h *hub.Hub, name string) *hub.Publication {
 	return p
 }
 
-// pass lets fake time pass and everything that was due happen.
-func pass(d time.Duration) {
-	time.Sleep(d) // fake: only used inside synctest bubbles
-	synctest.Wait()
-}
-
 // journal remembers when something happened.
 type journal struct {
 	mu    sync.Mutex

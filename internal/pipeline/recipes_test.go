@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/hub"
 )
 
@@ -34,17 +35,17 @@ func TestARecipeRunsAsLongAsItsStream(t *testing.T) {
 			t.Fatalf("%v begun, stats %+v", begun.names, p.Stats())
 		}
 		a.Close(nil)
-		pass(10 * time.Second)
+		faketime.Pass(10 * time.Second)
 		if ended.len() != 0 {
 			t.Error("the recipe ended in the grace time")
 		}
 		publish(t, h, "live/a")
-		pass(10 * time.Second)
+		faketime.Pass(10 * time.Second)
 		if begun.len() != 2 {
 			t.Error("the recipe began again though the stream went on")
 		}
 		h.Stream("live/a").Kick(nil)
-		pass(time.Minute)
+		faketime.Pass(time.Minute)
 		if ended.len() != 1 || p.Stats().Recipes != 1 {
 			t.Errorf("%d ended, stats %+v", ended.len(), p.Stats())
 		}
@@ -69,7 +70,7 @@ func TestAFailingRecipeIsStartedAgainWithGrowingPauses(t *testing.T) {
 			}
 			bubble(t, Config{Recipes: recipes}, func(t *testing.T, p *Pipeline, h *hub.Hub) {
 				publish(t, h, "live/a")
-				pass(time.Minute)
+				faketime.Pass(time.Minute)
 				grows(t, tries.gaps(), 100*time.Millisecond, 5*time.Second)
 				if n := tries.len(); n < 15 || n > 21 {
 					t.Errorf("%d tries in a minute", n)
@@ -81,7 +82,7 @@ func TestAFailingRecipeIsStartedAgainWithGrowingPauses(t *testing.T) {
 					t.Errorf("stats %+v", st)
 				}
 				h.Stream("live/a").Kick(nil)
-				pass(time.Minute)
+				faketime.Pass(time.Minute)
 				if st := p.Stats(); st.Recipes != 0 {
 					t.Errorf("still running after the stream: %+v", st)
 				}
@@ -100,7 +101,7 @@ func TestPausesStartAnewAfterASteadyRun(t *testing.T) {
 	}
 	bubble(t, Config{Recipes: []Recipe{{Run: run}}}, func(t *testing.T, _ *Pipeline, h *hub.Hub) {
 		publish(t, h, "live/a")
-		pass(15 * time.Second)
+		faketime.Pass(15 * time.Second)
 		gaps := tries.gaps()
 		grows(t, gaps[:5], 100*time.Millisecond, 5*time.Second)
 		if g := gaps[5] - steady; g > 100*time.Millisecond {
@@ -148,11 +149,11 @@ func TestARecipeThatOverstaysIsStopped(t *testing.T) {
 		pub := publish(t, h, "live/a")
 		synctest.Wait()
 		pub.End(nil)
-		pass(4 * time.Second)
+		faketime.Pass(4 * time.Second)
 		if ended.len() != 0 {
 			t.Error("stopped too soon to finish")
 		}
-		pass(6 * time.Second)
+		faketime.Pass(6 * time.Second)
 		if ended.len() != 1 || p.Stats().Recipes != 0 {
 			t.Error("not stopped")
 		}
@@ -168,11 +169,11 @@ func TestWantsIsAskedAgain(t *testing.T) {
 		if begun.len() != 0 {
 			t.Fatal("begun unwanted")
 		}
-		pass(6 * time.Second)
+		faketime.Pass(6 * time.Second)
 		if begun.len() != 1 || p.Stats().Recipes != 1 {
 			t.Fatal("not begun when wanted")
 		}
-		pass(10 * time.Second)
+		faketime.Pass(10 * time.Second)
 		if begun.len() != 1 || p.Stats().Recipes != 0 {
 			t.Error("not ended when no longer wanted")
 		}
@@ -187,7 +188,7 @@ func TestUnlistedStreamsAreLeftAlone(t *testing.T) {
 		if _, err := h.Publish(o); err != nil {
 			t.Fatal(err)
 		}
-		pass(5 * time.Second)
+		faketime.Pass(5 * time.Second)
 		if want := []string{"live/listed"}; !slices.Equal(begun.names, want) {
 			t.Errorf("%v, want %v", begun.names, want)
 		}
@@ -200,7 +201,7 @@ func TestNoStreamIsMissedWhenEventsAreDropped(t *testing.T) {
 		for i := range 1000 { // the hub keeps 256 events for a watcher
 			publish(t, h, "live/"+string(rune('a'+i%26))+string(rune('a'+i/26%26))+string(rune('a'+i/676)))
 		}
-		pass(2 * time.Second)
+		faketime.Pass(2 * time.Second)
 		if begun.len() != 1000 {
 			t.Errorf("%d of 1000", begun.len())
 		}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/fault"
 	"weir/internal/hub"
 	"weir/internal/media"
@@ -64,7 +65,7 @@ func TestAPullIsTriedForEver(t *testing.T) {
 		if s := state(t, p.Pulls(), "1"); s.State != Connecting || s.Attempts != 1 || s.URL != "rtmp://***@there/live/a?***" {
 			t.Errorf("%+v", s)
 		}
-		pass(time.Hour)
+		faketime.Pass(time.Hour)
 		gaps := pull.gaps()
 		for i := range gaps {
 			gaps[i] -= 50 * time.Millisecond
@@ -78,7 +79,7 @@ func TestAPullIsTriedForEver(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		pull.down.Store(false)
-		pass(31 * time.Second)
+		faketime.Pass(31 * time.Second)
 		s = state(t, p.Pulls(), "1")
 		if s.State != Running || s.LastError != nil || s.Bytes != 1000 || pull.hub.Stream("live/a") == nil {
 			t.Errorf("%+v", s)
@@ -91,7 +92,7 @@ func TestAPullIsTriedForEver(t *testing.T) {
 		}
 		p.RemovePull("1")
 		n := pull.len()
-		pass(time.Hour)
+		faketime.Pass(time.Hour)
 		if pull.len() != n || len(p.Pulls()) != 0 {
 			t.Error("tried after its removal")
 		}
@@ -105,7 +106,7 @@ func TestAPanicInAnAttemptIsAFailure(t *testing.T) {
 		if err := p.AddPull(Relay{ID: "1", Stream: "live/a", URL: "rtmp://there/live/a"}); err != nil {
 			t.Fatal(err)
 		}
-		pass(time.Minute)
+		faketime.Pass(time.Minute)
 		if s := state(t, p.Pulls(), "1"); fault.Code(s.LastError) != "internal" || tries.len() < 5 || p.Stats().Panics == 0 {
 			t.Errorf("%+v", s)
 		}
@@ -121,7 +122,7 @@ func TestRelaysAddedBeforeRun(t *testing.T) {
 		if err := p.AddPull(Relay{ID: "1", Stream: "live/a", URL: "rtmp://there/live/a"}); err != nil {
 			t.Fatal(err)
 		}
-		pass(time.Second)
+		faketime.Pass(time.Second)
 		if tries.len() != 0 {
 			t.Error("tried before Run")
 		}
@@ -206,25 +207,25 @@ func TestAPushFollowsItsStream(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		pass(time.Minute)
+		faketime.Pass(time.Minute)
 		if s := state(t, p.Pushes(), "1"); s.State != Waiting || !s.NextRetry.IsZero() || good.len()+bad.len() != 0 {
 			t.Errorf("before the stream: %+v", s)
 		}
 		pub := publish(t, h, "live/a")
-		pass(time.Minute)
+		faketime.Pass(time.Minute)
 		slices.Sort(good.names)
 		if !slices.Equal(good.names, []string{"rtmp://fine/x", "rtmp://good/x"}) || p.Stats().Pushing != 2 {
 			t.Errorf("%v, %+v", good.names, p.Stats())
 		}
 		grows(t, bad.gaps(), 500*time.Millisecond, 30*time.Second)
 		pub.End(nil)
-		pass(time.Hour)
+		faketime.Pass(time.Hour)
 		n := bad.len()
 		if s := state(t, p.Pushes(), "2"); s.State != Waiting || !s.NextRetry.IsZero() || s.LastError != nil || n > 10 {
 			t.Errorf("after the stream: %+v, %d attempts", s, n)
 		}
 		publish(t, h, "live/a")
-		pass(time.Second)
+		faketime.Pass(time.Second)
 		if good.len() != 4 || bad.len() < n+2 {
 			t.Errorf("not pushed again: %d and %d", good.len(), bad.len()-n)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/fault"
 	"weir/internal/hub"
 	"weir/internal/media"
@@ -25,7 +26,7 @@ func add(t *testing.T, p *Pipeline, relays ...Relay) {
 func TestOnDemandPullRunsWhileSomebodyWatches(t *testing.T) {
 	withPuller(t, func(t *testing.T, p *Pipeline, pull *puller) {
 		add(t, p, Relay{ID: "1", Stream: "live/a", URL: "rtmp://there/live/a", OnDemand: true})
-		pass(time.Minute)
+		faketime.Pass(time.Minute)
 		if s := state(t, p.Pulls(), "1"); s.State != Off || pull.len() != 0 {
 			t.Fatalf("%+v", s)
 		}
@@ -38,12 +39,12 @@ func TestOnDemandPullRunsWhileSomebodyWatches(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		pull.cut <- struct{}{}
-		pass(time.Second)
+		faketime.Pass(time.Second)
 		if s := state(t, p.Pulls(), "1"); s.State != Running || s.Attempts != 2 || pull.hub.Stream("live/a") != sub.Stream() {
 			t.Errorf("the pull does not come back while somebody watches: %+v", s)
 		}
 		sub.Close()
-		pass(time.Minute)
+		faketime.Pass(time.Minute)
 		if s := state(t, p.Pulls(), "1"); s.State != Off || pull.hub.Stream("live/a") != nil {
 			t.Errorf("still pulled though nobody watches: %+v", s)
 		}
@@ -62,7 +63,7 @@ func TestTheViewerLearnsAtOnceThatThePullFails(t *testing.T) {
 			}
 		}
 		pull.down.Store(false)
-		pass(time.Minute)
+		faketime.Pass(time.Minute)
 		if s := state(t, p.Pulls(), "1"); s.State != Off || s.Attempts != 1 || fault.Code(s.LastError) != "remote_refused" {
 			t.Errorf("%+v", s)
 		}
@@ -114,7 +115,7 @@ func TestPatternsOfPulls(t *testing.T) {
 			}
 		}
 		p.RemovePull("1")
-		pass(time.Second)
+		faketime.Pass(time.Second)
 		if n := p.Stats().Pulling; n != 2 {
 			t.Errorf("%d pull after the removal of one", n)
 		}

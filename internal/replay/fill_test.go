@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/format/cmaf"
 	"weir/internal/hub"
 	"weir/internal/media"
@@ -27,7 +28,7 @@ func TestLastPictureIsShownWhileThePublisherIsAway(t *testing.T) {
 		c.shoot(5500 * time.Millisecond)
 		for range 2 {
 			c.pub.Close(errors.New("lost"))
-			time.Sleep(20 * time.Second)
+			faketime.Pass(20 * time.Second)
 			if st := c.pub.Stream().State(); st != hub.Away {
 				t.Errorf("state %v", st)
 			}
@@ -92,7 +93,7 @@ func TestFillEnds(t *testing.T) {
 		go func() { done <- Fill(ctx, c.pub.Stream(), FillOptions{}) }()
 		c.shoot(2 * time.Second)
 		c.pub.Close(nil)
-		time.Sleep(5 * time.Second)
+		faketime.Pass(5 * time.Second)
 		stop()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Error(err)
@@ -140,7 +141,7 @@ func TestSlateFileIsLooped(t *testing.T) {
 		seen := s.watch("live/cam")
 		c.shoot(3 * time.Second)
 		c.pub.Close(nil)
-		time.Sleep(11 * time.Second)
+		faketime.Pass(11 * time.Second)
 		c.open()
 		c.shoot(3 * time.Second)
 		c.off()

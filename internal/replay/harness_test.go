@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/hub"
 	"weir/internal/media"
 	"weir/internal/segmenter"
@@ -83,10 +84,10 @@ func (c *camera) shoot(d time.Duration) {
 	for {
 		at := c.from.Add(c.source.Due() - c.due)
 		if !at.Before(end) {
-			time.Sleep(time.Until(end))
+			faketime.Pass(time.Until(end))
 			return
 		}
-		time.Sleep(time.Until(at))
+		faketime.Pass(time.Until(at))
 		if err := c.pub.Write(c.source.Next(at)); err != nil {
 			c.s.t.Fatal(err)
 		}

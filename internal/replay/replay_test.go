@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/fault"
 	"weir/internal/hub"
 )
@@ -25,7 +26,7 @@ func TestReplayOfARange(t *testing.T) {
 		begun := c.from
 		c.shoot(20 * time.Second)
 		c.off()
-		time.Sleep(time.Minute)
+		faketime.Pass(time.Minute)
 		start := time.Now()
 		v, err := s.replay(Options{From: begun.Add(5500 * time.Millisecond), To: begun.Add(15 * time.Second)})
 		if err != nil {
@@ -120,7 +121,7 @@ func TestGaps(t *testing.T) {
 		begun := c.from
 		c.shoot(6 * time.Second)
 		c.pub.Close(nil)
-		time.Sleep(900 * time.Millisecond)
+		faketime.Pass(900 * time.Millisecond)
 		c.open()
 		c.shoot(6 * time.Second)
 		c.off()

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/format/cmaf"
 	"weir/internal/media"
 	"weir/internal/timeline"
@@ -80,7 +81,7 @@ func TestClocksChangeWithinAGroup(t *testing.T) {
 					if f.Track == 1 {
 						scale, picture = 90000, picture+1
 					}
-					time.Sleep(time.Until(began.Add(media.ToDuration(f.DTS, uint32(scale))))) // fake time
+					faketime.Pass(time.Until(began.Add(media.ToDuration(f.DTS, uint32(scale)))))
 					if c.wall != nil {
 						s.wall.Store(int64(c.wall(picture)))
 					}

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/format/cmaf"
 	"weir/internal/timeline"
 )
@@ -50,7 +51,7 @@ func TestRunsSayWhyTheyEnd(t *testing.T) {
 		s.send(p, gop(0, 25*3, 50, 25, 0))
 		p.Close(nil)
 		synctest.Wait()
-		time.Sleep(time.Second)
+		faketime.Pass(time.Second)
 		p = s.publish(videoTrack())
 		s.send(p, gop(0, 25*3, 50, 25, 0))
 		s.stop()

@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"weir/internal/faketime"
 	"weir/internal/fault"
 	"weir/internal/format/cmaf"
 	"weir/internal/hub"
@@ -84,7 +85,7 @@ func (s *stage) send(p *hub.Publication, frames []media.Frame) {
 			base = at
 		}
 		if wait := at - base - time.Since(began); wait > 0 {
-			time.Sleep(wait) // fake time
+			faketime.Pass(wait)
 		}
 		if err := p.Write(f); err != nil {
 			s.t.Fatal(err)
@@ -117,11 +118,11 @@ func TestRunOverRepublishes(t *testing.T) {
 		if total != 7*90000 {
 			t.Errorf("%d ticks of video came out of 7 s", total)
 		}
-		time.Sleep(3 * time.Second)
+		faketime.Pass(3 * time.Second)
 		p = s.publish(videoTrack(), audioTrack())
 		s.send(p, both(5))
 		p.Close(nil)
-		time.Sleep(30 * time.Second) // the grace is over
+		faketime.Pass(30 * time.Second) // the grace is over
 		if err := <-s.done; err != nil {
 			t.Fatal(err)
 		}

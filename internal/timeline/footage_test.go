@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"weir/internal/faketime"
 )
 
 // TestPagesAreWrittenOnce records slow and fast streams by ticks of the clock: hardly a page is written twice, no byte waits longer than
@@ -70,7 +72,7 @@ func TestPagesAreWrittenOnce(t *testing.T) {
 					}
 				}
 			}
-			<-time.After(40 * time.Millisecond)
+			faketime.Pass(40 * time.Millisecond)
 		}
 		pages, again := 0, 0
 		for _, list := range writes {

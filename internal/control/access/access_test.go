@@ -16,6 +16,7 @@ import (
 
 	"weir/internal/control/catalog"
 	"weir/internal/control/catalog/sqlite"
+	"weir/internal/faketime"
 	"weir/internal/fault"
 )
 
@@ -309,7 +310,7 @@ func TestUseIsWrittenOnceAMinute(t *testing.T) {
 			if a.usedNow("k", time.Now()) {
 				writes++
 			}
-			<-time.After(time.Second) // fake time
+			faketime.Pass(time.Second)
 		}
 		if writes != 3 {
 			t.Errorf("%d writes in 150 s", writes)

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/internal/faketime"
 	"weir/internal/fault"
 	"weir/internal/streamname"
 )
@@ -30,10 +31,10 @@ func TestPass(t *testing.T) {
 		for _, wrong := range []string{passPrefix, pass + "a", pass[:len(pass)-1] + "x", passPrefix + strings.Repeat("1", len(pass)-3)} {
 			check(wrong, "private/show", ActionPlay, "key_wrong")
 		}
-		<-time.After(time.Hour + 2*time.Second)
+		faketime.Pass(time.Hour + 2*time.Second)
 		check(pass, "private/show", ActionPlay, "key_wrong")
 		long := a.Pass("private/show", 1000*time.Hour)
-		<-time.After(25 * time.Hour)
+		faketime.Pass(25 * time.Hour)
 		check(long, "private/show", ActionPlay, "key_wrong")
 		if s := a.Stats(); s.KeysAccepted != 1 || s.KeysRefused != 9 {
 			t.Errorf("stats %+v", s)

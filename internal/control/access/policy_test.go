@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"weir/internal/faketime"
 	"weir/internal/fault"
 )
 
@@ -166,7 +167,7 @@ func TestLimiter(t *testing.T) {
 		if empty, _ := l.Empty(a, "unlimited"); empty {
 			t.Error("an unknown class was limited")
 		}
-		<-time.After(2 * time.Second) // fake time
+		faketime.Pass(2 * time.Second)
 		if ok, _ := l.Allow(a, "x"); !ok {
 			t.Error("refused after the wait that was told")
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"weir/internal/faketime"
 )
 
 // Whatever comes and goes in whatever order, the books say what a recount of the open
@@ -27,8 +29,7 @@ func TestBooksBalance(t *testing.T) {
 			for _, s := range open {
 				s.Close(nil)
 			}
-			<-time.After(10 * time.Second) // what came by Touch goes by itself
-			synctest.Wait()
+			faketime.Pass(10 * time.Second) // what came by Touch goes by itself
 			if st := d.Stats(); st.Publishers+st.Viewers+st.Streams != 0 || len(d.sessions)+len(d.tally.addresses) != 0 {
 				t.Fatalf("left: %+v", st)
 			}
@@ -62,8 +63,7 @@ func step(t *testing.T, rt *rapid.T, d *Door, open []*Session) []*Session {
 			open = append(open, s)
 		}
 	case action == 5:
-		<-time.After(time.Duration(rapid.IntRange(1, 3).Draw(rt, "wait")) * time.Second)
-		synctest.Wait()
+		faketime.Pass(time.Duration(rapid.IntRange(1, 3).Draw(rt, "wait")) * time.Second)
 	}
 	return open
 }

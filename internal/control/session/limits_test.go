@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir/internal/control/access"
+	"weir/internal/faketime"
 	"weir/internal/fault"
 )
 
@@ -69,7 +70,7 @@ func TestRates(t *testing.T) {
 			t.Errorf("remedy %q", f.Remedy)
 		}
 		mustOpen(t, d, request(Publish, "live/a", "[2001:db8:0:1::]:1")).Close(nil)
-		<-time.After(time.Second)
+		faketime.Pass(time.Second)
 		mustOpen(t, d, request(Publish, "live/a", "[2001:db8::1]:1")).Close(nil)
 		for range 50 {
 			mustOpen(t, d, request(Publish, "live/a", "127.0.0.1:1")).Close(nil)
@@ -128,7 +129,7 @@ func TestTouch(t *testing.T) {
 		cancel()
 		wantCode(t, err, "")
 		for range 10 { // longer than the session would live untouched
-			<-time.After(3 * time.Second)
+			faketime.Pass(3 * time.Second)
 			again, err := d.Touch(t.Context(), r, s.ID(), 1000)
 			if err != nil || again != s {
 				t.Fatalf("%v, %v", again, err)
@@ -146,8 +147,7 @@ func TestTouch(t *testing.T) {
 		_, err = d.Touch(t.Context(), r, "", 0)
 		wantCode(t, err, "too_many_viewers")
 
-		<-time.After(8 * time.Second)
-		synctest.Wait()
+		faketime.Pass(8 * time.Second)
 		wantCode(t, context.Cause(s.Context()), "viewer_gone")
 		if n := d.Stats().Viewers; n != 0 {
 			t.Errorf("%d viewers", n)
@@ -183,8 +183,7 @@ func TestBandwidth(t *testing.T) {
 		second := func(in, out int) {
 			p.In(in)
 			v.Out(out)
-			<-time.After(time.Second)
-			synctest.Wait()
+			faketime.Pass(time.Second)
 		}
 		second(1000, 500)
 		if s := d.Stats(); s.InBPS != 8000 || s.OutBPS != 4000 {
@@ -211,8 +210,7 @@ func TestBandwidth(t *testing.T) {
 		before := d.Stats().BytesOut
 		v.Out(300)
 		v.Close(nil)
-		<-time.After(time.Second)
-		synctest.Wait()
+		faketime.Pass(time.Second)
 		if s := d.Stats(); s.BytesOut != before+300 || s.InBPS != 0 {
 			t.Errorf("%+v", s)
 		}
