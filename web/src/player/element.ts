@@ -1,33 +1,14 @@
-import { copyText } from "../lib/clipboard";
-import { clockText, clockWithin, localValue, readLocal, writeMoment } from "../lib/moment";
 import { type Brain, Director, type Mode, modes, type View } from "./brain";
-import { type Commands, Controls, type Look, type MenuKind } from "./controls";
+import { type Commands, Controls, type Look } from "./controls";
 import { el } from "./dom";
-import {
-  bufferedEnd,
-  type Engine,
-  type EngineContext,
-  type EngineName,
-  type EngineStats,
-  engineNames,
-} from "./engine";
+import { type Engine, type EngineContext, type EngineName, engineNames } from "./engine";
+import { type Doing, lookOf } from "./face";
 import { type Keys, keyAction } from "./keys";
 import { canDecode, codecsOf, LazyEngine } from "./lazy";
-import { keyCaps, overlayOf, shownMode, waitingOf } from "./look";
 import { recall, remember } from "./memory";
-import {
-  latencyChoices,
-  moreChoices,
-  qualityChoices,
-  qualityText,
-  reasonText,
-  secondsText,
-  statRows,
-} from "./menus";
+import { reasonText } from "./menus";
+import { Panels, type PanelWorld } from "./panels";
 import { Rewind } from "./rewind";
-import type { ScrubLook } from "./scrub";
-import { Sheets } from "./sheets";
-import { speedChoices, speedText } from "./speeds";
 import { nearest, type Translate, translator } from "./strings";
 import { css } from "./style";
 import { askWatch, queryOf, type WatchInfo } from "./watch";
@@ -64,7 +45,7 @@ export class WeirPlayer extends HTMLElement {
   private readonly shadow: ShadowRoot;
   private t: Translate = translator("en");
   private controls: Controls | undefined;
-  private sheets: Sheets | undefined;
+  private panels: Panels | undefined;
   private director: Director | undefined;
   private rewind: Rewind | undefined;
   private reopening = false;
@@ -72,7 +53,7 @@ export class WeirPlayer extends HTMLElement {
   private sleep: ReturnType<typeof setTimeout> | undefined;
   private notice = "";
   private noticeTimer: ReturnType<typeof setTimeout> | undefined;
-  private blocked: "no" | "sound" | "all" = "no";
+  private blocked: Doing["blocked"] = "no";
   private wantPaused = false;
   private offLive = false;
 
@@ -86,7 +67,7 @@ export class WeirPlayer extends HTMLElement {
     this.last = el("canvas", { class: "last", hidden: true });
     this.stage = el("div", { class: "stage" }, this.video, this.last);
     this.shadow.append(this.stage);
-    this.video.addEventListener("click", () => (this.sheets?.close() ? undefined : this.toggle()));
+    this.video.addEventListener("click", () => (this.panels?.close() ? undefined : this.toggle()));
     for (const type of ["loadeddata", "playing"])
       this.video.addEventListener(type, () => {
         this.last.hidden = true;
@@ -107,7 +88,7 @@ export class WeirPlayer extends HTMLElement {
     this.build();
     document.addEventListener("keydown", this.onkey);
     document.addEventListener("fullscreenchange", this.draw);
-    this.tick = setInterval(() => void this.refresh(), 500);
+    this.tick = setInterval(() => this.refresh(), 500);
     this.open();
   }
 
@@ -157,6 +138,11 @@ export class WeirPlayer extends HTMLElement {
     return this.getAttribute("server") ?? new URL(import.meta.url).origin;
   }
 
+  /** The stream's name. */
+  private get source(): string {
+    return (this.getAttribute("src") ?? "").replace(/^\/+|\/+$/g, "");
+  }
+
   private get forced(): EngineName | undefined {
     const asked = this.getAttribute("mode");
     return engineNames.find((n) => n === asked);
@@ -165,7 +151,7 @@ export class WeirPlayer extends HTMLElement {
   private open(): void {
     this.director?.stop();
     this.rewind?.stop();
-    const name = (this.getAttribute("src") ?? "").replace(/^\/+|\/+$/g, "");
+    const name = this.source;
     if (!name) return;
     const asked = this.getAttribute("latency") ?? recall("latency");
     const mode = modes.find((m) => m === asked) ?? "realtime";
@@ -266,6 +252,7 @@ export class WeirPlayer extends HTMLElement {
       this.notice = "";
       this.draw();
     }, 8000);
+    this.draw();
   }
 
   /** Starts with sound where the browser lets it, muted where it does not, and waits for a press where neither. */
@@ -384,9 +371,9 @@ export class WeirPlayer extends HTMLElement {
     );
     this.setAttribute("aria-label", this.t("player"));
     this.controls?.root.remove();
-    this.sheets?.close();
+    this.panels?.close();
     this.controls = new Controls(this.t, this.commands());
-    this.sheets = new Sheets(this.shadow, this.t);
+    this.panels = new Panels(this.shadow, this.t, this.controls, this.world());
     if (this.getAttribute("controls") !== "none") this.stage.append(this.controls.root);
     this.draw();
   }
@@ -408,116 +395,36 @@ export class WeirPlayer extends HTMLElement {
       seekWall: (at) => this.seekWall(at),
       cue: (at) => this.rewind?.cue(at),
       stirred: () => this.rewind?.refresh(),
-      openMenu: (kind, opener) => this.openMenu(kind, opener),
-      openJump: (opener) => this.openJump(opener),
-      openSheet: (kind) => this.openSheet(kind),
+      openMenu: (kind, opener) => this.panels?.openMenu(kind, opener),
+      openJump: (opener) => this.panels?.openJump(opener),
+      openSheet: (kind) => this.panels?.openSheet(kind),
       unmute: () => this.unmute(),
       again: () => (this.rewind?.past ? this.rewind.again() : this.director?.again()),
-      copyDetails: () => void this.copyDetails(),
+      copyDetails: () => void this.panels?.copyDetails(),
     };
   }
 
-  private openMenu(kind: MenuKind, opener: HTMLElement): void {
-    if (kind === "latency") this.latencyMenu(opener);
-    else if (kind === "quality") this.qualityMenu(opener);
-    else if (kind === "speed") this.speedMenu(opener);
-    else this.moreMenu(opener);
+  private world(): PanelWorld {
+    return {
+      video: this.video,
+      server: () => this.server,
+      address: () => this.where(this.source).base,
+      view: () => this.view,
+      engine: () => this.engine,
+      rewind: () => this.rewind,
+      wall: () => this.wall,
+      look: () => this.look(),
+      seekWall: (at) => this.seekWall(at),
+      setMode: (mode) => this.setMode(mode),
+      tell: (text) => this.tell(text),
+      draw: this.draw,
+    };
   }
 
-  private speedMenu(opener: HTMLElement): void {
-    const past = this.rewind?.past;
-    if (!past) return;
-    this.sheets?.menu(
-      "speed",
-      this.t("speed"),
-      opener,
-      speedChoices(this.t, past.speed, past.engine),
-      (id) => {
-        past.setSpeed(Number(id));
-        this.draw();
-      },
-    );
-  }
-
-  /** What a narrow picture has no room for. */
-  private moreMenu(opener: HTMLElement): void {
-    const look = this.look();
-    this.sheets?.menu("more", this.t("more"), opener, moreChoices(this.t, look), (id) => {
-      if (id === "stats") this.openSheet("stats");
-      else if (id === "share") void this.share();
-      else this.openMenu(id as MenuKind, opener);
-    });
-  }
-
-  private async share(): Promise<void> {
-    const at = this.wall ?? Date.now();
-    const url = new URL(this.where(this.getAttribute("src") ?? "").base);
-    url.searchParams.set("at", writeMoment(Math.floor(at / 1000) * 1000));
-    this.tell((await copyText(url.href)) ? this.t("shared", { time: clockText(at) }) : url.href);
-    this.draw();
-  }
-
-  private openJump(opener: HTMLElement): void {
-    const view = this.rewind?.window();
-    if (!view) return;
-    const days = new Date(view.from).toDateString() !== new Date(view.to).toDateString();
-    const at = this.wall ?? view.to;
-    const input = el("input", { type: days ? "datetime-local" : "time", step: "1" });
-    input.value = days ? localValue(at) : clockText(at);
-    this.sheets?.ask("jump", this.t("jump"), opener, input, (value) => {
-      const to = days ? readLocal(value) : clockWithin(value, view.from, view.to);
-      if (to === undefined || to < view.from - 1000 || to > view.to)
-        return this.t("jumpOutside", { from: clockText(view.from), to: clockText(view.to) });
-      this.seekWall(to);
-      return undefined;
-    });
-  }
-
-  private latencyMenu(opener: HTMLElement): void {
-    const choices = latencyChoices(this.t, this.view, this.engine);
-    this.sheets?.menu("latency", this.t("latency"), opener, choices, (id) => {
-      const mode = modes.find((m) => m === id) as Mode;
-      remember("latency", mode);
-      this.notice = "";
-      this.director?.setMode(mode);
-    });
-  }
-
-  private qualityMenu(opener: HTMLElement): void {
-    this.sheets?.menu(
-      "quality",
-      this.t("quality"),
-      opener,
-      qualityChoices(this.t, this.engine, this.video),
-      (id) => this.engine?.setQuality(id === "auto" || id === "source" ? null : id),
-    );
-  }
-
-  private openSheet(kind: "stats" | "help"): void {
-    const own = this.controls?.part(kind === "stats" ? "info" : "help");
-    const opener = (own?.offsetParent ? own : this.controls?.part("more")) ?? null;
-    if (kind === "stats") {
-      this.sheets?.sheet("stats", this.t("stats"), [], opener);
-      void this.refresh();
-      return;
-    }
-    const rows = (["space", "arrows", "jl", "L", "t", "m", "f", "p", "i", "help"] as const).map(
-      (k): [Node, string] => [el("kbd", {}, keyCaps[k]), this.t(`keys.${k}`)],
-    );
-    this.sheets?.sheet("help", this.t("help"), rows, opener);
-  }
-
-  private async copyDetails(): Promise<void> {
-    const view = this.view;
-    const text = JSON.stringify({
-      page: location.href,
-      agent: navigator.userAgent,
-      at: new Date().toISOString(),
-      view,
-    });
-    const ok = await copyText(text);
-    const button = this.controls?.part("copy");
-    if (ok && button) button.textContent = this.t("error.copied");
+  private setMode(mode: Mode): void {
+    remember("latency", mode);
+    this.notice = "";
+    this.director?.setMode(mode);
   }
 
   private onkey = (e: KeyboardEvent): void => {
@@ -535,12 +442,12 @@ export class WeirPlayer extends HTMLElement {
       mute: () => this.mute(),
       fullscreen: () => this.fullscreen(),
       pip: () => void this.pip(),
-      stats: () => this.openSheet("stats"),
-      jump: () => this.controls && this.openJump(this.controls.part("time")),
-      help: () => this.openSheet("help"),
-      close: () => void this.sheets?.close(),
+      stats: () => this.panels?.openSheet("stats"),
+      jump: () => this.controls && this.panels?.openJump(this.controls.part("time")),
+      help: () => this.panels?.openSheet("help"),
+      close: () => void this.panels?.close(),
     };
-    if (act === "close" && !this.sheets?.kind) return;
+    if (act === "close" && !this.panels?.open) return;
     e.preventDefault();
     doing[act]();
     this.stir();
@@ -551,18 +458,14 @@ export class WeirPlayer extends HTMLElement {
     this.stage.classList.remove("idle");
     clearTimeout(this.sleep);
     this.sleep = setTimeout(() => {
-      if (!this.video.paused && !this.sheets?.kind) this.stage.classList.add("idle");
+      if (!this.video.paused && !this.panels?.open) this.stage.classList.add("idle");
     }, 3000);
   }
 
-  private async refresh(): Promise<void> {
+  private refresh(): void {
     this.rewind?.past?.tick(this.video);
     this.draw();
-    if (this.sheets?.kind !== "stats") return;
-    const stats: EngineStats | undefined = await this.engine?.stats();
-    const end = bufferedEnd(this.video);
-    const buffer = end === undefined ? undefined : Math.max(0, end - this.video.currentTime);
-    this.sheets.fill("stats", statRows(this.t, stats, this.video, buffer, new URL(this.server).host));
+    void this.panels?.refresh();
   }
 
   private draw = (): void => {
@@ -573,58 +476,14 @@ export class WeirPlayer extends HTMLElement {
   };
 
   private look(): Look {
-    const { t, video, view, engine, rewind } = this;
-    const latency = view?.phase === "playing" ? engine?.latency() : undefined;
-    const past = rewind?.past;
-    const scrub = this.scrubLook();
-    const range =
-      engine?.name === "whep" || engine?.name === "flv" || video.seekable.length === 0
-        ? undefined
-        : video.seekable;
-    const edge = engine?.edge();
-    const off = edge === undefined || !this.offLive ? 0 : edge - video.currentTime;
-    const held = scrub?.live && (past || (video.paused && this.wantPaused));
-    const behind = held && scrub ? (scrub.view.to - scrub.at) / 1000 : past ? 0 : off;
-    const window = range && edge ? { start: range.start(0), end: edge, at: video.currentTime } : undefined;
-    const seconds = latency === undefined ? "" : secondsText(t, latency);
-    return {
-      paused: video.paused,
-      muted: video.muted,
-      volume: video.volume,
-      live: view?.phase === "playing" && !video.paused && !past,
-      behind,
-      latencyText: [t(`mode.${shownMode(view)}`), seconds].filter(Boolean).join(" · "),
-      qualityText: qualityText(t, engine, video),
-      window: window && window.end - window.start > 12 ? window : undefined,
-      scrub,
-      time: scrub ? clockText(scrub.at) : "",
-      past: past !== undefined,
-      closed: rewind?.closed ?? false,
-      speedText: speedText(past?.speed ?? 1),
+    const { t, video, view, engine, rewind, blocked, wantPaused, offLive, notice } = this;
+    return lookOf({
+      ...{ t, video, view, engine, rewind, blocked, wantPaused, offLive, notice },
+      latency: this.latencyNow(),
+      title: this.getAttribute("src") ?? "",
       fullscreen: document.fullscreenElement === this,
       pip: document.pictureInPictureEnabled === true,
-      tapForSound: this.blocked === "sound" && view?.phase === "playing",
-      tapToPlay: this.blocked === "all" || (video.paused && this.wantPaused),
-      notice: this.notice,
-      overlay: this.seeking() ? { kind: "seeking" } : overlayOf(t, view),
-      waitingText: waitingOf(t, view),
-      title: this.getAttribute("src") ?? "",
-    };
-  }
-
-  private scrubLook(): ScrubLook | undefined {
-    const { rewind } = this;
-    const view = rewind?.window();
-    if (!rewind || !view) return undefined;
-    const at = rewind.wall(this.latencyNow());
-    return { view, at, gaps: rewind.gaps(), live: !rewind.closed };
-  }
-
-  /** The last picture stays, and only the line of water says that another is on its way. */
-  private seeking(): boolean {
-    const past = this.rewind?.past;
-    if (!past || this.view?.phase === "error") return false;
-    return past.phase === "loading" || (this.video.readyState < 3 && !this.video.ended);
+    });
   }
 }
 
