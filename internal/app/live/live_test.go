@@ -125,7 +125,7 @@ func TestSourceEnds(t *testing.T) {
 			stream := r.hub.Stream("live/test")
 			end(t, r, source)
 			r.end(t, stream)
-			r.sources.wg.Wait()
+			r.sources.Wait()
 			if list := r.sources.List(); len(list) != 0 || r.sources.Stats().Sources != 0 {
 				t.Errorf("%+v", list)
 			}
@@ -141,7 +141,7 @@ func TestSourceKickedInHub(t *testing.T) {
 	r := open(t)
 	r.start(t, "live/test")
 	r.hub.Stream("live/test").Kick(errors.New("out"))
-	r.sources.wg.Wait()
+	r.sources.Wait()
 	if s, ok := r.streams.Get("live/test"); !ok || s.State != hub.Away || len(r.door.Sessions(nil)) != 0 {
 		t.Errorf("%+v", s)
 	}
@@ -157,7 +157,7 @@ func TestSourceIsTakenOver(t *testing.T) {
 	}
 	p, err := r.hub.Publish(hub.Offer{Name: "live/test", Tracks: tracks, TakeOver: true, Origin: hub.Origin{Protocol: "rtmp"}})
 	check(t, err)
-	r.sources.wg.Wait()
+	r.sources.Wait()
 	if s, ok := r.streams.Get("live/test"); !ok || s.State != hub.Live || s.Publisher.Protocol != "rtmp" {
 		t.Errorf("%+v", s)
 	}

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
+	"weir/internal/control/inhouse"
 	"weir/internal/control/session"
 	"weir/internal/fault"
 	"weir/internal/hub"
@@ -34,27 +31,21 @@ type Source struct {
 	Since      time.Time
 }
 
-type running struct {
-	Source
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-}
-
 // Sources publishes test patterns. All methods are safe for concurrent use.
 type Sources struct {
-	hub  *hub.Hub
-	door *session.Door
-	log  *slog.Logger
-
-	mu     sync.Mutex
-	closed bool
-	byID   map[string]*running
-	wg     sync.WaitGroup
+	*inhouse.Publishers[Source]
+	hub *hub.Hub
+	log *slog.Logger
 }
 
 // NewSources returns a publisher of test patterns; Close ends all.
 func NewSources(h *hub.Hub, d *session.Door, log *slog.Logger) *Sources {
-	return &Sources{hub: h, door: d, log: log, byID: make(map[string]*running)}
+	return &Sources{hub: h, log: log, Publishers: inhouse.New[Source](inhouse.Kind{
+		Protocol: sourceProtocol, Software: sourceSoftware, Most: maxSources,
+		TooMany: fault.New(fault.TooMany, "too_many_test_sources", fmt.Sprintf("There are %d test sources already.", maxSources), "Stop one of them first."),
+		Unknown: fault.New(fault.NotFound, "test_source_unknown", "There is no such test source.", "It may have ended."),
+		Stopped: fault.New(fault.Unavailable, "stopped", "The test source was switched off.", ""),
+	}, d, log)}
 }
 
 // Start publishes the test pattern under a name until Stop, or until its session is
@@ -67,65 +58,27 @@ func (s *Sources) Start(ctx context.Context, name string) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return Source{}, fault.New(fault.Unavailable, "server_stopping", "The server is stopping.", "Try again in a moment.")
-	}
-	if len(s.byID) >= maxSources {
-		return Source{}, fault.New(fault.TooMany, "too_many_test_sources", fmt.Sprintf("There are %d test sources already.", maxSources), "Stop one of them first.")
-	}
-	sess, pub, err := s.publish(ctx, name, pattern)
-	if err != nil {
-		return Source{}, err
-	}
-	run, cancel := context.WithCancelCause(sess.Context())
-	r := &running{Source: Source{ID: sess.ID(), Stream: sess.Name(), Since: time.Now().UTC()}, cancel: cancel, done: make(chan struct{})}
-	s.byID[r.ID] = r
-	s.wg.Go(func() { s.run(run, r, pattern, sess, pub) })
-	return r.Source, nil
+	return s.Publishers.Start(ctx, name, func(sess *session.Session) (inhouse.Job[Source], error) { return s.job(sess, pattern) })
 }
 
-// publish goes through the door and into the hub as every publisher does.
-func (s *Sources) publish(ctx context.Context, name string, pattern *testpattern.Source) (*session.Session, *hub.Publication, error) {
-	// The session outlives the request that asked for it.
-	sess, err := s.door.Open(context.WithoutCancel(ctx), session.Request{
-		Action: session.Publish, Protocol: sourceProtocol, Name: name, Remote: netip.AddrPortFrom(netip.IPv6Loopback(), 0), UserAgent: sourceSoftware, Internal: true,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
+// job is to publish the pattern in the hub as every publisher does.
+func (s *Sources) job(sess *session.Session, pattern *testpattern.Source) (inhouse.Job[Source], error) {
 	pub, err := s.hub.Publish(hub.Offer{
 		Name: sess.Name(), Tracks: pattern.Tracks(),
 		Origin: hub.Origin{Protocol: sourceProtocol, Software: sourceSoftware, Session: sess.ID()},
 	})
-	if err != nil {
-		sess.Close(err)
-		return nil, nil, err
-	}
-	return sess, pub, nil
-}
-
-func (s *Sources) run(ctx context.Context, r *running, pattern *testpattern.Source, sess *session.Session, pub *hub.Publication) {
-	defer close(r.done)
-	defer r.cancel(nil)
-	cause := s.pump(ctx, pattern, sess, pub)
-	s.mu.Lock()
-	delete(s.byID, r.ID)
-	s.mu.Unlock()
-	pub.End(cause)
-	sess.Close(cause)
-	s.log.Info("test source ended", "stream", r.Stream, "cause", cause)
+	return inhouse.Job[Source]{
+		About: Source{ID: sess.ID(), Stream: sess.Name(), Since: time.Now().UTC()},
+		Run:   func(ctx context.Context) error { return pump(ctx, pattern, sess, pub) },
+		Ended: func(cause error) {
+			pub.End(cause)
+			s.log.Info("test source ended", "stream", sess.Name(), "cause", cause)
+		},
+	}, err
 }
 
 // pump writes frames until the session ends or the hub has no place for them any more.
-func (s *Sources) pump(ctx context.Context, pattern *testpattern.Source, sess *session.Session, pub *hub.Publication) (cause error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.log.Error("the test source panicked", "panic", p)
-			cause = fault.New(fault.Internal, "internal", "The test source failed.", "The log has the details.")
-		}
-	}()
+func pump(ctx context.Context, pattern *testpattern.Source, sess *session.Session, pub *hub.Publication) error {
 	err := pattern.Run(ctx, func(f media.Frame) error {
 		sess.In(len(f.Data))
 		return pub.Write(f)
@@ -136,48 +89,8 @@ func (s *Sources) pump(ctx context.Context, pattern *testpattern.Source, sess *s
 	return err
 }
 
-// Stop ends a test source and waits for its end.
-func (s *Sources) Stop(id string) error {
-	s.mu.Lock()
-	r := s.byID[id]
-	s.mu.Unlock()
-	if r == nil {
-		return fault.New(fault.NotFound, "test_source_unknown", "There is no such test source.", "It may have ended.")
-	}
-	r.cancel(fault.New(fault.Unavailable, "stopped", "The test source was switched off.", ""))
-	<-r.done
-	return nil
-}
-
-// List returns the running test sources, the oldest first.
-func (s *Sources) List() []Source {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := make([]Source, 0, len(s.byID))
-	for _, r := range s.byID {
-		list = append(list, r.Source)
-	}
-	slices.SortFunc(list, func(a, b Source) int { return strings.Compare(a.ID, b.ID) })
-	return list
-}
-
-// Close stops all test sources and waits for them.
-func (s *Sources) Close() {
-	s.mu.Lock()
-	s.closed = true
-	for _, r := range s.byID {
-		r.cancel(fault.New(fault.Unavailable, "server_stopping", "The server is stopping.", ""))
-	}
-	s.mu.Unlock()
-	s.wg.Wait()
-}
-
 // Stats counts the running test sources.
 type Stats struct{ Sources int }
 
 // Stats returns the count.
-func (s *Sources) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Stats{Sources: len(s.byID)}
-}
+func (s *Sources) Stats() Stats { return Stats{Sources: s.Count()} }

@@ -7,12 +7,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
+	"weir/internal/control/inhouse"
 	"weir/internal/control/session"
 	"weir/internal/fault"
 	"weir/internal/hub"
@@ -46,28 +43,22 @@ type Replay struct {
 	Since time.Time
 }
 
-type running struct {
-	Replay
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-}
-
 // Replays plays footage as live streams. All methods are safe for concurrent use.
 type Replays struct {
+	*inhouse.Publishers[Replay]
 	hub    *hub.Hub
-	door   *session.Door
 	source replay.Source
 	log    *slog.Logger
-
-	mu     sync.Mutex
-	closed bool
-	byID   map[string]*running
-	wg     sync.WaitGroup
 }
 
 // New returns a player of footage; Close ends all it plays.
 func New(h *hub.Hub, d *session.Door, source replay.Source, log *slog.Logger) *Replays {
-	return &Replays{hub: h, door: d, source: source, log: log, byID: make(map[string]*running)}
+	return &Replays{hub: h, source: source, log: log, Publishers: inhouse.New[Replay](inhouse.Kind{
+		Protocol: protocol, Software: software, Most: maxReplays,
+		TooMany: fault.New(fault.TooMany, "too_many_replays", fmt.Sprintf("There are %d replays already.", maxReplays), "Stop one of them first."),
+		Unknown: fault.New(fault.NotFound, "replay_unknown", "There is no such replay.", "It may have ended."),
+		Stopped: fault.New(fault.Unavailable, "stopped", "The replay was stopped.", ""),
+	}, d, log)}
 }
 
 // Start plays until the range ends, Stop, or its session is ended. ctx bounds the start only.
@@ -75,27 +66,21 @@ func (r *Replays) Start(ctx context.Context, o Order) (Replay, error) {
 	if err := r.check(ctx, &o); err != nil {
 		return Replay{}, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return Replay{}, fault.New(fault.Unavailable, "server_stopping", "The server is stopping.", "Try again in a moment.")
-	}
-	if len(r.byID) >= maxReplays {
-		return Replay{}, fault.New(fault.TooMany, "too_many_replays", fmt.Sprintf("There are %d replays already.", maxReplays), "Stop one of them first.")
-	}
-	// The session outlives the request that asked for it.
-	sess, err := r.door.Open(context.WithoutCancel(ctx), session.Request{
-		Action: session.Publish, Protocol: protocol, Name: o.As, Remote: netip.AddrPortFrom(netip.IPv6Loopback(), 0), UserAgent: software, Internal: true,
-	})
-	if err != nil {
-		return Replay{}, err
-	}
+	return r.Publishers.Start(ctx, o.As, func(sess *session.Session) (inhouse.Job[Replay], error) { return r.job(sess, o), nil })
+}
+
+func (r *Replays) job(sess *session.Session, o Order) inhouse.Job[Replay] {
 	o.As = sess.Name()
-	run, cancel := context.WithCancelCause(sess.Context())
-	p := &running{Replay: Replay{Order: o, ID: sess.ID(), Since: time.Now().UTC()}, cancel: cancel, done: make(chan struct{})}
-	r.byID[p.ID] = p
-	r.wg.Go(func() { r.run(run, p, sess) })
-	return p.Replay, nil
+	return inhouse.Job[Replay]{
+		About: Replay{Order: o, ID: sess.ID(), Since: time.Now().UTC()},
+		Run: func(ctx context.Context) error {
+			return replay.Run(ctx, r.source, r.hub, replay.Options{
+				Timeline: o.Stream, From: o.From, To: o.To, Speed: o.Speed, Loop: o.Loop, KeepGaps: o.KeepGaps,
+				Name: o.As, Origin: hub.Origin{Protocol: protocol, Software: software, Session: sess.ID()}, Sent: sess.In,
+			})
+		},
+		Ended: func(cause error) { r.log.Info("replay ended", "stream", o.As, "of", o.Stream, "cause", cause) },
+	}
 }
 
 // check refuses what cannot be played, before it has a session.
@@ -124,72 +109,8 @@ func (r *Replays) check(ctx context.Context, o *Order) error {
 	return err
 }
 
-func (r *Replays) run(ctx context.Context, p *running, sess *session.Session) {
-	defer close(p.done)
-	defer p.cancel(nil)
-	cause := r.play(ctx, p, sess)
-	r.mu.Lock()
-	delete(r.byID, p.ID)
-	r.mu.Unlock()
-	sess.Close(cause)
-	r.log.Info("replay ended", "stream", p.As, "of", p.Stream, "cause", cause)
-}
-
-func (r *Replays) play(ctx context.Context, p *running, sess *session.Session) (cause error) {
-	defer func() {
-		if v := recover(); v != nil {
-			r.log.Error("a replay panicked", "stream", p.As, "panic", v)
-			cause = fault.New(fault.Internal, "internal", "The replay failed.", "The log has the details.")
-		}
-	}()
-	return replay.Run(ctx, r.source, r.hub, replay.Options{
-		Timeline: p.Stream, From: p.From, To: p.To, Speed: p.Speed, Loop: p.Loop, KeepGaps: p.KeepGaps,
-		Name: p.As, Origin: hub.Origin{Protocol: protocol, Software: software, Session: sess.ID()}, Sent: sess.In,
-	})
-}
-
-// Stop ends a replay and waits for its end.
-func (r *Replays) Stop(id string) error {
-	r.mu.Lock()
-	p := r.byID[id]
-	r.mu.Unlock()
-	if p == nil {
-		return fault.New(fault.NotFound, "replay_unknown", "There is no such replay.", "It may have ended.")
-	}
-	p.cancel(fault.New(fault.Unavailable, "stopped", "The replay was stopped.", ""))
-	<-p.done
-	return nil
-}
-
-// List returns the running replays, the oldest first.
-func (r *Replays) List() []Replay {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := make([]Replay, 0, len(r.byID))
-	for _, p := range r.byID {
-		list = append(list, p.Replay)
-	}
-	slices.SortFunc(list, func(a, b Replay) int { return strings.Compare(a.ID, b.ID) })
-	return list
-}
-
-// Close stops all replays and waits for them.
-func (r *Replays) Close() {
-	r.mu.Lock()
-	r.closed = true
-	for _, p := range r.byID {
-		p.cancel(fault.New(fault.Unavailable, "server_stopping", "The server is stopping.", ""))
-	}
-	r.mu.Unlock()
-	r.wg.Wait()
-}
-
 // Stats counts the running replays.
 type Stats struct{ Replays int }
 
 // Stats returns the count.
-func (r *Replays) Stats() Stats {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return Stats{Replays: len(r.byID)}
-}
+func (r *Replays) Stats() Stats { return Stats{Replays: r.Count()} }
