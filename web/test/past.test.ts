@@ -9,7 +9,7 @@ import {
   barKey,
   dayOf,
   dragRange,
-  fit,
+  fitDay,
   holes,
   hour,
   keyStep,
@@ -120,10 +120,10 @@ describe("bar of time", () => {
     expect(holes([v], v)).toEqual([]);
   });
   it("begins where there is little footage, or with the whole day", () => {
-    const little = fit([{ from: noon, to: noon + 10 * minute }], day);
+    const little = fitDay([{ from: noon, to: noon + 10 * minute }], day);
     expect(little).toEqual({ from: noon - 10 * minute, to: noon + 20 * minute });
     expect(
-      fit(
+      fitDay(
         [
           { from: noon, to: noon + hour },
           { from: day.to + hour, to: day.to + 2 * hour },
@@ -135,7 +135,7 @@ describe("bar of time", () => {
       to: noon + 66 * minute,
     });
     expect(
-      fit(
+      fitDay(
         [
           { from: noon, to: noon + minute },
           { from: noon + 4 * hour, to: noon + 5 * hour },
@@ -143,8 +143,8 @@ describe("bar of time", () => {
         day,
       ),
     ).toEqual(day);
-    expect(fit([], day)).toEqual(day);
-    expect(fit([{ from: day.from - hour, to: day.from + minute }], day).from).toBe(day.from);
+    expect(fitDay([], day)).toEqual(day);
+    expect(fitDay([{ from: day.from - hour, to: day.from + minute }], day).from).toBe(day.from);
   });
   it("knows days by the local calendar", () => {
     expect(new Date(day.from).getHours()).toBe(0);

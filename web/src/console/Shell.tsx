@@ -134,7 +134,7 @@ function ThemeMenu() {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" size={36} className="plain" aria-label={t("theme.title")}>
+        <ActionIcon size={36} aria-label={t("theme.title")}>
           <Now size={20} stroke={1.7} />
         </ActionIcon>
       </Menu.Target>
@@ -159,7 +159,7 @@ function LanguageMenu() {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" size={36} className="plain" aria-label={t("language")}>
+        <ActionIcon size={36} aria-label={t("language")}>
           <IconLanguage size={20} stroke={1.7} />
         </ActionIcon>
       </Menu.Target>
@@ -193,7 +193,7 @@ function MeMenu() {
     <>
       <Menu position="bottom-end">
         <Menu.Target>
-          <ActionIcon variant="subtle" color="gray" size={36} className="plain" aria-label={t("me.title")}>
+          <ActionIcon size={36} aria-label={t("me.title")}>
             <IconUser size={20} stroke={1.7} />
           </ActionIcon>
         </Menu.Target>

@@ -6,6 +6,7 @@ import "./console.css";
 import "./stream.css";
 import "./publish.css";
 import "./past.css";
+import "./timeline.css";
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";

@@ -196,7 +196,7 @@ export function dragRange(handle: Handle, began: Span, by: number, limits: View,
 }
 
 /** A first view of a day: all of it, or where there is little footage that with some room around it. */
-export function fit(spans: readonly Span[], day: View): View {
+export function fitDay(spans: readonly Span[], day: View): View {
   const inside = spans.filter((s) => s.to > day.from && s.from < day.to);
   const from = Math.max(day.from, Math.min(...inside.map((s) => s.from)));
   const to = Math.min(day.to, Math.max(...inside.map((s) => s.to)));

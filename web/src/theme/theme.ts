@@ -32,6 +32,15 @@ const dark: MantineColorsTuple = [
   "#070b0e",
 ];
 
+/** A button that is only its drawing. */
+const plain = {
+  background: "transparent",
+  hover: "var(--weir-sunken)",
+  color: "var(--weir-muted)",
+  hoverColor: "var(--weir-text)",
+  border: "1px solid transparent",
+};
+
 export const theme = createTheme({
   primaryColor: "water",
   colors: { water, dark },
@@ -39,6 +48,7 @@ export const theme = createTheme({
   autoContrast: true,
   // Text on a filled button follows the scheme as its ground does; one fixed colour would fail in one of them.
   variantColorResolver: (input) => {
+    if (input.variant === "plain") return plain;
     const made = defaultVariantColorsResolver(input);
     if (input.variant !== "filled") return made;
     return { ...made, color: input.color === "red" ? "var(--weir-on-live)" : "var(--weir-on-accent)" };
@@ -62,6 +72,7 @@ export const theme = createTheme({
   breakpoints: { xs: "30em", sm: "40em", md: "56.25em", lg: "75em", xl: "90em" },
   respectReducedMotion: true,
   components: {
+    ActionIcon: { defaultProps: { variant: "plain" } },
     Card: { defaultProps: { radius: "lg", withBorder: true, padding: "md" } },
     Modal: { defaultProps: { radius: "lg", centered: true } },
     Tooltip: { defaultProps: { withArrow: true, openDelay: 300 } },

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Logo } from "../console/parts/Logo";
-import { type Language, languages, setLanguage } from "../i18n";
+import { LanguageRow } from "../i18n/LanguageRow";
 
 /** What every public page has: the name on top, the language below. */
 export function Frame({ children, dark = false }: { children: ReactNode; dark?: boolean }) {
@@ -13,20 +13,9 @@ export function Frame({ children, dark = false }: { children: ReactNode; dark?: 
           <Logo size={28} />
           <span>{i18n.language === "zh-CN" ? "堰 Weir" : "Weir"}</span>
         </a>
-        <nav aria-label={t("language")} className="langrow">
-          {Object.entries(languages).map(([id, name]) => (
-            <button
-              key={id}
-              type="button"
-              lang={id}
-              aria-pressed={id === i18n.language}
-              onClick={() => setLanguage(id as Language)}
-            >
-              {name}
-            </button>
-          ))}
+        <LanguageRow>
           <a href="/console">{t("watch.console")}</a>
-        </nav>
+        </LanguageRow>
       </header>
       <main>{children}</main>
     </div>

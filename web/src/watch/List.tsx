@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { get, maybe } from "../api/client";
 import type { Page, Session, Stream } from "../api/types";
 import { StatePill } from "../console/parts/StatePill";
 import { Thumb } from "../console/parts/Thumb";
 import { pathOf } from "../lib/format";
+import { useTitle } from "../lib/page";
 import { Frame } from "./Frame";
 
 type Public = Pick<Stream, "name" | "state" | "since" | "thumbnail" | "viewers">;
@@ -25,9 +25,7 @@ export function List() {
     queryFn: publicList,
     refetchInterval: 3000,
   });
-  useEffect(() => {
-    document.title = `${t("watch.title")} · Weir`;
-  }, [t]);
+  useTitle(t("watch.title"));
   const items = (list.data?.items ?? []).filter((s) => s.state !== "idle");
   return (
     <Frame>

@@ -5,6 +5,7 @@ import { StatePill } from "../console/parts/StatePill";
 import { copyText } from "../lib/clipboard";
 import { moment, pathOf } from "../lib/format";
 import { clockText, parseMoment, writeMoment } from "../lib/moment";
+import { useFavicon, useTitle } from "../lib/page";
 import type { View } from "../player/brain";
 import { Frame } from "./Frame";
 
@@ -23,11 +24,8 @@ export function WatchPage({ name }: { name: string }) {
   const playing = view?.phase === "playing" && !view.past;
   const state = playing ? "live" : (view?.info?.state ?? "idle");
   const range = rangeOf(query);
-  useEffect(() => {
-    document.title = `${name} · Weir`;
-    const link = document.querySelector<HTMLLinkElement>("link[rel=icon]");
-    if (link) link.href = state === "live" ? "/assets/favicon-live.svg" : "/assets/favicon.svg";
-  }, [name, state]);
+  useTitle(name);
+  useFavicon(state === "live");
   return (
     <Frame dark>
       <div className="stage" ref={box}>

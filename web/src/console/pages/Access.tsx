@@ -1,11 +1,12 @@
 import { ActionIcon, Button, Card, Group, Menu, Stack, Table, Text, Title } from "@mantine/core";
 import { IconDots, IconPlus } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { del, get, post } from "../../api/client";
 import { useChange, useKeys, useSession, useTokens } from "../../api/hooks";
 import type { Key, Token } from "../../api/types";
 import { ago, moment } from "../../lib/format";
+import { useTitle } from "../../lib/page";
 import { Confirm } from "../parts/Confirm";
 import { Curl } from "../parts/Curl";
 import { KeyModal, SecretModal, TokenModal } from "../parts/KeyModals";
@@ -14,9 +15,7 @@ import { PasswordModal } from "../parts/PasswordModal";
 
 export default function Access() {
   const { t } = useTranslation();
-  useEffect(() => {
-    document.title = `${t("nav.access")} · Weir`;
-  }, [t]);
+  useTitle(t("nav.access"));
   return (
     <Stack gap="md">
       <Title order={1} size="h2">
@@ -159,7 +158,7 @@ function RowMenu({ label, children }: { label: string; children: React.ReactNode
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" className="plain" aria-label={label}>
+        <ActionIcon aria-label={label}>
           <IconDots size={18} />
         </ActionIcon>
       </Menu.Target>

@@ -19,6 +19,7 @@ import { useChange, useSession, useStreams, useSystem } from "../../api/hooks";
 import type { History, Stream, TestSource } from "../../api/types";
 import { bitrate, bytes, count } from "../../lib/format";
 import { seedLevel } from "../../lib/levels";
+import { useTitle } from "../../lib/page";
 import { recall, remember } from "../../player/memory";
 import { NameModal } from "../parts/NameModal";
 import { notifyError } from "../parts/notify";
@@ -122,12 +123,6 @@ function useTestSource() {
     mutate: () =>
       change.mutate(undefined, { onSuccess: (s) => go(streamPage(s.stream)), onError: notifyError }),
   };
-}
-
-function useTitle(text: string) {
-  useEffect(() => {
-    document.title = `${text} · Weir`;
-  }, [text]);
 }
 
 /** Fills the level lines with what the server remembers, once for each stream. */

@@ -1,14 +1,15 @@
-import { Anchor, Loader, Select, Stack, Tabs, Title } from "@mantine/core";
+import { Loader, Select, Stack, Tabs, Title } from "@mantine/core";
 import type { TFunction } from "i18next";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Link } from "wouter";
 import { get, post } from "../../api/client";
 import { useChange, usePublishInfo } from "../../api/hooks";
 import type { Key, PublishInfo } from "../../api/types";
 import type { Place } from "../../lib/addresses";
+import { useTitle } from "../../lib/page";
 import { ErrorText } from "../parts/ErrorText";
 import { notifyError } from "../parts/notify";
+import { Crumbs } from "../parts/StreamHead";
 import { streamPage } from "../paths";
 import { BrowserTab } from "../publish/BrowserTab";
 import { CameraTab, FfmpegTab, GstreamerTab, VmixTab } from "../publish/LineTabs";
@@ -23,21 +24,15 @@ type Tab = (typeof tabs)[number];
 export default function Publish({ name }: { name: string }) {
   const { t } = useTranslation();
   const info = usePublishInfo(name);
-  useEffect(() => {
-    document.title = `${t("publish.title")}: ${name} · Weir`;
-  }, [t, name]);
+  useTitle(`${t("publish.title")}: ${name}`);
   return (
     <div className="publish">
-      <nav aria-label={t("nav.path")} className="crumbs">
-        <Anchor component={Link} href="/live">
-          {t("nav.live")}
-        </Anchor>
-        <span aria-hidden> / </span>
-        <Anchor component={Link} href={streamPage(name)} className="mono">
-          {name}
-        </Anchor>
-        <span aria-hidden> / </span>
-      </nav>
+      <Crumbs
+        steps={[
+          { to: "/live", text: t("nav.live") },
+          { to: streamPage(name), text: name, mono: true },
+        ]}
+      />
       <Title order={1} size="h2" mb="sm">
         {t("publish.title")}
       </Title>

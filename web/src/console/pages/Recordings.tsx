@@ -8,7 +8,6 @@ import {
   Table,
   Text,
   TextInput,
-  Title,
 } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import {
@@ -19,20 +18,19 @@ import {
   IconPlayerPlayFilled,
   IconSearch,
 } from "@tabler/icons-react";
-import { type KeyboardEvent, Suspense, useEffect, useState } from "react";
+import { type KeyboardEvent, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { patch } from "../../api/client";
 import { useChange, useRecordings, useTimelines } from "../../api/hooks";
 import type { Recording } from "../../api/types";
 import { bytes, moment, runningTime } from "../../lib/format";
-import { Curl } from "../parts/Curl";
 import { ErrorText } from "../parts/ErrorText";
 import { notifyError } from "../parts/notify";
+import { PastRoom } from "../parts/PastRoom";
 import { PastPlayer } from "../parts/Player";
 import { RunningTime } from "../parts/RecordButton";
 import { RecordingMenu } from "../parts/RecordingMenu";
-import { PastTabs } from "../parts/RoomTabs";
 import { timelinePage } from "../paths";
 
 const states = ["", "running", "finished"] as const;
@@ -47,18 +45,8 @@ export default function Recordings() {
   const query = useRecordings({ q, stream, state });
   const items = query.data?.pages.flatMap((p) => p.items ?? []) ?? [];
   const narrowed = q !== "" || stream !== "" || state !== "";
-  useEffect(() => {
-    document.title = `${t("nav.recordings")} · Weir`;
-  }, [t]);
   return (
-    <Stack gap="md">
-      <Group justify="space-between">
-        <Title order={1} size="h2">
-          {t("nav.recordings")}
-        </Title>
-        <Curl path="/recordings" />
-      </Group>
-      <PastTabs />
+    <PastRoom title={t("nav.recordings")} path="/recordings">
       <Group gap="xs" align="flex-end">
         <TextInput
           className="grow"
@@ -94,7 +82,7 @@ export default function Recordings() {
         </Button>
       )}
       <PlayDrawer recording={playing} onClose={() => setPlaying(null)} />
-    </Stack>
+    </PastRoom>
   );
 }
 
@@ -150,13 +138,7 @@ function Row({ recording: r, onPlay }: { recording: Recording; onPlay: (r: Recor
         ) : (
           <div className="rec-name">
             <strong>{title}</strong>
-            <ActionIcon
-              variant="subtle"
-              color="gray"
-              className="plain"
-              aria-label={t("recording.renameLabel", { title })}
-              onClick={() => setRenaming(true)}
-            >
+            <ActionIcon aria-label={t("recording.renameLabel", { title })} onClick={() => setRenaming(true)}>
               <IconPencil size={16} stroke={1.7} />
             </ActionIcon>
           </div>
@@ -185,23 +167,13 @@ function Row({ recording: r, onPlay }: { recording: Recording; onPlay: (r: Recor
       </Table.Td>
       <Table.Td className="rec-acts">
         <Group gap={0} wrap="nowrap" justify="flex-end">
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            className="plain"
-            size={36}
-            aria-label={t("recording.play", { title })}
-            onClick={() => onPlay(r)}
-          >
+          <ActionIcon size={36} aria-label={t("recording.play", { title })} onClick={() => onPlay(r)}>
             <IconPlayerPlayFilled size={16} />
           </ActionIcon>
           <ActionIcon
             component="a"
             href={r.mp4}
             download
-            variant="subtle"
-            color="gray"
-            className="plain"
             size={36}
             aria-label={t("recording.download", { title })}
           >

@@ -1,8 +1,9 @@
 import { Button, Card, Group, Stack, Text, Title } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useRelays } from "../../api/hooks";
+import { useTitle } from "../../lib/page";
 import { Curl } from "../parts/Curl";
 import { PullModal } from "../parts/PullModal";
 import { PushModal } from "../parts/PushCard";
@@ -11,9 +12,7 @@ import { RoomTabs } from "../parts/RoomTabs";
 
 export default function Relays() {
   const { t } = useTranslation();
-  useEffect(() => {
-    document.title = `${t("relays.title")} · Weir`;
-  }, [t]);
+  useTitle(t("relays.title"));
   return (
     <Stack gap="md">
       <Title order={1} size="h2">

@@ -4,12 +4,12 @@ import { useTranslation } from "react-i18next";
 import { post } from "../../api/client";
 import { useChange } from "../../api/hooks";
 import type { Session } from "../../api/types";
-import { type Language, languages, setLanguage } from "../../i18n";
+import { LanguageRow } from "../../i18n/LanguageRow";
 import { ErrorText } from "../parts/ErrorText";
 import { Logo } from "../parts/Logo";
 
 export function SignIn({ session }: { session: Session }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const [name, setName] = useState("owner");
   const [password, setPassword] = useState("");
   const enter = useChange((body: object) => post("/session", body), "session");
@@ -61,19 +61,7 @@ export function SignIn({ session }: { session: Session }) {
             </Stack>
           )}
         </Card>
-        <nav className="langrow" aria-label={t("language")}>
-          {Object.entries(languages).map(([id, label]) => (
-            <button
-              key={id}
-              type="button"
-              lang={id}
-              aria-pressed={id === i18n.language}
-              onClick={() => setLanguage(id as Language)}
-            >
-              {label}
-            </button>
-          ))}
-        </nav>
+        <LanguageRow />
       </Stack>
     </Center>
   );

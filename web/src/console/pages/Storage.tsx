@@ -1,6 +1,6 @@
-import { Alert, Button, Card, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Card, Text, Title } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconLock } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { post } from "../../api/client";
 import { useChange, useStorage, useTimelines } from "../../api/hooks";
@@ -9,10 +9,9 @@ import { forecast, longestKeep } from "../../lib/forecast";
 import { bitrate, bytes, count, moment } from "../../lib/format";
 import { spanText } from "../../lib/keep";
 import { Confirm } from "../parts/Confirm";
-import { Curl } from "../parts/Curl";
 import { ErrorText } from "../parts/ErrorText";
 import { notifyDone, notifyError } from "../parts/notify";
-import { PastTabs } from "../parts/RoomTabs";
+import { PastRoom } from "../parts/PastRoom";
 import { stopped, useVolumeText } from "../parts/StorageAlarm";
 import { TimelineTable } from "../parts/TimelineTable";
 
@@ -22,18 +21,8 @@ export default function Storage() {
   const query = useStorage(5000);
   const storage = query.data;
   const timelines = useTimelines().data ?? [];
-  useEffect(() => {
-    document.title = `${t("storage.title")} · Weir`;
-  }, [t]);
   return (
-    <Stack gap="md">
-      <div className="titlerow">
-        <Title order={1} size="h2">
-          {t("nav.recordings")}
-        </Title>
-        <Curl path="/storage" />
-      </div>
-      <PastTabs />
+    <PastRoom title={t("storage.title")} path="/storage">
       <ErrorText error={query.error} />
       {storage && (
         <>
@@ -60,7 +49,7 @@ export default function Storage() {
           <TimelineTable items={timelines.toSorted((a, b) => b.bytes - a.bytes)} />
         </section>
       )}
-    </Stack>
+    </PastRoom>
   );
 }
 

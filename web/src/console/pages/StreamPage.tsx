@@ -1,19 +1,18 @@
-import { Anchor, Button, Group, Text, Title } from "@mantine/core";
+import { Button, Text } from "@mantine/core";
 import { IconDeviceTv, IconTimeline, IconVideo } from "@tabler/icons-react";
-import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { Link } from "wouter";
 import { streamPath } from "../../api/client";
 import { useStream } from "../../api/hooks";
 import type { Track } from "../../api/types";
 import { bitrate, decimal, frameRate, pathOf } from "../../lib/format";
+import { useFavicon, useTitle } from "../../lib/page";
 import { Curl } from "../parts/Curl";
 import { Graphs } from "../parts/Graphs";
 import { Player } from "../parts/Player";
 import { PublisherCard } from "../parts/PublisherCard";
 import { PushCard } from "../parts/PushCard";
 import { RecordButton } from "../parts/RecordButton";
-import { StatePill } from "../parts/StatePill";
+import { HeadLink, StreamHead } from "../parts/StreamHead";
 import { VerdictCard } from "../parts/VerdictCard";
 import { WatchingCard } from "../parts/WatchingCard";
 import { publishPath, timelinePage } from "../paths";
@@ -23,57 +22,25 @@ export default function StreamPage({ name }: { name: string }) {
   const query = useStream(name);
   const stream = query.data ?? null;
   useFavicon(stream?.state === "live");
-  useEffect(() => {
-    document.title = `${name} · Weir`;
-  }, [name]);
+  useTitle(name);
   return (
     <div className="streampage">
-      <header className="streamhead">
-        <div>
-          <nav aria-label={t("nav.path")} className="crumbs">
-            <Anchor component={Link} href="/live">
-              {t("nav.live")}
-            </Anchor>
-            <span aria-hidden> / </span>
-          </nav>
-          <Group gap="sm">
-            <Title order={1} size="h2" className="mono-title">
-              {name}
-            </Title>
-            <StatePill state={stream?.state ?? "idle"} since={stream?.since} />
-          </Group>
-        </div>
-        <Group gap="xs">
-          <Curl path={streamPath(name)} />
-          <RecordButton name={name} possible={stream?.state === "live"} />
-          <Button
-            component={Link}
-            href={timelinePage(name)}
-            variant="default"
-            leftSection={<IconTimeline size={18} />}
-          >
-            {t("timeline.title")}
-          </Button>
-          <Button
-            component="a"
-            href={`/${pathOf(name)}`}
-            target="_blank"
-            rel="noopener"
-            variant="default"
-            leftSection={<IconDeviceTv size={18} />}
-          >
-            {t("stream.watchPage")}
-          </Button>
-          <Button
-            component={Link}
-            href={publishPath(name)}
-            variant="default"
-            leftSection={<IconVideo size={18} />}
-          >
-            {t("publish.title")}
-          </Button>
-        </Group>
-      </header>
+      <StreamHead name={name} stream={stream} room={{ to: "/live", text: t("nav.live") }}>
+        <Curl path={streamPath(name)} />
+        <RecordButton name={name} possible={stream?.state === "live"} />
+        <HeadLink to={timelinePage(name)} icon={IconTimeline} text={t("timeline.title")} />
+        <Button
+          component="a"
+          href={`/${pathOf(name)}`}
+          target="_blank"
+          rel="noopener"
+          variant="default"
+          leftSection={<IconDeviceTv size={18} />}
+        >
+          {t("stream.watchPage")}
+        </Button>
+        <HeadLink to={publishPath(name)} icon={IconVideo} text={t("publish.title")} />
+      </StreamHead>
       <div className="streamgrid">
         <section className="main-col" aria-label={t("stream.preview")}>
           <Player name={name} />
@@ -134,14 +101,4 @@ function TrackList({ tracks }: { tracks: Track[] }) {
       </li>
     </ul>
   );
-}
-
-function useFavicon(live: boolean) {
-  useEffect(() => {
-    const link = document.querySelector<HTMLLinkElement>("link[rel=icon]");
-    if (link) link.href = live ? "/assets/favicon-live.svg" : "/assets/favicon.svg";
-    return () => {
-      if (link) link.href = "/assets/favicon.svg";
-    };
-  }, [live]);
 }

@@ -1,11 +1,11 @@
 import { Card, Group, Progress, Stack, Text, Title } from "@mantine/core";
-import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { useSession, useSystem } from "../../api/hooks";
 import type { SystemInfo } from "../../api/types";
 import { hostPart } from "../../lib/addresses";
 import { bitrate, bytes, count, runningTime, when } from "../../lib/format";
 import { useLevel } from "../../lib/levels";
+import { useTitle } from "../../lib/page";
 import { Curl } from "../parts/Curl";
 import { LevelLine } from "../parts/LevelLine";
 import { Webhooks } from "../parts/Webhooks";
@@ -13,9 +13,7 @@ import { Webhooks } from "../parts/Webhooks";
 export default function System() {
   const { t } = useTranslation();
   const system = useSystem(2000).data;
-  useEffect(() => {
-    document.title = `${t("nav.system")} · Weir`;
-  }, [t]);
+  useTitle(t("nav.system"));
   return (
     <Stack gap="md">
       <Group justify="space-between">

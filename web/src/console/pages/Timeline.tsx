@@ -1,5 +1,6 @@
-import { ActionIcon, Anchor, Button, Card, Group, Text, Title, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Card, Group, Text, Title, Tooltip } from "@mantine/core";
 import {
+  type Icon,
   IconBroadcast,
   IconChevronLeft,
   IconChevronRight,
@@ -7,15 +8,24 @@ import {
   IconZoomIn,
   IconZoomOut,
 } from "@tabler/icons-react";
-import { type RefObject, useEffect, useMemo, useRef, useState } from "react";
+import {
+  type Dispatch,
+  type RefObject,
+  type SetStateAction,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { useTranslation } from "react-i18next";
-import { Link, Redirect, useLocation } from "wouter";
+import { Redirect, useLocation } from "wouter";
 import { timelinePath } from "../../api/client";
 import { useStream, useTimeline, useTimelines } from "../../api/hooks";
 import type { Recording } from "../../api/types";
 import { moment, runningTime } from "../../lib/format";
 import { clockText, parseMoment, writeMoment } from "../../lib/moment";
-import { dayOf, fit, hour, minute, type Span, type View, within, zoom } from "../../lib/timebar";
+import { useTitle } from "../../lib/page";
+import { dayOf, fitDay, hour, minute, type Span, type View, within, zoom } from "../../lib/timebar";
 import type { WeirPlayer } from "../../player/element";
 import { Calendar } from "../parts/Calendar";
 import { ClipCard } from "../parts/ClipCard";
@@ -23,7 +33,8 @@ import { Curl } from "../parts/Curl";
 import { PastPlayer } from "../parts/Player";
 import { RecordButton } from "../parts/RecordButton";
 import { RecordingMenu } from "../parts/RecordingMenu";
-import { StatePill, useNow } from "../parts/StatePill";
+import { useNow } from "../parts/StatePill";
+import { HeadLink, StreamHead } from "../parts/StreamHead";
 import { type Gap, type Run, TimeBar } from "../parts/TimeBar";
 import { readTimelinePath, streamPage } from "../paths";
 
@@ -55,69 +66,35 @@ function TimelinePage({ name }: { name: string }) {
   const day = dayOf((view.from + view.to) / 2);
   const data = useTimeline(name, dayOf(view.from).from, dayOf(view.to - 1).to).data;
   const { runs, gaps, pins } = useParts(data);
-  // A day with little footage begins where that is; the address or the first look of the viewer goes before.
-  const fitted = useRef(location.search !== "");
-  useEffect(() => {
-    if (fitted.current || runs.length === 0) return;
-    fitted.current = true;
-    setView((v) => (v === first.view ? fit(runs, v) : v));
-  }, [runs, first]);
+  useFit(runs, first.view, setView);
   const limits = {
     from: dayOf(Math.min(whole?.from ? Date.parse(whole.from) : day.from, day.from)).from,
     to: dayOf(now).to,
   };
-  useEffect(() => {
-    document.title = `${t("timeline.title")} · ${name} · Weir`;
-  }, [t, name]);
+  useTitle(`${t("timeline.title")} · ${name}`);
   useAddress(view);
   useFollow(player, setCursor);
   const play = (at: number) => {
     setCursor(at);
     player.current?.seekWall(at);
   };
-  const toDay = (shift: number) => setView(dayOf(day.from, shift));
   const stop = useStopAt(player);
+  const mark = () => {
+    const at = cursor ?? (view.from + view.to) / 2;
+    const around = (by: number, bounds: View) => within({ from: at - by, to: at + by }, bounds);
+    setRange(around(Math.min(30_000, (view.to - view.from) / 6), { from: limits.from, to: now }));
+    if (view.to - view.from > 2 * hour) setView(around(10 * minute, limits));
+  };
   return (
     <div className="timelinepage">
-      <header className="streamhead">
-        <div>
-          <nav aria-label={t("nav.path")} className="crumbs">
-            <Anchor component={Link} href="/timelines">
-              {t("timeline.list")}
-            </Anchor>
-            <span aria-hidden> / </span>
-          </nav>
-          <Group gap="sm">
-            <Title order={1} size="h2" className="mono-title">
-              {name}
-            </Title>
-            <StatePill state={stream?.state ?? "idle"} since={stream?.since} />
-          </Group>
-        </div>
-        <Group gap="xs">
-          <Curl path={`${timelinePath(name)}?from=${writeMoment(day.from)}&to=${writeMoment(day.to)}`} />
-          <Button
-            component={Link}
-            href={streamPage(name)}
-            variant="default"
-            leftSection={<IconBroadcast size={18} />}
-          >
-            {t("nav.live")}
-          </Button>
-          <RecordButton name={name} possible={stream?.state === "live"} />
-        </Group>
-      </header>
+      <StreamHead name={name} stream={stream} room={{ to: "/timelines", text: t("timeline.list") }}>
+        <Curl path={`${timelinePath(name)}?from=${writeMoment(day.from)}&to=${writeMoment(day.to)}`} />
+        <HeadLink to={streamPage(name)} icon={IconBroadcast} text={t("nav.live")} />
+        <RecordButton name={name} possible={stream?.state === "live"} />
+      </StreamHead>
       <div className="timelinegrid">
         <section className="main-col" aria-label={t("stream.preview")}>
-          <DayPlayer
-            name={name}
-            day={day}
-            now={now}
-            start={first.cursor}
-            runs={runs}
-            player={player}
-            ready={data !== undefined}
-          />
+          <DayPlayer {...{ name, day, now, runs, player }} start={first.cursor} ready={data !== undefined} />
         </section>
         <aside className="side-col">
           <ClipCard
@@ -125,13 +102,7 @@ function TimelinePage({ name }: { name: string }) {
             range={range}
             rate={rateOf(data?.spans ?? [])}
             onRange={setRange}
-            onMark={() => {
-              const at = cursor ?? (view.from + view.to) / 2;
-              const half = Math.min(30_000, (view.to - view.from) / 6);
-              setRange(within({ from: at - half, to: at + half }, { from: limits.from, to: now }));
-              if (view.to - view.from > 2 * hour)
-                setView(within({ from: at - 10 * minute, to: at + 10 * minute }, limits));
-            }}
+            onMark={mark}
             onPreview={(r) => {
               play(r.from);
               stop(r.to);
@@ -140,40 +111,9 @@ function TimelinePage({ name }: { name: string }) {
         </aside>
         <section className="bar-col" aria-label={t("timeline.title")}>
           <Card p="sm">
-            <Group gap="xs" mb="xs">
-              <Tooltip label={t("timeline.dayBack")}>
-                <ActionIcon
-                  variant="default"
-                  size={36}
-                  aria-label={t("timeline.dayBack")}
-                  onClick={() => toDay(-1)}
-                >
-                  <IconChevronLeft size={18} />
-                </ActionIcon>
-              </Tooltip>
-              <Calendar name={name} at={day.from} onDay={(d) => setView(dayOf(d))} />
-              <Tooltip label={t("timeline.dayOn")}>
-                <ActionIcon
-                  variant="default"
-                  size={36}
-                  disabled={day.to > now}
-                  aria-label={t("timeline.dayOn")}
-                  onClick={() => toDay(1)}
-                >
-                  <IconChevronRight size={18} />
-                </ActionIcon>
-              </Tooltip>
-              <Zoom view={view} limits={limits} cursor={cursor} day={day} onView={setView} />
-            </Group>
+            <Ways {...{ name, view, limits, day, now, cursor }} onView={setView} />
             <TimeBar
-              view={view}
-              limits={limits}
-              runs={runs}
-              gaps={gaps}
-              pins={pins}
-              cursor={cursor}
-              range={range}
-              now={now}
+              {...{ view, limits, cursor, range, now, runs, gaps, pins }}
               onView={setView}
               onCursor={play}
               onRange={setRange}
@@ -217,6 +157,16 @@ function useAddress(view: View) {
     }, 400);
     return () => clearTimeout(timer);
   }, [view]);
+}
+
+/** A day with little footage begins where that is; the address or the first look of the viewer goes before. */
+function useFit(runs: Run[], first: View, set: Dispatch<SetStateAction<View>>) {
+  const fitted = useRef(location.search !== "");
+  useEffect(() => {
+    if (fitted.current || runs.length === 0) return;
+    fitted.current = true;
+    set((v) => (v === first ? fitDay(runs, v) : v));
+  }, [runs, first, set]);
 }
 
 /** The playhead follows what is on screen. */
@@ -288,44 +238,58 @@ function KeyedPlayer(p: Keyed) {
   return <PastPlayer {...kept} />;
 }
 
-interface ZoomProps {
+interface WaysProps {
+  name: string;
   view: View;
   limits: View;
   day: View;
+  now: number;
   cursor: number | undefined;
   onView(v: View): void;
 }
 
-function Zoom({ view, limits, cursor, day, onView }: ZoomProps) {
+/** To another day, and closer or further. */
+function Ways({ name, view, limits, day, now, cursor, onView }: WaysProps) {
   const { t } = useTranslation();
   const middle = (view.from + view.to) / 2;
   const anchor = cursor !== undefined && cursor > view.from && cursor < view.to ? cursor : middle;
+  const toDay = (shift: number) => onView(dayOf(day.from, shift));
+  const closer = (by: number) => onView(zoom(view, by, anchor, limits));
   return (
-    <Group gap={4} ml="auto">
-      <Tooltip label={t("timeline.zoomOut")}>
-        <ActionIcon
-          variant="default"
-          size={36}
-          aria-label={t("timeline.zoomOut")}
-          onClick={() => onView(zoom(view, 2, anchor, limits))}
-        >
-          <IconZoomOut size={18} />
-        </ActionIcon>
-      </Tooltip>
-      <Tooltip label={t("timeline.zoomIn")}>
-        <ActionIcon
-          variant="default"
-          size={36}
-          aria-label={t("timeline.zoomIn")}
-          onClick={() => onView(zoom(view, 0.5, anchor, limits))}
-        >
-          <IconZoomIn size={18} />
-        </ActionIcon>
-      </Tooltip>
-      <Button variant="default" onClick={() => onView(day)}>
-        {t("timeline.wholeDay")}
-      </Button>
+    <Group gap="xs" mb="xs">
+      <Way text={t("timeline.dayBack")} icon={IconChevronLeft} onClick={() => toDay(-1)} />
+      <Calendar name={name} at={day.from} onDay={(d) => onView(dayOf(d))} />
+      <Way
+        text={t("timeline.dayOn")}
+        icon={IconChevronRight}
+        disabled={day.to > now}
+        onClick={() => toDay(1)}
+      />
+      <Group gap={4} ml="auto">
+        <Way text={t("timeline.zoomOut")} icon={IconZoomOut} onClick={() => closer(2)} />
+        <Way text={t("timeline.zoomIn")} icon={IconZoomIn} onClick={() => closer(0.5)} />
+        <Button variant="default" onClick={() => onView(day)}>
+          {t("timeline.wholeDay")}
+        </Button>
+      </Group>
     </Group>
+  );
+}
+
+interface WayProps {
+  text: string;
+  icon: Icon;
+  disabled?: boolean;
+  onClick(): void;
+}
+
+function Way({ text, icon: Drawing, disabled, onClick }: WayProps) {
+  return (
+    <Tooltip label={text}>
+      <ActionIcon variant="default" size={36} disabled={disabled} aria-label={text} onClick={onClick}>
+        <Drawing size={18} />
+      </ActionIcon>
+    </Tooltip>
   );
 }
 
@@ -367,7 +331,7 @@ function Lists({ gaps, pins, onGo }: { gaps: Gap[]; pins: Recording[]; onGo: (at
           <ul className="plainlist num">
             {pins.map((r) => (
               <li key={r.id} className="pinrow">
-                <button type="button" className="textbutton" onClick={() => onGo(Date.parse(r.from))}>
+                <button type="button" className="bare textbutton" onClick={() => onGo(Date.parse(r.from))}>
                   <strong>{r.title || t(`recording.kind.${r.kind}`)}</strong>
                   <span className="muted">
                     {moment(i18n.language, r.from)} · {runningTime(r.duration_s)}
@@ -387,7 +351,7 @@ function Lists({ gaps, pins, onGo }: { gaps: Gap[]; pins: Recording[]; onGo: (at
           <ul className="plainlist num gaplist">
             {gaps.map((g) => (
               <li key={g.from}>
-                <button type="button" className="textbutton" onClick={() => onGo(g.to)}>
+                <button type="button" className="bare textbutton" onClick={() => onGo(g.to)}>
                   <IconPlayerTrackNext size={16} stroke={1.7} aria-hidden />
                   <span>
                     {clockText(g.from)}–{clockText(g.to)} ({runningTime((g.to - g.from) / 1000)})

@@ -62,23 +62,11 @@ function Month({ name, at, onDay }: { name: string; at: number; onDay: (at: numb
   return (
     <div className="cal">
       <div className="cal-month">
-        <ActionIcon
-          variant="subtle"
-          color="gray"
-          className="plain"
-          aria-label={t("timeline.monthBack")}
-          onClick={() => turn(-1)}
-        >
+        <ActionIcon aria-label={t("timeline.monthBack")} onClick={() => turn(-1)}>
           <IconChevronLeft size={18} />
         </ActionIcon>
         <strong>{new Intl.DateTimeFormat(lang, { year: "numeric", month: "long" }).format(shown)}</strong>
-        <ActionIcon
-          variant="subtle"
-          color="gray"
-          className="plain"
-          aria-label={t("timeline.monthOn")}
-          onClick={() => turn(1)}
-        >
+        <ActionIcon aria-label={t("timeline.monthOn")} onClick={() => turn(1)}>
           <IconChevronRight size={18} />
         </ActionIcon>
       </div>
@@ -92,7 +80,7 @@ function Month({ name, at, onDay }: { name: string; at: number; onDay: (at: numb
           <button
             key={d.at}
             type="button"
-            className={`${d.inside ? "" : "outside"} ${marks.has(d.at) ? "marked" : ""}`}
+            className={`bare ${d.inside ? "" : "outside"} ${marks.has(d.at) ? "marked" : ""}`}
             aria-label={`${full.format(d.at)}${marks.has(d.at) ? `, ${t("timeline.hasFootage")}` : ""}`}
             aria-current={dayOf(at).from === d.at ? "date" : undefined}
             disabled={d.at > Date.now()}

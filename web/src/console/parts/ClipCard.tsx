@@ -11,13 +11,12 @@ import { useTranslation } from "react-i18next";
 import { post } from "../../api/client";
 import { useChange } from "../../api/hooks";
 import type { Recording } from "../../api/types";
-import { copyText } from "../../lib/clipboard";
 import { bytes, pathOf, runningTime } from "../../lib/format";
 import { choices, untilOf } from "../../lib/keep";
 import { localValue, readLocal, writeMoment } from "../../lib/moment";
 import type { Span } from "../../lib/timebar";
 import { Curl } from "./Curl";
-import { notifyDone, notifyError } from "./notify";
+import { copyLink, notifyDone, notifyError } from "./notify";
 import { keepText } from "./RecordingMenu";
 
 interface Props {
@@ -74,11 +73,6 @@ function Marked({
     const next = { ...range, [end]: at };
     if (next.to > next.from) onRange(next);
   };
-  const share = async () => {
-    const url = `${location.origin}/${pathOf(name)}?${asked}`;
-    if (await copyText(url)) notifyDone(t("recording.linkCopied"));
-    else window.prompt(t("copy.byHand"), url);
-  };
   return (
     <Stack gap="sm">
       <div className="clip-ends num">
@@ -116,7 +110,7 @@ function Marked({
         <Button
           variant="default"
           leftSection={<IconLink size={18} stroke={1.7} />}
-          onClick={() => void share()}
+          onClick={() => void copyLink(`${location.origin}/${pathOf(name)}?${asked}`)}
         >
           {t("timeline.share")}
         </Button>

@@ -45,9 +45,6 @@ export function CopyRow({ label, shown, value, secret = false, id, version = "" 
       {secret && (
         <Tooltip label={t(revealed === null ? "copy.show" : "copy.hide")}>
           <ActionIcon
-            variant="subtle"
-            color="gray"
-            className="plain"
             size={36}
             data-testid={`reveal-${id}`}
             aria-label={t(revealed === null ? "copy.showLabel" : "copy.hideLabel", { label })}

@@ -13,13 +13,7 @@ export function Curl({ method = "GET", path, body }: { method?: string; path: st
   };
   return (
     <Tooltip label={t("curl.copy")}>
-      <ActionIcon
-        variant="subtle"
-        color="gray"
-        className="plain"
-        aria-label={t("curl.copy")}
-        onClick={() => void copy()}
-      >
+      <ActionIcon aria-label={t("curl.copy")} onClick={() => void copy()}>
         <IconTerminal2 size={18} stroke={1.7} />
       </ActionIcon>
     </Tooltip>

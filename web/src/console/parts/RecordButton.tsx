@@ -106,9 +106,7 @@ export function RecordIcon({ name, possible }: { name: string; possible: boolean
       {r.running && <RunningTime since={r.running.from} />}
       <Tooltip label={label}>
         <ActionIcon
-          variant="subtle"
-          color="gray"
-          className={`plain recbutton ${on ? "on" : ""}`}
+          className={`recbutton ${on ? "on" : ""}`}
           aria-label={label}
           loading={r.busy}
           onClick={() => (on ? r.stop() : r.start(0))}

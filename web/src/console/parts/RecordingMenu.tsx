@@ -14,13 +14,12 @@ import { useLocation } from "wouter";
 import { call, patch, post } from "../../api/client";
 import { useChange, useTimelines } from "../../api/hooks";
 import type { Recording } from "../../api/types";
-import { copyText } from "../../lib/clipboard";
 import { keepKind } from "../../lib/forecast";
 import { bytes, moment } from "../../lib/format";
 import { choices, spanText, untilOf } from "../../lib/keep";
 import { timelinePage } from "../paths";
 import { Dialog } from "./Dialog";
-import { notifyDone, notifyError } from "./notify";
+import { copyLink, notifyDone, notifyError } from "./notify";
 
 /** What can be done with a recording besides watching it. */
 export function RecordingMenu({ recording, onRename }: { recording: Recording; onRename?: () => void }) {
@@ -28,24 +27,14 @@ export function RecordingMenu({ recording, onRename }: { recording: Recording; o
   const [, go] = useLocation();
   const [dialog, setDialog] = useState<"delete" | "keep" | null>(null);
   const stop = useChange((_: void) => post(`/recordings/${recording.id}/stop`), "recordings", "timeline");
-  const copy = async (path: string) => {
-    const url = new URL(path, location.origin).href;
-    if (await copyText(url)) notifyDone(t("recording.linkCopied"));
-    else window.prompt(t("copy.byHand"), url);
-  };
+  const copy = (path: string) => void copyLink(new URL(path, location.origin).href);
   const title = recording.title || recording.stream;
   const at = `?from=${encodeURIComponent(recording.from)}`;
   return (
     <>
       <Menu position="bottom-end">
         <Menu.Target>
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            className="plain"
-            size={36}
-            aria-label={t("recording.menu", { title })}
-          >
+          <ActionIcon size={36} aria-label={t("recording.menu", { title })}>
             <IconDots size={18} />
           </ActionIcon>
         </Menu.Target>
@@ -76,22 +65,13 @@ export function RecordingMenu({ recording, onRename }: { recording: Recording; o
             {t("recording.onTimeline")}
           </Menu.Item>
           <Menu.Divider />
-          <Menu.Item
-            leftSection={<IconLink size={18} stroke={1.7} />}
-            onClick={() => void copy(recording.watch)}
-          >
+          <Menu.Item leftSection={<IconLink size={18} stroke={1.7} />} onClick={() => copy(recording.watch)}>
             {t("recording.copyWatch")}
           </Menu.Item>
-          <Menu.Item
-            leftSection={<IconLink size={18} stroke={1.7} />}
-            onClick={() => void copy(recording.hls)}
-          >
+          <Menu.Item leftSection={<IconLink size={18} stroke={1.7} />} onClick={() => copy(recording.hls)}>
             {t("recording.copyHls")}
           </Menu.Item>
-          <Menu.Item
-            leftSection={<IconLink size={18} stroke={1.7} />}
-            onClick={() => void copy(recording.dash)}
-          >
+          <Menu.Item leftSection={<IconLink size={18} stroke={1.7} />} onClick={() => copy(recording.dash)}>
             {t("recording.copyDash")}
           </Menu.Item>
           <Menu.Divider />

@@ -52,9 +52,6 @@ export function RelayRow({
       </div>
       <Tooltip label={t("remove")}>
         <ActionIcon
-          variant="subtle"
-          color="gray"
-          className="plain"
           size={36}
           aria-label={t("relays.remove", { url: relay.url })}
           onClick={() => setAsking(true)}

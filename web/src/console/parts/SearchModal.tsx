@@ -89,6 +89,7 @@ function Search({ onClose }: { onClose: () => void }) {
         {hits.map((h, i) => (
           <button
             type="button"
+            className="bare"
             role="option"
             tabIndex={-1}
             id={`hit-${i}`}
