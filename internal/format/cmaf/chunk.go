@@ -3,24 +3,14 @@ package cmaf
 import (
 	"time"
 
+	"weir/internal/format/box"
 	"weir/internal/media"
 )
 
-// Flags of samples (14496-12 8.8.3.1), track fragments (8.8.7) and runs (8.8.8).
 const (
-	syncSample    = 0x02000000 // depends on no other
-	nonSyncSample = 0x01010000 // depends on others, not a sync sample
+	syncSample    = 0x02000000               // depends on no other (14496-12 8.8.3.1)
+	nonSyncSample = 0x01000000 | box.NonSync // depends on others
 
-	tfhdDuration  = 0x000008
-	tfhdSize      = 0x000010
-	tfhdFlags     = 0x000020
-	tfhdBaseMoof  = 0x020000
-	trunOffset    = 0x000001
-	trunFirst     = 0x000004
-	trunDuration  = 0x000100
-	trunSize      = 0x000200
-	trunFlags     = 0x000400
-	trunCTS       = 0x000800
 	fixedChunk    = 8 + 16 + 8 + 16 + 28 + 20 + 24 + 8 // moof, mfhd, traf, tfhd, tfdt, trun, mdat at their longest
 	stypSize      = 24
 	prftSize      = 32
@@ -54,25 +44,25 @@ func flagsOf(f *media.Frame) uint32 {
 
 func (c *Chunk) shape() shape {
 	first := &c.Frames[0]
-	s := shape{tfhd: tfhdBaseMoof, trun: trunOffset, duration: uint32(first.Duration), size: uint32(len(first.Data)),
+	s := shape{tfhd: box.TfhdBaseMoof, trun: box.TrunOffset, duration: uint32(first.Duration), size: uint32(len(first.Data)),
 		first: flagsOf(first), flags: flagsOf(first)}
 	for i := range c.Frames {
 		f := &c.Frames[i]
 		s.body += len(f.Data)
 		if uint32(f.Duration) != s.duration {
-			s.trun |= trunDuration
+			s.trun |= box.TrunDuration
 		}
 		if uint32(len(f.Data)) != s.size {
-			s.trun |= trunSize
+			s.trun |= box.TrunSize
 		}
 		if f.PTS != f.DTS {
-			s.trun |= trunCTS
+			s.trun |= box.TrunCTS
 		}
 		switch fl := flagsOf(f); {
 		case i == 1:
 			s.flags = fl
 		case i > 1 && fl != s.flags:
-			s.trun |= trunFlags
+			s.trun |= box.TrunFlags
 		}
 	}
 	s.settle()
@@ -81,25 +71,25 @@ func (c *Chunk) shape() shape {
 
 // settle chooses where each common value is written.
 func (s *shape) settle() {
-	if s.trun&trunDuration == 0 {
-		s.tfhd |= tfhdDuration
+	if s.trun&box.TrunDuration == 0 {
+		s.tfhd |= box.TfhdDuration
 	} else {
 		s.perSample += 4
 	}
-	if s.trun&trunSize == 0 {
-		s.tfhd |= tfhdSize
+	if s.trun&box.TrunSize == 0 {
+		s.tfhd |= box.TfhdSize
 	} else {
 		s.perSample += 4
 	}
-	if s.trun&trunFlags == 0 {
-		s.tfhd |= tfhdFlags
+	if s.trun&box.TrunFlags == 0 {
+		s.tfhd |= box.TfhdFlags
 		if s.first != s.flags {
-			s.trun |= trunFirst
+			s.trun |= box.TrunFirst
 		}
 	} else {
 		s.perSample += 4
 	}
-	if s.trun&trunCTS != 0 {
+	if s.trun&box.TrunCTS != 0 {
 		s.perSample += 4
 	}
 }
@@ -154,13 +144,13 @@ func (c *Chunk) head(w *writer, s *shape) {
 	traf := w.open("traf")
 	tfhd := w.openFull("tfhd", 0, s.tfhd)
 	w.u32(id)
-	if s.tfhd&tfhdDuration != 0 {
+	if s.tfhd&box.TfhdDuration != 0 {
 		w.u32(s.duration)
 	}
-	if s.tfhd&tfhdSize != 0 {
+	if s.tfhd&box.TfhdSize != 0 {
 		w.u32(s.size)
 	}
-	if s.tfhd&tfhdFlags != 0 {
+	if s.tfhd&box.TfhdFlags != 0 {
 		w.u32(s.flags)
 	}
 	w.close(tfhd)
@@ -181,21 +171,21 @@ func (c *Chunk) trun(w *writer, s *shape) int {
 	w.u32(uint32(len(c.Frames)))
 	offset := len(w.b)
 	w.u32(0)
-	if s.trun&trunFirst != 0 {
+	if s.trun&box.TrunFirst != 0 {
 		w.u32(s.first)
 	}
 	for i := range c.Frames {
 		f := &c.Frames[i]
-		if s.trun&trunDuration != 0 {
+		if s.trun&box.TrunDuration != 0 {
 			w.u32(uint32(f.Duration))
 		}
-		if s.trun&trunSize != 0 {
+		if s.trun&box.TrunSize != 0 {
 			w.u32(uint32(len(f.Data)))
 		}
-		if s.trun&trunFlags != 0 {
+		if s.trun&box.TrunFlags != 0 {
 			w.u32(flagsOf(f))
 		}
-		if s.trun&trunCTS != 0 {
+		if s.trun&box.TrunCTS != 0 {
 			w.u32(uint32(int32(f.PTS - f.DTS)))
 		}
 	}

@@ -3,6 +3,7 @@ package cmaf
 import (
 	"weir/internal/codec"
 	"weir/internal/fault"
+	"weir/internal/format/box"
 	"weir/internal/media"
 )
 
@@ -14,9 +15,9 @@ type Header struct {
 }
 
 type defaults struct {
-	duration, size, flags uint32 // trex
-	shift                 int64  // from the edit list: ticks to add to all times
-	next                  int64
+	box.Defaults       // trex
+	shift        int64 // from the edit list: ticks to add to all times
+	next         int64
 }
 
 // ParseInit reads a CMAF header or the moov of a fragmented file. Other boxes around it
@@ -24,12 +25,12 @@ type defaults struct {
 func ParseInit(b []byte) (*Header, error) {
 	h := &Header{}
 	found := false
-	err := each(b, func(x box) error {
-		if x.kind != "moov" || found {
+	err := each(b, func(x box.Box) error {
+		if x.Kind != "moov" || found {
 			return nil
 		}
 		found = true
-		return h.moov(x.body)
+		return h.moov(x.Body)
 	})
 	switch {
 	case err != nil:
@@ -44,45 +45,44 @@ func ParseInit(b []byte) (*Header, error) {
 
 func (h *Header) moov(b []byte) error {
 	scale := uint32(0)
-	err := each(b, func(x box) error {
-		switch x.kind {
+	err := each(b, func(x box.Box) error {
+		switch x.Kind {
 		case "mvhd":
-			scale = movieScaleOf(x.body)
+			scale = movieScaleOf(x.Body)
 		case "trak":
-			return h.trak(x.body, scale)
+			return h.trak(x.Body, scale)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return each(b, func(x box) error {
-		if x.kind != "mvex" {
+	return each(b, func(x box.Box) error {
+		if x.Kind != "mvex" {
 			return nil
 		}
-		return each(x.body, h.trex)
+		return each(x.Body, h.trex)
 	})
 }
 
 func movieScaleOf(b []byte) uint32 {
-	f := fields{b: b}
-	version, _ := f.full()
-	f.take(8 + 8*int(version&1))
-	return f.u32()
+	f := box.NewFields(b)
+	version, _ := f.Full()
+	f.Take(8 + 8*int(version&1))
+	return f.U32()
 }
 
-func (h *Header) trex(x box) error {
-	if x.kind != "trex" {
+func (h *Header) trex(x box.Box) error {
+	if x.Kind != "trex" {
 		return nil
 	}
-	f := fields{b: x.body}
-	f.full()
-	i := h.find(media.TrackID(f.u32()))
-	f.u32()
-	duration, size, flags := f.u32(), f.u32(), f.u32()
-	if i >= 0 && !f.short {
-		d := &h.extra[i]
-		d.duration, d.size, d.flags = duration, size, flags
+	f := box.NewFields(x.Body)
+	f.Full()
+	i := h.find(media.TrackID(f.U32()))
+	f.U32()
+	d := box.Defaults{Duration: f.U32(), Size: f.U32(), Flags: f.U32()}
+	if i >= 0 && !f.Short() {
+		h.extra[i].Defaults = d
 	}
 	return nil
 }
@@ -99,22 +99,22 @@ func (h *Header) find(id media.TrackID) int {
 func (h *Header) trak(b []byte, movieScale uint32) error {
 	var t media.Track
 	var edits []byte
-	err := each(b, func(x box) error {
-		switch x.kind {
+	err := each(b, func(x box.Box) error {
+		switch x.Kind {
 		case "tkhd":
-			f := fields{b: x.body}
-			version, _ := f.full()
-			f.take(8 + 8*int(version&1))
-			t.ID = media.TrackID(f.u32())
+			f := box.NewFields(x.Body)
+			version, _ := f.Full()
+			f.Take(8 + 8*int(version&1))
+			t.ID = media.TrackID(f.U32())
 		case "edts":
-			return each(x.body, func(e box) error {
-				if e.kind == "elst" {
-					edits = e.body
+			return each(x.Body, func(e box.Box) error {
+				if e.Kind == "elst" {
+					edits = e.Body
 				}
 				return nil
 			})
 		case "mdia":
-			return mdia(&t, x.body)
+			return mdia(&t, x.Body)
 		}
 		return nil
 	})
@@ -147,19 +147,19 @@ func editShift(b []byte, scale, movieScale uint32) int64 {
 	if movieScale == 0 {
 		return 0
 	}
-	f := fields{b: b}
-	version, _ := f.full()
-	n := f.u32()
+	f := box.NewFields(b)
+	version, _ := f.Full()
+	n := f.U32()
 	delay := int64(0)
 	for range min(n, 16) {
 		var duration, start int64
 		if version == 1 {
-			duration, start = int64(f.u64()), int64(f.u64())
+			duration, start = int64(f.U64()), int64(f.U64())
 		} else {
-			duration, start = int64(f.u32()), int64(int32(f.u32()))
+			duration, start = int64(f.U32()), int64(int32(f.U32()))
 		}
-		f.u32()
-		if f.short || start > 1<<60 {
+		f.U32()
+		if f.Short() || start > 1<<60 {
 			return 0
 		}
 		if start >= 0 {
@@ -174,26 +174,26 @@ func editShift(b []byte, scale, movieScale uint32) int64 {
 }
 
 func mdia(t *media.Track, b []byte) error {
-	return each(b, func(x box) error {
-		switch x.kind {
+	return each(b, func(x box.Box) error {
+		switch x.Kind {
 		case "mdhd":
-			mdhd(t, x.body)
+			mdhd(t, x.Body)
 		case "elng":
-			if n := len(x.body); n > 4 && n < 64 {
-				t.Language = cString(x.body[4:])
+			if n := len(x.Body); n > 4 && n < 64 {
+				t.Language = cString(x.Body[4:])
 			}
 		case "hdlr":
-			hdlr(t, x.body)
+			hdlr(t, x.Body)
 		case "minf":
-			return each(x.body, func(y box) error {
-				if y.kind != "stbl" {
+			return each(x.Body, func(y box.Box) error {
+				if y.Kind != "stbl" {
 					return nil
 				}
-				return each(y.body, func(z box) error {
-					if z.kind != "stsd" || len(z.body) < 8 {
+				return each(y.Body, func(z box.Box) error {
+					if z.Kind != "stsd" || len(z.Body) < 8 {
 						return nil
 					}
-					return sampleEntries(t, z.body[8:])
+					return sampleEntries(t, z.Body[8:])
 				})
 			})
 		}
@@ -211,13 +211,13 @@ func cString(b []byte) string {
 }
 
 func mdhd(t *media.Track, b []byte) {
-	f := fields{b: b}
-	version, _ := f.full()
-	f.take(8 + 8*int(version&1))
-	t.TimeScale = f.u32()
-	f.take(4 + 4*int(version&1))
-	packed := f.u16()
-	if t.Language != "" || f.short || packed == 0 {
+	f := box.NewFields(b)
+	version, _ := f.Full()
+	f.Take(8 + 8*int(version&1))
+	t.TimeScale = f.U32()
+	f.Take(4 + 4*int(version&1))
+	packed := f.U16()
+	if t.Language != "" || f.Short() || packed == 0 {
 		return
 	}
 	code := string([]byte{byte(packed>>10&31) + 0x60, byte(packed>>5&31) + 0x60, byte(packed&31) + 0x60})
@@ -233,51 +233,51 @@ func mdhd(t *media.Track, b []byte) {
 }
 
 func hdlr(t *media.Track, b []byte) {
-	f := fields{b: b}
-	f.take(8)
-	switch string(f.take(4)) {
+	f := box.NewFields(b)
+	f.Take(8)
+	switch string(f.Take(4)) {
 	case "vide":
 		t.Kind = media.Video
 	case "soun":
 		t.Kind = media.Audio
 	}
-	f.take(12)
-	if n := len(f.b); n > 0 && n < 256 {
-		t.Name = cString(f.b)
+	f.Take(12)
+	if n := len(f.Rest()); n > 0 && n < 256 {
+		t.Name = cString(f.Rest())
 	}
 }
 
 // sampleEntries takes the first entry: a track whose entries change is played with one
 // configuration only by few, and Weir's own never do.
 func sampleEntries(t *media.Track, b []byte) error {
-	x, _, err := nextBox(b, 0)
-	if err != nil {
-		return err
+	x, ok := box.Next(b, 0)
+	if !ok {
+		return bad("a sample description is cut off")
 	}
-	t.Codec = codecOf(x.kind)
-	f := fields{b: x.body}
-	f.take(8)
+	t.Codec = codecOf(x.Kind)
+	f := box.NewFields(x.Body)
+	f.Take(8)
 	if t.Kind == media.Video {
-		f.take(16)
-		t.Width, t.Height = int(f.u16()), int(f.u16())
-		f.take(50)
+		f.Take(16)
+		t.Width, t.Height = int(f.U16()), int(f.U16())
+		f.Take(50)
 	} else {
-		version := f.u16()
-		f.take(6)
-		t.Channels = int(f.u16())
-		f.take(6)
-		t.SampleRate = int(f.u32() >> 16)
+		version := f.U16()
+		f.Take(6)
+		t.Channels = int(f.U16())
+		f.Take(6)
+		t.SampleRate = int(f.U32() >> 16)
 		if version == 1 { // QuickTime sound description
-			f.take(16)
+			f.Take(16)
 		}
 	}
-	if f.short {
+	if f.Short() {
 		return bad("a sample description is cut off")
 	}
 	if t.Codec == media.UnknownCodec {
 		return nil
 	}
-	return each(f.b, func(c box) error {
+	return each(f.Rest(), func(c box.Box) error {
 		config(t, c)
 		return nil
 	})
@@ -298,23 +298,23 @@ func codecOf(entry string) media.Codec {
 	return media.UnknownCodec
 }
 
-func config(t *media.Track, c box) {
-	switch _, kind := entryKind(t.Codec); c.kind {
+func config(t *media.Track, c box.Box) {
+	switch _, kind := entryKind(t.Codec); c.Kind {
 	case "esds":
-		esds(t, c.body)
+		esds(t, c.Body)
 	case "dfLa":
 		// Full box, metadata block header, STREAMINFO.
-		if t.Codec == media.FLAC && len(c.body) >= 8+34 {
-			t.Config = clone(c.body[8 : 8+34])
+		if t.Codec == media.FLAC && len(c.Body) >= 8+34 {
+			t.Config = clone(c.Body[8 : 8+34])
 		}
 	case "btrt":
-		f := fields{b: c.body}
-		f.take(8)
-		t.Bitrate = int(f.u32())
+		f := box.NewFields(c.Body)
+		f.Take(8)
+		t.Bitrate = int(f.U32())
 	case "":
 	case kind:
 		if t.Codec != media.VP8 {
-			t.Config = clone(c.body)
+			t.Config = clone(c.Body)
 		}
 	}
 }
@@ -323,13 +323,13 @@ func clone(b []byte) []byte { return append([]byte(nil), b...) }
 
 // esds finds object type and configuration in the descriptors (14496-1 7.2.6).
 func esds(t *media.Track, b []byte) {
-	f := fields{b: b}
-	f.full()
+	f := box.NewFields(b)
+	f.Full()
 	for range 8 {
-		tag := f.u8()
+		tag := f.U8()
 		n := 0
 		for range 4 {
-			c := f.u8()
+			c := f.U8()
 			n = n<<7 | int(c&0x7F)
 			if c&0x80 == 0 {
 				break
@@ -337,26 +337,26 @@ func esds(t *media.Track, b []byte) {
 		}
 		switch tag {
 		case 3:
-			f.u16()
-			flags := f.u8()
+			f.U16()
+			flags := f.U8()
 			if flags&0x80 != 0 {
-				f.u16()
+				f.U16()
 			}
 			if flags&0x40 != 0 {
-				f.take(int(f.u8()))
+				f.Take(int(f.U8()))
 			}
 			if flags&0x20 != 0 {
-				f.u16()
+				f.U16()
 			}
 		case 4:
-			objectType(t, f.u8())
-			f.take(12)
+			objectType(t, f.U8())
+			f.Take(12)
 		case 5:
-			t.Config = clone(f.take(n))
+			t.Config = clone(f.Take(n))
 		default:
-			f.take(n)
+			f.Take(n)
 		}
-		if f.short || len(f.b) == 0 {
+		if f.Short() || len(f.Rest()) == 0 {
 			return
 		}
 	}

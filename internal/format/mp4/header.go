@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"weir/internal/fault"
+	"weir/internal/format/box"
 )
 
 // lookSize is what tkhd holds behind the duration: layer, alternate group, volume, matrix, size (8.3.2).
@@ -15,13 +16,13 @@ type Header struct {
 	Codec string // four characters of the sample entry
 	Scale uint32 // ticks per second
 
-	id                    uint32
-	entry                 []byte // the first sample entry, a whole box
-	look                  []byte
-	language              uint16
-	elng, hdlr, kind      []byte // whole boxes; kind is vmhd, smhd or what stands in their place
-	dinf                  []byte
-	duration, size, flags uint32 // what fragments leave unsaid (trex, 8.8.3)
+	id               uint32
+	entry            []byte // the first sample entry, a whole box
+	look             []byte
+	language         uint16
+	elng, hdlr, kind []byte // whole boxes; kind is vmhd, smhd or what stands in their place
+	dinf             []byte
+	unsaid           box.Defaults // by fragments (trex, 8.8.3)
 }
 
 // ParseHeader reads the first track of a header. Boxes it does not know are passed over.
@@ -63,11 +64,11 @@ func (h *Header) moov(b []byte) error {
 			return nil
 		}
 		return each(body, func(kind string, body, _ []byte) error {
-			f := fields{b: body}
-			f.full()
-			if kind == "trex" && f.u32() == h.id {
-				f.u32()
-				h.duration, h.size, h.flags = f.u32(), f.u32(), f.u32()
+			f := box.NewFields(body)
+			f.Full()
+			if kind == "trex" && f.U32() == h.id {
+				f.U32()
+				h.unsaid = box.Defaults{Duration: f.U32(), Size: f.U32(), Flags: f.U32()}
 			}
 			return nil
 		})
@@ -78,12 +79,12 @@ func (h *Header) trak(b []byte) error {
 	return each(b, func(kind string, body, _ []byte) error {
 		switch kind {
 		case "tkhd":
-			f := fields{b: body}
-			version, _ := f.full()
-			f.take(8 + 8*int(version&1))
-			h.id = f.u32()
-			f.take(8 + 4*int(version&1))
-			h.look = f.take(lookSize)
+			f := box.NewFields(body)
+			version, _ := f.Full()
+			f.Take(8 + 8*int(version&1))
+			h.id = f.U32()
+			f.Take(8 + 4*int(version&1))
+			h.look = f.Take(lookSize)
 		case "mdia":
 			return each(body, h.mdia)
 		}
@@ -94,12 +95,12 @@ func (h *Header) trak(b []byte) error {
 func (h *Header) mdia(kind string, body, whole []byte) error {
 	switch kind {
 	case "mdhd":
-		f := fields{b: body}
-		version, _ := f.full()
-		f.take(8 + 8*int(version&1))
-		h.Scale = f.u32()
-		f.take(4 + 4*int(version&1))
-		h.language = f.u16()
+		f := box.NewFields(body)
+		version, _ := f.Full()
+		f.Take(8 + 8*int(version&1))
+		h.Scale = f.U32()
+		f.Take(4 + 4*int(version&1))
+		h.language = f.U16()
 	case "elng":
 		h.elng = whole
 	case "hdlr":
@@ -150,29 +151,13 @@ type Fragment struct {
 	Size   int64 // of all samples
 }
 
-const (
-	maxSamples = 1 << 16
-
-	tfhdBaseOffset  = 0x000001 // flags of tfhd (8.8.7)
-	tfhdDescription = 0x000002
-	tfhdDuration    = 0x000008
-	tfhdSize        = 0x000010
-	tfhdFlags       = 0x000020
-	trunOffset      = 0x000001 // and of trun (8.8.8)
-	trunFirst       = 0x000004
-	trunDuration    = 0x000100
-	trunSize        = 0x000200
-	trunFlags       = 0x000400
-	trunCTS         = 0x000800
-
-	notSync = 0x10000 // sample_is_non_sync_sample (8.8.3)
-)
+const maxSamples = 1 << 16
 
 var errScattered = fault.New(fault.Unsupported, "mp4_scattered", "The samples of a fragment do not lie one behind the other.", "")
 
 // Samples reads a whole moof box and appends its samples of the track to dst.
 func (h *Header) Samples(dst []Sample, moof []byte) ([]Sample, Fragment, error) {
-	kind, head, size, ok := BoxHead(moof)
+	kind, head, size, ok := box.Head(moof)
 	if !ok || kind != "moof" || size > int64(len(moof)) || size == 0 {
 		return dst, Fragment{}, bad("a fragment has no moof")
 	}
@@ -193,93 +178,51 @@ type moofReader struct {
 	start int
 	part  Fragment
 
-	mine                  bool // the traf is of the track
-	timed                 bool
-	time                  int64
-	duration, size, flags uint32
+	mine   bool // the traf is of the track
+	timed  bool
+	time   int64
+	unsaid box.Defaults
 }
 
 func (r *moofReader) traf(kind string, body, _ []byte) error {
-	f := fields{b: body}
-	version, flags := f.full()
+	f := box.NewFields(body)
+	version, flags := f.Full()
 	switch {
 	case kind == "tfhd":
-		r.mine = f.u32() == r.h.id
-		r.duration, r.size, r.flags = r.h.duration, r.h.size, r.h.flags
-		r.tfhd(&f, flags)
-	case kind == "tfdt" && version == 1 && r.mine:
-		r.time, r.timed = int64(f.u64()), true
+		r.mine = f.U32() == r.h.id
+		r.unsaid = r.h.unsaid
+		r.unsaid.Override(&f, flags)
 	case kind == "tfdt" && r.mine:
-		r.time, r.timed = int64(f.u32()), true
+		r.time, r.timed = f.Time(version), true
 	case kind == "trun" && r.mine:
 		if !r.timed || r.time < -1<<60 || r.time > 1<<60 {
 			return bad("a fragment has no usable decode time")
 		}
 		return r.trun(&f, flags)
 	}
-	if f.short {
+	if f.Short() {
 		return bad("a fragment's head is cut off")
 	}
 	return nil
 }
 
-func (r *moofReader) tfhd(f *fields, flags uint32) {
-	if flags&tfhdBaseOffset != 0 {
-		f.u64()
-	}
-	if flags&tfhdDescription != 0 {
-		f.u32()
-	}
-	if flags&tfhdDuration != 0 {
-		r.duration = f.u32()
-	}
-	if flags&tfhdSize != 0 {
-		r.size = f.u32()
-	}
-	if flags&tfhdFlags != 0 {
-		r.flags = f.u32()
-	}
-}
-
-func (r *moofReader) trun(f *fields, flags uint32) error {
-	n := f.u32()
-	if flags&trunOffset != 0 {
-		at := int64(int32(f.u32()))
-		if len(r.dst) > r.start && at != r.part.Offset+r.part.Size {
+func (r *moofReader) trun(f *box.Fields, flags uint32) error {
+	run := r.unsaid.Run(f, flags)
+	if run.Placed {
+		if len(r.dst) > r.start && run.Offset != r.part.Offset+r.part.Size {
 			return errScattered
 		}
-		r.part.Offset = at - r.part.Size
+		r.part.Offset = run.Offset - r.part.Size
 	}
-	first := r.flags
-	if flags&trunFirst != 0 {
-		first = f.u32()
-	}
-	if n > maxSamples || len(r.dst)-r.start+int(n) > maxSamples || r.part.Offset < 0 {
+	if run.Count > maxSamples || len(r.dst)-r.start+int(run.Count) > maxSamples || r.part.Offset < 0 {
 		return bad("a fragment claims what cannot be")
 	}
-	for i := range n {
-		s := Sample{DTS: r.time, Duration: r.duration, Size: r.size}
-		own := r.flags
-		if i == 0 {
-			own = first
-		}
-		if flags&trunDuration != 0 {
-			s.Duration = f.u32()
-		}
-		if flags&trunSize != 0 {
-			s.Size = f.u32()
-		}
-		if flags&trunFlags != 0 {
-			own = f.u32()
-		}
-		if flags&trunCTS != 0 {
-			s.CTS = int32(f.u32()) // version 0 says unsigned, yet writers put negative offsets there too
-		}
-		if f.short {
+	for range run.Count {
+		s := run.Next(f)
+		if f.Short() {
 			return bad("a run of samples is cut off")
 		}
-		s.Key = r.h.Kind != "vide" || own&notSync == 0
-		r.dst = append(r.dst, s)
+		r.dst = append(r.dst, Sample{DTS: r.time, CTS: s.CTS, Duration: s.Duration, Size: s.Size, Key: r.h.Kind != "vide" || s.Flags&box.NonSync == 0})
 		r.time += int64(s.Duration)
 		r.part.Size += int64(s.Size)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	ff "github.com/Eyevinn/mp4ff/mp4"
+
+	"weir/internal/format/box"
 )
 
 func sample(t testing.TB) []byte {
@@ -47,7 +49,7 @@ func head(t testing.TB, m *Movie) []byte {
 func decode(t testing.TB, b []byte) *ff.MoovBox {
 	t.Helper()
 	for at := 0; at < len(b); {
-		kind, _, size, ok := BoxHead(b[at:])
+		kind, _, size, ok := box.Head(b[at:])
 		if !ok {
 			t.Fatal("no box")
 		}
@@ -177,7 +179,7 @@ func TestLargeMovies(t *testing.T) {
 		if c.wide {
 			at -= 8
 		}
-		if kind, _, size, ok := BoxHead(b[at:]); !ok || kind != "mdat" || int64(at)+size != m.Size() {
+		if kind, _, size, ok := box.Head(b[at:]); !ok || kind != "mdat" || int64(at)+size != m.Size() {
 			t.Errorf("%d samples: %q of %d bytes", c.samples, kind, size)
 		}
 		if stbl.Stss != nil || stbl.Ctts != nil || stbl.Stsz.SampleUniformSize != 1<<20 {

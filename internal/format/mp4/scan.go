@@ -3,6 +3,8 @@ package mp4
 import (
 	"errors"
 	"io"
+
+	"weir/internal/format/box"
 )
 
 const (
@@ -38,7 +40,7 @@ func (s *Scanner) Scan(r io.ReaderAt, size int64, h *Header) ([]Located, error) 
 		if err != nil {
 			return nil, err
 		}
-		kind, _, n, ok := BoxHead(b)
+		kind, _, n, ok := box.Head(b)
 		if n == 0 {
 			n = size - at
 		}

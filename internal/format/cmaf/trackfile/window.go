@@ -1,9 +1,10 @@
 package trackfile
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
+
+	"weir/internal/format/box"
 )
 
 const windowSize = 256 << 10
@@ -77,14 +78,8 @@ type header struct {
 // parseHeader reads the beginning of a box; ok is false if b is too short or it claims less
 // than itself. Boxes to the end of the file (size 0) are not written here.
 func parseHeader(b []byte) (h header, ok bool) {
-	if len(b) < 8 {
-		return h, false
-	}
-	h = header{kind: string(b[4:8]), size: int64(binary.BigEndian.Uint32(b)), head: 8}
-	if h.size == 1 && len(b) >= 16 {
-		h.size, h.head = int64(binary.BigEndian.Uint64(b[8:])), 16
-	}
-	return h, h.size >= h.head
+	kind, head, size, ok := box.Head(b)
+	return header{kind: kind, size: size, head: int64(head)}, ok && size > 0
 }
 
 // boxAt reads the box header at off.
