@@ -52,9 +52,6 @@ func (s *sheet) document(v deliver.View) *deliver.Doc {
 			continue
 		}
 		r.clock()
-		if s.kind == format.TypeVOD && s.shape != muxed {
-			r.even(int64(m.TargetDuration) * 1000)
-		}
 		if len(rows) > 0 {
 			tags++
 		}
@@ -68,6 +65,9 @@ func (s *sheet) document(v deliver.View) *deliver.Doc {
 	// list, and then the older ones count as if it had never been.
 	m.MediaSequence = max(last-count+1, 0)
 	m.DiscontinuitySequence = max(m.DiscontinuitySequence-tags, 0)
+	if s.kind == format.TypeVOD && s.shape != muxed {
+		fill(rows, int64(m.TargetDuration)*1000)
+	}
 	return s.blocks(&m, rows)
 }
 
@@ -121,31 +121,6 @@ func (r *row) clock() {
 		r.times[i], at = t, t.to
 	}
 }
-
-// even lets the run last as long in this list as in the longest one: sound begins some milliseconds after the picture.
-// Shaka 5.2 cuts the lists of a VOD to the shortest one before it moves each to its date. When sound is the shortest, the
-// picture ends before the presentation then, and it waits for more for ever. target is in milliseconds.
-func (r *row) even(target int64) {
-	n := len(r.segs) - 1
-	longest := int64(0)
-	for i := range r.period.Run.Renditions {
-		segs := finishedOnly(r.period.Run.Renditions[i].Segments)
-		if len(segs) != n+1 || segs[0].Gap || segs[n].Gap {
-			continue
-		}
-		scale := r.period.Run.Run.Renditions[i].Track.TimeScale
-		longest = max(longest, milliseconds(segs[n].Start+segs[n].Duration, scale)-milliseconds(segs[0].Start, scale))
-	}
-	last := &r.times[n]
-	by := longest - (last.to - r.times[0].from)
-	if by > 0 && by <= unevenness && last.to+by-last.from < target+500 {
-		last.to += by
-	}
-}
-
-// unevenness is the most by which a last segment is said to last longer than it does, in milliseconds: more than a frame of
-// sound, and less than players and linters mind.
-const unevenness = 90
 
 func (s *sheet) row(p *presentation.Period) row {
 	r := row{period: p}
