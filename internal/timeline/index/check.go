@@ -1,8 +1,10 @@
 package index
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -16,7 +18,8 @@ func (d *DB) Check(ctx context.Context, report func(what string)) error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	c := &checker{ctx: ctx, tx: tx, report: report, names: map[int64]string{}, totals: map[int64]*total{}, runs: map[runKey]*Run{}, used: map[runKey]bool{}, refs: map[string]int64{}}
-	for _, step := range []func() error{c.integrity, c.meta, c.timelines, c.allRuns, c.files, c.coverage, c.inits, c.garbage} {
+	c.summed = d.summed
+	for _, step := range []func() error{c.integrity, c.meta, c.timelines, c.allRuns, c.files, c.hours, c.coverage, c.inits, c.garbage} {
 		if err := step(); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -36,6 +39,16 @@ type checker struct {
 	runs   map[runKey]*Run
 	used   map[runKey]bool
 	refs   map[string]int64
+	summed bool  // the table hour is there
+	past   slice // of the table file, as far as it was read
+}
+
+// slice is the files of one hour.
+type slice struct {
+	hourKey
+	files []File
+	bad   bool  // one of them could not be read
+	known int64 // hours so far that have a row
 }
 
 func (c *checker) found(format string, args ...any) { c.report(fmt.Sprintf(format, args...)) }
@@ -153,7 +166,10 @@ func (c *checker) files() error {
 	}
 	return c.each(`SELECT timeline, start, id, held, object, row FROM file`, func(scan func(...any) error) error {
 		f, at, err := c.file(scan)
-		if f == nil {
+		if err == nil {
+			err = c.slice(f, at)
+		}
+		if f == nil || err != nil {
 			return err
 		}
 		if waiting[f.Object] {
@@ -192,6 +208,59 @@ func (c *checker) file(scan func(...any) error) (*File, place, error) {
 	}
 	c.used[key] = true
 	return &f, at, nil
+}
+
+// slice takes the next row of the table file, which come in the order of their places; nil is one that is not whole.
+func (c *checker) slice(f *File, at place) error {
+	if key := hourOf(at); c.past.hourKey != key {
+		if err := c.sliced(); err != nil {
+			return err
+		}
+		c.past = slice{hourKey: key, known: c.past.known}
+	}
+	if c.past.bad = c.past.bad || f == nil; !c.past.bad {
+		c.past.files = append(c.past.files, *f)
+	}
+	return nil
+}
+
+// sliced compares the row of an hour with its files, all of which were read.
+func (c *checker) sliced() error {
+	p := &c.past
+	if !c.summed || len(p.files) == 0 && !p.bad {
+		return nil
+	}
+	var row []byte
+	err := c.tx.QueryRowContext(c.ctx, `SELECT row FROM hour WHERE timeline = ? AND hour = ?`, p.timeline, p.hour).Scan(&row)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // then the files are asked
+	}
+	if err != nil {
+		return err
+	}
+	p.known++
+	if _, err := unpackHour(p.timeline, p.hour, row); err != nil {
+		c.found("%s", cause(err))
+	} else if !p.bad && !bytes.Equal(row, packHour(p.timeline, p.hour, sumUp(p.files))) {
+		c.found("hour %d of timeline %d disagrees with its files", p.hour, p.timeline)
+	}
+	return nil
+}
+
+func (c *checker) hours() error {
+	if !c.summed {
+		return nil
+	}
+	return errors.Join(c.sliced(), c.each(`SELECT count(*) FROM hour`, func(scan func(...any) error) error {
+		var n int64
+		if err := scan(&n); err != nil {
+			return err
+		}
+		if n != c.past.known {
+			c.found("%d hours are summed up, of which %d have files", n, c.past.known)
+		}
+		return nil
+	}))
 }
 
 func (c *checker) coverage() error {

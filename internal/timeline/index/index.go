@@ -14,6 +14,7 @@
 //	timeline  a number for each name
 //	coverage  first and last instant, bytes and files of each timeline that has any
 //	file      a row per file; the key (timeline, start, id) keeps a range of a timeline together
+//	hour      what the files of an hour of a timeline add up to
 //	recent    rows of files that wait to be moved to file, many at a time
 //	run       a row per run
 //	init      CMAF headers by content

@@ -45,7 +45,8 @@ type DB struct {
 	endings
 	recent atomic.Pointer[recent]
 
-	moveAt, direct int // the constants of these names, less in tests
+	moveAt, direct int  // the constants of these names, less in tests
+	summed         bool // the table hour is there
 
 	mu       sync.Mutex // held by the one who writes
 	write    *sql.DB
@@ -193,10 +194,19 @@ func (d *DB) attach(ctx context.Context, writing bool, make func(*sql.Conn) erro
 	}
 	d.read.SetMaxOpenConns(readers)
 	d.read.SetMaxIdleConns(readers)
-	if err := d.checkSchema(ctx); err != nil {
+	n, err := d.checkSchema(ctx)
+	if err == nil && n == hourless && writing {
+		_, err = d.conn.ExecContext(ctx, schema[hourless])
+		n, err = len(schema), failed(err)
+	}
+	if err != nil {
 		return err
 	}
+	d.summed = n == len(schema)
 	for q := range reads {
+		if q == qHours && !d.summed {
+			continue
+		}
 		if d.get[q], err = d.read.PrepareContext(ctx, text[q]); err != nil {
 			return failed(err)
 		}
@@ -216,30 +226,33 @@ func (d *DB) attach(ctx context.Context, writing bool, make func(*sql.Conn) erro
 	return failed(err)
 }
 
-// checkSchema compares the tables with those that create makes: with others no query can be trusted.
-func (d *DB) checkSchema(ctx context.Context) error {
+// hourless is how many tables and indexes there were before the table hour. An index of then gets it when it is opened to write.
+const hourless = len(schema) - 1
+
+// checkSchema compares the tables with those that create makes: with others no query can be trusted. It returns how many there are.
+func (d *DB) checkSchema(ctx context.Context) (int, error) {
 	rows, err := d.read.QueryContext(ctx, `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid`)
 	if err != nil {
-		return failed(err)
+		return 0, failed(err)
 	}
 	defer func() { _ = rows.Close() }()
 	n := 0
 	for ; rows.Next(); n++ {
 		var s string
 		if err := rows.Scan(&s); err != nil {
-			return failed(err)
+			return 0, failed(err)
 		}
 		if n >= len(schema) || s != schema[n] {
-			return damaged("the tables are not those of this version: %.60s", s)
+			return 0, damaged("the tables are not those of this version: %.60s", s)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return failed(err)
+		return 0, failed(err)
 	}
-	if n != len(schema) {
-		return damaged("there are %d tables and indexes instead of %d", n, len(schema))
+	if n != len(schema) && n != hourless {
+		return 0, damaged("there are %d tables and indexes instead of %d", n, len(schema))
 	}
-	return nil
+	return n, nil
 }
 
 // Close waits for the writer and closes the index.

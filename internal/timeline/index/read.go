@@ -157,22 +157,22 @@ func (d *DB) collect(ctx context.Context, with lookup, rows *sql.Rows, groups bo
 
 // Files lists the files of a timeline that overlap [from, to), of all renditions, by From. A zero time means no end.
 func (d *DB) Files(ctx context.Context, timeline string, from, to time.Time) ([]File, error) {
-	return d.files(ctx, timeline, from, to, true)
-}
-
-func (d *DB) files(ctx context.Context, timeline string, from, to time.Time, groups bool) ([]File, error) {
 	id, err := d.idOf(ctx, d.reading(), timeline)
 	if err != nil || id == 0 {
 		return nil, err
 	}
 	lo, hi := earliest(from), latest(to)
-	overlaps := func(f *File, at place) verdict {
+	return d.between(ctx, id, lo-int64(MaxFile), hi, true, overlaps(lo))
+}
+
+// overlaps skips the files that end before an instant.
+func overlaps(lo int64) func(*File, place) verdict {
+	return func(f *File, at place) verdict {
 		if at.start < lo && nanos(f.To) <= lo {
 			return skip
 		}
 		return take
 	}
-	return d.between(ctx, id, lo-int64(MaxFile), hi, groups, overlaps)
 }
 
 // between lists files of a timeline that begin in [lo, hi): memory first, so that a row which moves meanwhile is seen twice rather than never.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"database/sql"
 	"slices"
 	"time"
 )
@@ -133,12 +134,9 @@ func (c *Coverage) add(other *Coverage) {
 
 // loadRecent reads the table when the index is opened.
 func (d *DB) loadRecent(ctx context.Context) error {
-	var moves, sum int64
-	if err := d.get[qMoves].QueryRowContext(ctx).Scan(&moves, &sum); err != nil {
-		return failed(err)
-	}
-	if sum != sumMoves(moves) {
-		return damaged("the number of moves does not match its checksum")
+	moves, err := readMoves(ctx, d.get[qMoves])
+	if err != nil {
+		return err
 	}
 	rows, err := d.get[qRecent].QueryContext(ctx)
 	if err != nil {
@@ -176,6 +174,18 @@ func (d *DB) loadRecent(ctx context.Context) error {
 	}
 	d.recent.Store((&recent{moves: -1}).with(d.arrivals, nil, moves))
 	return nil
+}
+
+// readMoves says how often the table was emptied.
+func readMoves(ctx context.Context, stmt *sql.Stmt) (moves int64, err error) {
+	var sum int64
+	if err := stmt.QueryRowContext(ctx).Scan(&moves, &sum); err != nil {
+		return 0, failed(err)
+	}
+	if sum != sumMoves(moves) {
+		return 0, damaged("the number of moves does not match its checksum")
+	}
+	return moves, nil
 }
 
 func sumMoves(n int64) int64 { return int64(checksum(inMoves, []int64{n})) }
@@ -220,10 +230,12 @@ func (w *writer) leave(a *arrival) error {
 func (w *writer) move() error {
 	for _, a := range w.db.arrivals {
 		if w.left[a.Object] != a {
+			w.hours[hourOf(a.at)] = true
 			w.change(a.Timeline, a.at.timeline).add(&a.File)
 		}
 	}
 	for _, a := range w.arrived {
+		w.hours[hourOf(a.at)] = true
 		w.change(a.Timeline, a.at.timeline).add(&a.File)
 	}
 	for key := range w.db.ends { // only the writer changes it

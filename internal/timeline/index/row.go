@@ -18,6 +18,7 @@ const (
 	inGarbage  = 'g'
 	inMeta     = 'm'
 	inMoves    = 'n'
+	inHour     = 'h'
 )
 
 const hashSize = 16 // of the SHA-256 of a CMAF header

@@ -19,6 +19,7 @@ var schema = [...]string{
 	`CREATE INDEX run_stop ON run (timeline, stop)`,
 	`CREATE TABLE init (hash BLOB NOT NULL PRIMARY KEY, refs INTEGER NOT NULL, data BLOB NOT NULL) WITHOUT ROWID`,
 	`CREATE TABLE garbage (object TEXT NOT NULL PRIMARY KEY, crc INTEGER NOT NULL) WITHOUT ROWID`,
+	`CREATE TABLE hour (timeline INTEGER NOT NULL, hour INTEGER NOT NULL, row BLOB NOT NULL, PRIMARY KEY (timeline, hour)) WITHOUT ROWID`,
 }
 
 // query numbers a statement.
@@ -33,6 +34,7 @@ const (
 	qCoverage
 	qCoverages
 	qFiles
+	qHours
 	qFirstFile
 	qLastFile
 	qFileByObject
@@ -42,6 +44,7 @@ const (
 	qObjects
 	qRun
 	qRuns
+	qRunsAmong
 	qFirstRun
 	qLastRun
 	qInit
@@ -61,6 +64,8 @@ const (
 	xNoCoverage
 	xFile
 	xNoFile
+	xHour
+	xNoHour
 	xRun
 	xNoRun
 	xInit
@@ -81,6 +86,7 @@ var text = [statements]string{
 	qCoverage:       `SELECT name, timeline, start, stop, bytes, files, held, crc, 0, 0 FROM coverage WHERE name = ?`,
 	qCoverages:      `SELECT name, timeline, start, stop, bytes, files, held, crc, (SELECT number FROM meta WHERE key = 2), (SELECT crc FROM meta WHERE key = 2) FROM coverage WHERE name >= ? AND name < ? ORDER BY name LIMIT ?`,
 	qFiles:          `SELECT timeline, start, id, held, object, row FROM file WHERE timeline = ? AND start >= ? AND start < ? ORDER BY start, id`,
+	qHours:          `SELECT hour, row FROM hour WHERE timeline = ? AND hour >= ? AND hour < ? ORDER BY hour`,
 	qFirstFile:      `SELECT start FROM file WHERE timeline = ? ORDER BY start LIMIT 1`,
 	qLastFile:       `SELECT start FROM file WHERE timeline = ? ORDER BY start DESC LIMIT 1`,
 	qFileByObject:   `SELECT timeline, start, id, held, object, row FROM file WHERE object = ?`,
@@ -90,6 +96,7 @@ var text = [statements]string{
 	qObjects:        `SELECT timeline, start, id, held, object, row FROM file WHERE object > ? ORDER BY object LIMIT ?`,
 	qRun:            `SELECT timeline, id, stop, row FROM run WHERE timeline = ? AND id = ?`,
 	qRuns:           `SELECT timeline, id, stop, row FROM run WHERE timeline = ? AND stop >= ?`,
+	qRunsAmong:      `SELECT timeline, id, stop, row FROM run WHERE timeline = ? AND id >= ? AND id <= ?`,
 	qFirstRun:       `SELECT timeline, id, stop, row FROM run WHERE timeline = ? ORDER BY id LIMIT 1`,
 	qLastRun:        `SELECT timeline, id, stop, row FROM run WHERE timeline = ? ORDER BY id DESC LIMIT 1`,
 	qInit:           `SELECT refs, data FROM init WHERE hash = ?`,
@@ -106,6 +113,8 @@ var text = [statements]string{
 	xNoCoverage: `DELETE FROM coverage WHERE name = ?`,
 	xFile:       `INSERT INTO file (timeline, start, id, held, object, row) VALUES (?, ?, ?, ?, ?, ?)`,
 	xNoFile:     `DELETE FROM file WHERE timeline = ? AND start = ? AND id = ?`,
+	xHour:       `INSERT INTO hour (timeline, hour, row) VALUES (?, ?, ?) ON CONFLICT (timeline, hour) DO UPDATE SET row = excluded.row`,
+	xNoHour:     `DELETE FROM hour WHERE timeline = ? AND hour = ?`,
 	xRun:        `INSERT INTO run (timeline, id, stop, row) VALUES (?, ?, ?, ?) ON CONFLICT (timeline, id) DO UPDATE SET stop = excluded.stop, row = excluded.row`,
 	xNoRun:      `DELETE FROM run WHERE timeline = ? AND id = ?`,
 	xInit:       `INSERT INTO init (hash, refs, data) VALUES (?, 1, ?)`,

@@ -21,6 +21,7 @@ type writer struct {
 	seq     int64
 	moves   int64
 	direct  bool             // new files go to their places at once
+	hours   map[hourKey]bool // whose files in the table file are others now
 	ends    map[runKey]int64 // see endings; 0 for a row that is written
 }
 
@@ -28,6 +29,7 @@ func newWriter(ctx context.Context, d *DB) *writer {
 	w := &writer{
 		ctx: ctx, db: d, changed: map[string]*change{}, added: map[string]int64{}, next: d.nextID,
 		arrived: map[string]*arrival{}, left: map[string]*arrival{}, seq: d.nextSeq, ends: map[runKey]int64{},
+		hours: map[hourKey]bool{},
 	}
 	if r := d.recent.Load(); r != nil {
 		w.moves = r.moves
@@ -136,6 +138,7 @@ func (w *writer) putFile(f *File) error {
 	if err != nil {
 		return err
 	}
+	waits := w.arrival(f.Object) != nil
 	if _, err := w.drop(f.Object); err != nil {
 		return err
 	}
@@ -143,12 +146,13 @@ func (w *writer) putFile(f *File) error {
 		return err
 	}
 	at := place{id, nanos(f.From), fileID(f.Object)}
-	if !w.direct {
+	if !w.direct || waits { // rows leave the memory all at once or not at all, so that none is counted there and here
 		return w.arrive(f, at)
 	}
 	if err := w.exec(xFile, at.timeline, at.start, at.id, flag(f.Held), f.Object, packFile(f, at)); err != nil {
 		return err
 	}
+	w.hours[hourOf(at)] = true
 	w.change(f.Timeline, id).add(f)
 	return nil
 }
@@ -173,9 +177,11 @@ func (w *writer) drop(object string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := w.exec(xNoFile, id, nanos(f.From), fileID(object)); err != nil {
+	at := place{id, nanos(f.From), fileID(object)}
+	if err := w.exec(xNoFile, at.timeline, at.start, at.id); err != nil {
 		return false, err
 	}
+	w.hours[hourOf(at)] = true
 	w.change(f.Timeline, id).take(f)
 	return true, nil
 }
@@ -203,12 +209,15 @@ func (w *writer) remove(object string) error {
 	return w.exec(xGarbage, object, sumGarbage(object))
 }
 
-// settle brings the totals to what the transaction made of them.
+// settle brings the hours and the totals to what the transaction made of them.
 func (w *writer) settle() error {
 	if len(w.db.arrivals)+len(w.arrived) >= w.db.moveAt && !w.moved {
 		if err := w.move(); err != nil {
 			return err
 		}
+	}
+	if err := w.sumHours(); err != nil {
+		return err
 	}
 	for name, c := range w.changed {
 		if c.Files == 0 && c.From.IsZero() && !c.taken {
