@@ -5,16 +5,13 @@ import (
 	"encoding/xml"
 	"flag"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
@@ -34,23 +31,7 @@ const window = 30 * time.Second
 
 func (s *stage) golden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	text := string(got)
-	for i, r := range s.tl.Snapshot().Runs {
-		text = strings.ReplaceAll(text, strconv.FormatUint(r.ID, 10), "RUN"+strconv.Itoa(i))
-	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), text); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", name, diff)
-	}
+	s.Golden(t, name, got, *update)
 	wellFormed(t, got)
 }
 
@@ -103,33 +84,33 @@ type template struct {
 
 func TestGolden(t *testing.T) {
 	s := newStage(t)
-	defer s.store.Close()
+	defer s.Store.Close()
 	text := func() []byte {
-		m, err := MPD(s.view(window), window, nil)
+		m, err := MPD(s.View(window), window, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		m.PublishTime = time.Unix(3000, 0)
 		return m.Append(nil)
 	}
-	s.begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0", "a1")
-	s.segments(3, "v0", "a0", "a1")
-	s.add("v0", 200*time.Millisecond, 500, false)
+	s.Begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0", "a1")
+	s.Segments(3, "v0", "a0", "a1")
+	s.Add("v0", 200*time.Millisecond, 500, false)
 	s.golden(t, "low.mpd", text())
-	s.tl.EndRun()
-	s.begin(1020, 2*time.Second, 200*time.Millisecond, "v0", "a0")
-	s.add("v0", 200*time.Millisecond, 500, false)
+	s.TL.EndRun()
+	s.Begin(1020, 2*time.Second, 200*time.Millisecond, "v0", "a0")
+	s.Add("v0", 200*time.Millisecond, 500, false)
 	s.golden(t, "coming.mpd", text()) // the sound of the new run is still to come: its Period waits
-	s.segments(1, "v0", "a0")
+	s.Segments(1, "v0", "a0")
 	s.golden(t, "returned.mpd", text())
-	s.tl.End()
+	s.TL.End()
 	s.golden(t, "ended.mpd", text())
 	plain := newStage(t)
-	defer plain.store.Close()
+	defer plain.Store.Close()
 	s = plain
-	s.begin(1000, 4*time.Second, 0, "v0")
-	s.segments(3, "v0")
-	s.add("v0", time.Second, 500, false)
+	s.Begin(1000, 4*time.Second, 0, "v0")
+	s.Segments(3, "v0")
+	s.Add("v0", time.Second, 500, false)
 	s.golden(t, "plain.mpd", text())
 }
 
@@ -137,13 +118,13 @@ func TestGolden(t *testing.T) {
 // TestPeriodsDoNotOverlap: the last frame of a run may last beyond the start of the next one.
 func TestPeriodsDoNotOverlap(t *testing.T) {
 	s := newStage(t)
-	defer s.store.Close()
-	s.begin(1000, 2*time.Second, 200*time.Millisecond, "v0")
-	s.segments(1, "v0")
-	s.add("v0", 2150*time.Millisecond, 10, true)
-	s.begin(1002, 2*time.Second, 200*time.Millisecond, "v0")
-	s.segments(1, "v0")
-	m, err := MPD(s.view(window), window, nil)
+	defer s.Store.Close()
+	s.Begin(1000, 2*time.Second, 200*time.Millisecond, "v0")
+	s.Segments(1, "v0")
+	s.Add("v0", 2150*time.Millisecond, 10, true)
+	s.Begin(1002, 2*time.Second, 200*time.Millisecond, "v0")
+	s.Segments(1, "v0")
+	m, err := MPD(s.View(window), window, nil)
 	if err != nil || len(m.Periods) != 2 || !m.Periods[0].End.Equal(m.Periods[1].Start) || !m.Periods[1].End.IsZero() {
 		t.Errorf("%v %+v", err, m.Periods)
 	}
@@ -151,14 +132,14 @@ func TestPeriodsDoNotOverlap(t *testing.T) {
 
 func TestDependent(t *testing.T) {
 	s := newStage(t)
-	defer s.store.Close()
-	s.begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0")
-	s.segments(1, "v0", "a0")
-	s.part["v0"] = 1 // the next segment's first part is no random access point
-	if err := s.tl.Append("v0", timeline.Part{N: 1001, Start: 1001 * 180000, DTS: 1001 * 180000, Duration: 18000, Data: []byte("x")}); err != nil {
+	defer s.Store.Close()
+	s.Begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0")
+	s.Segments(1, "v0", "a0")
+	s.Part["v0"] = 1 // the next segment's first part is no random access point
+	if err := s.TL.Append("v0", timeline.Part{N: 1001, Start: 1001 * 180000, DTS: 1001 * 180000, Duration: 18000, Data: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := MPD(s.view(window), window, nil)
+	m, err := MPD(s.View(window), window, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,10 +150,10 @@ func TestDependent(t *testing.T) {
 
 func TestNotCarried(t *testing.T) {
 	s := newStage(t)
-	defer s.store.Close()
-	s.begin(1000, 2*time.Second, 200*time.Millisecond, "g0")
-	s.segments(1, "g0")
-	if _, err := MPD(s.view(window), window, nil); fault.Code(err) != "codec_not_in_dash" {
+	defer s.Store.Close()
+	s.Begin(1000, 2*time.Second, 200*time.Millisecond, "g0")
+	s.Segments(1, "g0")
+	if _, err := MPD(s.View(window), window, nil); fault.Code(err) != "codec_not_in_dash" {
 		t.Error(err)
 	}
 }
@@ -185,24 +166,24 @@ func TestManifestsAreOneStory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var before *format.MPD
 		s := newStage(t)
-		defer s.store.Close()
+		defer s.Store.Close()
 		n, starts, times := int64(1000), map[string]string{}, map[string]int64{}
-		s.begin(n, 2*time.Second, 200*time.Millisecond, "v0", "a0")
+		s.Begin(n, 2*time.Second, 200*time.Millisecond, "v0", "a0")
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			switch k := rapid.IntRange(0, 9).Draw(t, "step"); {
 			case k == 0:
-				n = max(n, s.next["v0"], s.next["a0"]) + rapid.Int64Range(1, 5).Draw(t, "pause")
-				s.begin(n, 2*time.Second, 200*time.Millisecond, "v0", "a0")
+				n = max(n, s.Next["v0"], s.Next["a0"]) + rapid.Int64Range(1, 5).Draw(t, "pause")
+				s.Begin(n, 2*time.Second, 200*time.Millisecond, "v0", "a0")
 			case k < 6:
-				s.segments(1, "v0", "a0")
+				s.Segments(1, "v0", "a0")
 			default:
 				for _, name := range []string{"v0", "a0"} {
-					if s.part[name] < 9 {
-						s.add(name, 200*time.Millisecond, 10, false)
+					if s.Part[name] < 9 {
+						s.Add(name, 200*time.Millisecond, 10, false)
 					}
 				}
 			}
-			v := s.view(window)
+			v := s.View(window)
 			if v.Described() == nil {
 				continue
 			}
@@ -278,7 +259,7 @@ func followTimeline(t *rapid.T, tm template, start float64, times map[string]int
 
 func (s *site) mpd(file string) (mpd, string) {
 	s.t.Helper()
-	code, text, h := s.get(file)
+	code, text, h := s.Get(file)
 	if code != 200 || h.Get("Content-Type") != "application/dash+xml" {
 		s.t.Fatal(code, text, h)
 	}
@@ -292,8 +273,8 @@ func (s *site) mpd(file string) (mpd, string) {
 // TestServe: publishTime moves with the content only; a viewer without cookies is led back by Location and stays one.
 func TestServe(t *testing.T) {
 	s := newSite(t, deliver.Config{})
-	s.begin(1000, time.Second, 100*time.Millisecond, "v0", "a0")
-	s.segments(2, "v0", "a0")
+	s.Begin(1000, time.Second, 100*time.Millisecond, "v0", "a0")
+	s.Segments(2, "v0", "a0")
 	first, text := s.mpd("index.mpd")
 	if !strings.HasPrefix(first.Loc, "index.mpd?s=") || strings.Contains(text, "m4s?") {
 		t.Fatal(text)
@@ -305,10 +286,10 @@ func TestServe(t *testing.T) {
 	if again.Loc != first.Loc || again.Publish != first.Publish {
 		t.Errorf("%+v", again)
 	}
-	s.add("v0", 100*time.Millisecond, 10, false)
-	s.add("a0", 100*time.Millisecond, 10, false)
+	s.Add("v0", 100*time.Millisecond, 10, false)
+	s.Add("a0", 100*time.Millisecond, 10, false)
 	opened, _ := s.mpd(first.Loc) // the open segments are listed
-	s.add("v0", 100*time.Millisecond, 10, false)
+	s.Add("v0", 100*time.Millisecond, 10, false)
 	grown, _ := s.mpd(first.Loc) // nothing new in the text
 	if opened.Publish == again.Publish || grown.Publish != opened.Publish {
 		t.Error(again.Publish, opened.Publish, grown.Publish)
@@ -317,11 +298,11 @@ func TestServe(t *testing.T) {
 	if !strings.Contains(text, `$Number$.m4s?key=K%261&amp;s=`) || !strings.Contains(text, `<Location>index.mpd?key=K%261&amp;s=`) {
 		t.Error("the key does not travel", text)
 	}
-	code, clock, h := s.get("index.mpd?utc")
+	code, clock, h := s.Get("index.mpd?utc")
 	if at, err := time.Parse(time.RFC3339, clock); code != 200 || err != nil || time.Since(at).Abs() > time.Second || h.Get("Cache-Control") != "no-store" {
 		t.Error(code, clock, err, h)
 	}
-	s.tl.End()
+	s.TL.End()
 	if last, text := s.mpd(first.Loc); last.MUP != "" || last.Total == "" {
 		t.Error(text)
 	}
@@ -330,16 +311,16 @@ func TestServe(t *testing.T) {
 // TestYoungStream: the manifest is not given out before a player has two segments to go on with.
 func TestYoungStream(t *testing.T) {
 	s := newSite(t, deliver.Config{})
-	s.begin(1000, time.Second, 100*time.Millisecond, "v0")
-	s.segments(1, "v0")
+	s.Begin(1000, time.Second, 100*time.Millisecond, "v0")
+	s.Segments(1, "v0")
 	got := make(chan string, 1)
 	go func() { _, text := s.mpd("index.mpd"); got <- text }()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for s.srv.Stats().Blocked == 0 {
+	for s.Server.Stats().Blocked == 0 {
 		<-tick.C
 	}
-	s.segments(1, "v0")
+	s.Segments(1, "v0")
 	if text := <-got; !strings.Contains(text, `d="90000" r="1"`) {
 		t.Error(text)
 	}
@@ -348,16 +329,16 @@ func TestYoungStream(t *testing.T) {
 // TestSharedDocument: viewers with a cookie get one document, compressed once.
 func TestSharedDocument(t *testing.T) {
 	s := newSite(t, deliver.Config{SharedCache: true})
-	s.begin(1000, time.Second, 100*time.Millisecond, "v0", "a0")
-	s.segments(2, "v0", "a0")
+	s.Begin(1000, time.Second, 100*time.Millisecond, "v0", "a0")
+	s.Segments(2, "v0", "a0")
 	m, _ := s.mpd("index.mpd")
-	n := s.srv.Stats().Renders
+	n := s.Server.Stats().Renders
 	for range 10 {
 		if again, _ := s.mpd("index.mpd"); again.Loc != "" || again.Publish != m.Publish {
 			t.Fatalf("%+v", again)
 		}
 	}
-	if d := s.srv.Stats().Renders - n; d != 0 {
+	if d := s.Server.Stats().Renders - n; d != 0 {
 		t.Errorf("rendered %d times more", d)
 	}
 }
@@ -365,12 +346,12 @@ func TestSharedDocument(t *testing.T) {
 // TestNextSegmentWaits: a player that is ahead of the manifest is held, not refused.
 func TestNextSegmentWaits(t *testing.T) {
 	s := newSite(t, deliver.Config{})
-	s.begin(1000, time.Second, 100*time.Millisecond, "v0")
-	s.segments(1, "v0")
-	a := deliver.Address{Kind: deliver.Segment, Run: s.run.ID, Rendition: "v0", N: 1001}
+	s.Begin(1000, time.Second, 100*time.Millisecond, "v0")
+	s.Segments(1, "v0")
+	a := deliver.Address{Kind: deliver.Segment, Run: s.Run.ID, Rendition: "v0", N: 1001}
 	got := make(chan int, 1)
 	go func() {
-		res, err := s.http.Client().Get(s.http.URL + "/live/show/" + a.String())
+		res, err := s.HTTP.Client().Get(s.HTTP.URL + "/live/show/" + a.String())
 		if err != nil {
 			got <- -1
 			return
@@ -383,29 +364,20 @@ func TestNextSegmentWaits(t *testing.T) {
 		}
 		got <- len(b)
 	}()
-	s.waiting(1)
-	s.add("v0", 100*time.Millisecond, 11, false)
-	s.add("v0", 100*time.Millisecond, 22, true)
+	s.Waiting(1)
+	s.Add("v0", 100*time.Millisecond, 11, false)
+	s.Add("v0", 100*time.Millisecond, 22, true)
 	if n := <-got; n != 33 {
 		t.Error(n)
 	}
 }
 
-// waiting returns when n requests are held.
-func (s *site) waiting(n int64) {
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for s.srv.Stats().Blocked < n {
-		<-tick.C
-	}
-}
-
 func BenchmarkMPD(b *testing.B) {
 	s := newStage(b)
-	defer s.store.Close()
-	s.begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0")
-	s.segments(16, "v0", "a0")
-	v := s.view(window)
+	defer s.Store.Close()
+	s.Begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0")
+	s.Segments(16, "v0", "a0")
+	v := s.View(window)
 	b.ReportAllocs()
 	var buf []byte
 	for b.Loop() {

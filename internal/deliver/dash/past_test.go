@@ -1,6 +1,7 @@
 package dash
 
 import (
+	"context"
 	"encoding/xml"
 	"strconv"
 	"strings"
@@ -15,43 +16,17 @@ import (
 	"weir/internal/timeline"
 )
 
-// past is what the snapshot lists of the past, as deliver.List prepares it.
-func (s *stage) past(over bool, r timeline.Range, before []presentation.Cut) deliver.View {
-	snap, err := s.store.Past(s.ctx(), "live/show", r)
-	if err != nil {
-		panic(err)
-	}
-	snap.Ended = over
-	p := presentation.Past("live/show", snap)
-	p.FindCuts(before)
-	seg, _ := p.Longest()
-	return deliver.View{Presentation: &p, Segment: seg}
-}
-
 // twoRuns is footage of two runs: in the first, sound begins a segment late and misses one in the middle, and later both
 // miss one; the second lacks the second language.
 func twoRuns(t *testing.T) *stage {
 	s := newStageOf(t, 3*time.Hour)
-	s.begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0", "a1")
-	s.segments(1, "v0")
-	s.next["a0"], s.next["a1"] = 1001, 1001
-	s.segments(2, "v0", "a0", "a1")
-	s.segments(1, "v0")
-	s.next["a0"], s.next["a1"] = 1004, 1004
-	s.segments(2, "v0", "a0", "a1")
-	for name := range s.next {
-		s.next[name]++
-	}
-	s.segments(2, "v0", "a0", "a1")
-	s.tl.EndRun()
-	s.begin(1020, 2*time.Second, 200*time.Millisecond, "v0", "a0")
-	s.segments(3, "v0", "a0")
+	s.TwoRuns(true)
 	return s
 }
 
 func TestGoldenPast(t *testing.T) {
 	s := twoRuns(t)
-	defer s.store.Close()
+	defer s.Store.Close()
 	check := func(name string, m format.MPD, err error) {
 		t.Helper()
 		if err != nil {
@@ -60,14 +35,14 @@ func TestGoldenPast(t *testing.T) {
 		m.PublishTime = time.Unix(3000, 0)
 		s.golden(t, name, m.Append(nil))
 	}
-	m, err := Static(s.past(true, timeline.Range{}, nil))
+	m, err := Static(s.Past(true, timeline.Range{}, nil))
 	check("static.mpd", m, err)
-	m, err = Static(s.past(true, timeline.Range{From: time.Unix(2003, 0), To: time.Unix(2042, 0)}, nil))
+	m, err = Static(s.Past(true, timeline.Range{From: time.Unix(2003, 0), To: time.Unix(2042, 0)}, nil))
 	check("clip.mpd", m, err)
-	m, err = Rewind(s.past(false, timeline.Range{}, nil), deliver.Ask{Form: deliver.Sliding, Back: 2 * time.Hour}, nil, time.Unix(2046, 0))
+	m, err = Rewind(s.Past(false, timeline.Range{}, nil), deliver.Ask{Form: deliver.Sliding, Back: 2 * time.Hour}, nil, time.Unix(2046, 0))
 	check("sliding.mpd", m, err)
 	from := timeline.Range{From: time.Unix(2003, 0)}
-	m, err = Rewind(s.past(false, from, nil), deliver.Ask{Form: deliver.Growing, Range: from}, nil, time.Unix(2046, 0))
+	m, err = Rewind(s.Past(false, from, nil), deliver.Ask{Form: deliver.Growing, Range: from}, nil, time.Unix(2046, 0))
 	check("growing.mpd", m, err)
 }
 
@@ -76,28 +51,28 @@ func TestGoldenPast(t *testing.T) {
 func TestStaticLeavesNothingOut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newStageOf(t, 3*time.Hour)
-		defer s.store.Close()
+		defer s.Store.Close()
 		n, want := int64(1000), map[string]int{}
 		for range rapid.IntRange(1, 3).Draw(t, "runs") {
-			s.begin(n, 2*time.Second, 0, "v0", "a0")
+			s.Begin(n, 2*time.Second, 0, "v0", "a0")
 			for i := range rapid.IntRange(1, 20).Draw(t, "steps") {
 				for _, name := range []string{"v0", "a0"} {
 					if (i > 0 || name == "a0") && rapid.IntRange(0, 5).Draw(t, "luck") == 0 {
 						continue // a range begins with the picture
 					}
-					s.next[name] = n
-					s.add(name, 2*time.Second, 1000, true)
-					want["seg-"+strconv.FormatUint(s.run.ID, 10)+"-"+name+"-"+strconv.FormatInt(n, 10)+".m4s"]++
+					s.Next[name] = n
+					s.Add(name, 2*time.Second, 1000, true)
+					want["seg-"+strconv.FormatUint(s.Run.ID, 10)+"-"+name+"-"+strconv.FormatInt(n, 10)+".m4s"]++
 				}
 				n++
 			}
-			s.tl.EndRun()
+			s.TL.EndRun()
 			n += int64(rapid.IntRange(0, 30).Draw(t, "outage"))
 		}
 		if len(want) == 0 {
 			return
 		}
-		m, err := Static(s.past(true, timeline.Range{}, nil))
+		m, err := Static(s.Past(true, timeline.Range{}, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,20 +105,20 @@ func TestStaticLeavesNothingOut(t *testing.T) {
 func TestPeriodsStay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newStageOf(t, 3*time.Hour)
-		defer s.store.Close()
+		defer s.Store.Close()
 		n, starts, places := int64(1000), map[string]string{}, map[string]string{}
 		var cuts []presentation.Cut
 		for range rapid.IntRange(1, 3).Draw(t, "runs") {
-			s.begin(n, 2*time.Second, 0, "v0", "a0")
+			s.Begin(n, 2*time.Second, 0, "v0", "a0")
 			for range rapid.IntRange(1, 30).Draw(t, "steps") {
 				if rapid.IntRange(0, 6).Draw(t, "luck") > 0 {
 					for _, name := range []string{"v0", "a0"} {
-						s.next[name] = n
-						s.add(name, 2*time.Second, 1000, true)
+						s.Next[name] = n
+						s.Add(name, 2*time.Second, 1000, true)
 					}
 				}
 				n++
-				snap, err := s.store.Past(s.ctx(), "live/show", timeline.Range{From: time.Unix(2*n-30, 0)})
+				snap, err := s.Store.Past(context.Background(), "live/show", timeline.Range{From: time.Unix(2*n-30, 0)})
 				if err != nil {
 					continue
 				}
@@ -179,7 +154,7 @@ func TestPeriodsStay(t *testing.T) {
 					}
 				}
 			}
-			s.tl.EndRun()
+			s.TL.EndRun()
 			n += int64(rapid.IntRange(0, 30).Draw(t, "outage"))
 		}
 	})
@@ -188,13 +163,13 @@ func TestPeriodsStay(t *testing.T) {
 func TestPastOverHTTP(t *testing.T) {
 	s := newSite(t, deliver.Config{})
 	n := time.Now().Unix()/2 - 40
-	s.begin(n, 2*time.Second, 200*time.Millisecond, "v0", "a0")
-	s.segments(30, "v0", "a0")
+	s.Begin(n, 2*time.Second, 200*time.Millisecond, "v0", "a0")
+	s.Segments(30, "v0", "a0")
 	stamp := func(n int64) string { return strconv.FormatInt(2*n, 10) }
 	for query, kind := range map[string]string{
 		"dvr": "dynamic", "from=" + stamp(n+5): "dynamic", "from=" + stamp(n+5) + "&to=" + stamp(n+15): "static",
 	} {
-		status, text, head := s.get("index.mpd?" + query)
+		status, text, head := s.Get("index.mpd?" + query)
 		var m mpd
 		if err := xml.Unmarshal([]byte(text), &m); err != nil || status != 200 {
 			t.Fatalf("%s: %d %v\n%s", query, status, err, text)
@@ -209,12 +184,12 @@ func TestPastOverHTTP(t *testing.T) {
 			t.Errorf("%s: %s", query, cache)
 		}
 		wellFormed(t, []byte(text))
-		_, again, _ := s.get("index.mpd?" + query)
+		_, again, _ := s.Get("index.mpd?" + query)
 		if kind == "static" && !strings.Contains(again, m.Publish) {
 			t.Error("publishTime moves though nothing else does")
 		}
 	}
-	if _, text, _ := s.get("index.mpd?from=1000000&to=1000010"); !strings.Contains(text, "no_footage") {
+	if _, text, _ := s.Get("index.mpd?from=1000000&to=1000010"); !strings.Contains(text, "no_footage") {
 		t.Error(text)
 	}
 }

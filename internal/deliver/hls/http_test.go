@@ -19,37 +19,37 @@ func TestMain(m *testing.M) {
 
 // began is a stream with the given number of finished segments and one open part.
 func (s *site) began(n int) {
-	s.begin(1000, time.Second, 100*time.Millisecond, "v0", "a0")
-	s.segments(n, "v0", "a0")
-	s.add("v0", 100*time.Millisecond, 500, false)
-	s.add("a0", 100*time.Millisecond, 50, false)
+	s.Begin(1000, time.Second, 100*time.Millisecond, "v0", "a0")
+	s.Segments(n, "v0", "a0")
+	s.Add("v0", 100*time.Millisecond, 500, false)
+	s.Add("a0", 100*time.Millisecond, 50, false)
 }
 
 func TestAnswersAtOnce(t *testing.T) {
 	s := newSite(t, deliver.Config{})
 	s.began(3)
-	code, text, h := s.get("index.m3u8")
+	code, text, h := s.Get("index.m3u8")
 	if code != 200 || !strings.Contains(text, "v0.m3u8?s=") || h.Get("Content-Type") != format.MIMEType || h.Get("Access-Control-Allow-Origin") != "*" {
 		t.Fatal(code, text, h)
 	}
 	if c := h.Get("Cache-Control"); c != "private, no-cache" {
 		t.Error("a playlist with a viewer's token in it may be shared:", c)
 	}
-	code, text, h = s.get("v0.m3u8")
+	code, text, h = s.Get("v0.m3u8")
 	if code != 200 || strings.Contains(text, "?") || h.Get("Cache-Control") != "public, no-cache" {
 		t.Error(code, text, h)
 	}
-	code, text, _ = s.get("v0.m3u8?key=K")
+	code, text, _ = s.Get("v0.m3u8?key=K")
 	if code != 200 || !strings.Contains(text, `m4s?key=K&s=`) || !strings.Contains(text, `mp4?key=K&s=`) {
 		t.Error("the key does not travel", code, text)
 	}
 	// Both parts that exist and segments that are long gone need no waiting.
 	for _, q := range []string{"_HLS_msn=1003&_HLS_part=0", "_HLS_msn=1002", "_HLS_msn=1", "_HLS_msn=1002&_HLS_part=10", "_HLS_msn=1003&_HLS_part=0&_HLS_skip=YES"} {
-		if code, _, h := s.get("v0.m3u8?" + q); code != 200 || h.Get("Cache-Control") != "public, max-age=6" {
+		if code, _, h := s.Get("v0.m3u8?" + q); code != 200 || h.Get("Cache-Control") != "public, max-age=6" {
 			t.Error(q, code, h.Get("Cache-Control"))
 		}
 	}
-	if n := s.srv.Stats().Blocked; n != 2 { // the first ones, see TestFreshStart
+	if n := s.Server.Stats().Blocked; n != 2 { // the first ones, see TestFreshStart
 		t.Errorf("%d requests waited", n)
 	}
 }
@@ -59,15 +59,15 @@ func TestFreshStart(t *testing.T) {
 	s := newSite(t, deliver.Config{})
 	s.began(3)
 	got := make(chan string, 1)
-	go func() { _, text, _ := s.get("v0.m3u8"); got <- text }()
-	s.waiting(1)
-	s.add("v0", 100*time.Millisecond, 10, false)
+	go func() { _, text, _ := s.Get("v0.m3u8"); got <- text }()
+	s.Waiting(1)
+	s.Add("v0", 100*time.Millisecond, 10, false)
 	if text := <-got; !strings.Contains(text, "-1003-1.m4s\"\n#EXT-X-PRELOAD") {
 		t.Error("not with the next part:", text)
 	}
-	s.tl.EndRun()
-	s.get("v0.m3u8")
-	if n := s.srv.Stats().Blocked; n != 1 {
+	s.TL.EndRun()
+	s.Get("v0.m3u8")
+	if n := s.Server.Stats().Blocked; n != 1 {
 		t.Errorf("%d requests waited", n)
 	}
 }
@@ -76,13 +76,13 @@ func TestFreshStart(t *testing.T) {
 func TestYoungStream(t *testing.T) {
 	s := newSite(t, deliver.Config{})
 	s.began(2)
-	if _, text, _ := s.get("index.m3u8"); !strings.Contains(text, ",CLOSED-CAPTIONS=NONE\n") {
+	if _, text, _ := s.Get("index.m3u8"); !strings.Contains(text, ",CLOSED-CAPTIONS=NONE\n") {
 		t.Error("three segments, and captions may be searched for:", text)
 	}
-	s.segments(1, "v0", "a0")
-	s.add("v0", 100*time.Millisecond, 10, false)
-	s.add("a0", 100*time.Millisecond, 10, false)
-	if _, text, _ := s.get("index.m3u8"); strings.Contains(text, "CLOSED-CAPTIONS") {
+	s.Segments(1, "v0", "a0")
+	s.Add("v0", 100*time.Millisecond, 10, false)
+	s.Add("a0", 100*time.Millisecond, 10, false)
+	if _, text, _ := s.Get("index.m3u8"); strings.Contains(text, "CLOSED-CAPTIONS") {
 		t.Error("captions are denied for good:", text)
 	}
 }
@@ -102,14 +102,14 @@ func TestRefusals(t *testing.T) {
 		"v0.m3u8?_HLS_msn=1111111111111111111111": "400 hls_bad_reload",
 		"v7.m3u8": "404 rendition_unknown",
 	} {
-		code, text, h := s.get(file)
+		code, text, h := s.Get(file)
 		status, codeWant, _ := strings.Cut(want, " ")
 		if fmt.Sprint(code) != status || !strings.Contains(text, `"`+codeWant+`"`) || h.Get("Cache-Control") != "no-store" {
 			t.Error(file, code, text, h.Get("Cache-Control"))
 		}
 	}
-	s.store.Remove("live/show")
-	if code, text, _ := s.get("index.m3u8"); code != 404 || !strings.Contains(text, "stream_unknown") {
+	s.Store.Remove("live/show")
+	if code, text, _ := s.Get("index.m3u8"); code != 404 || !strings.Contains(text, "stream_unknown") {
 		t.Error(code, text)
 	}
 }
@@ -117,35 +117,26 @@ func TestRefusals(t *testing.T) {
 // TestFirstSegment: a playlist that is asked for before there is a segment waits for it instead of failing.
 func TestFirstSegment(t *testing.T) {
 	s := newSite(t, deliver.Config{FirstWait: 60 * time.Millisecond})
-	s.begin(1000, time.Second, 100*time.Millisecond, "v0")
-	s.add("v0", 100*time.Millisecond, 10, false)
-	if code, text, _ := s.get("index.m3u8"); code != 503 || !strings.Contains(text, "stream_not_ready") {
+	s.Begin(1000, time.Second, 100*time.Millisecond, "v0")
+	s.Add("v0", 100*time.Millisecond, 10, false)
+	if code, text, _ := s.Get("index.m3u8"); code != 503 || !strings.Contains(text, "stream_not_ready") {
 		t.Error(code, text)
 	}
-	if code, _, _ := s.get("v0.m3u8"); code != 503 {
+	if code, _, _ := s.Get("v0.m3u8"); code != 503 {
 		t.Error(code)
 	}
 	late := newSite(t, deliver.Config{})
-	late.begin(1000, time.Second, 100*time.Millisecond, "v0")
+	late.Begin(1000, time.Second, 100*time.Millisecond, "v0")
 	got := make(chan int, 2)
 	for _, file := range []string{"index.m3u8", "v0.m3u8"} {
-		go func() { code, _, _ := late.get(file); got <- code }()
+		go func() { code, _, _ := late.Get(file); got <- code }()
 	}
-	late.waiting(2)
-	late.segments(1, "v0")
+	late.Waiting(2)
+	late.Segments(1, "v0")
 	for range 2 {
 		if code := <-got; code != 200 {
 			t.Error(code)
 		}
-	}
-}
-
-// waiting returns when n requests are held.
-func (s *site) waiting(n int64) {
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for s.srv.Stats().Blocked < n {
-		<-tick.C
 	}
 }
 
@@ -162,11 +153,11 @@ func TestBlockingReload(t *testing.T) {
 	ask := func(query string) <-chan reply {
 		c := make(chan reply, 1)
 		go func() {
-			code, text, _ := s.get("v0.m3u8?" + query)
+			code, text, _ := s.Get("v0.m3u8?" + query)
 			c <- reply{time.Now(), code, text}
 		}()
 		held++
-		s.waiting(held)
+		s.Waiting(held)
 		return c
 	}
 	check := func(c <-chan reply, what string) {
@@ -178,20 +169,20 @@ func TestBlockingReload(t *testing.T) {
 		}
 	}
 	part, whole, next := ask("_HLS_msn=1003&_HLS_part=1"), ask("_HLS_msn=1003"), ask("_HLS_msn=1003&_HLS_part=2&_HLS_skip=YES")
-	s.add("a0", 100*time.Millisecond, 10, false) // another rendition's part wakes nobody
-	s.add("v0", 100*time.Millisecond, 10, false)
+	s.Add("a0", 100*time.Millisecond, 10, false) // another rendition's part wakes nobody
+	s.Add("v0", 100*time.Millisecond, 10, false)
 	check(part, "-1003-1.m4s")
 	if len(whole)+len(next) != 0 {
 		t.Error("answered too early")
 	}
-	s.add("v0", 100*time.Millisecond, 10, true) // the segment ends with its third part
+	s.Add("v0", 100*time.Millisecond, 10, true) // the segment ends with its third part
 	check(next, "-1003-2.m4s")
 	beyond := ask("_HLS_msn=1003&_HLS_part=3") // stands for 1004, part 0
 	if len(whole) != 0 {
 		t.Error("the whole segment is listed before the next has a part")
 	}
-	s.add("v0", 100*time.Millisecond, 10, false)
-	check(whole, "seg-"+fmt.Sprint(s.run.ID)+"-v0-1003.m4s")
+	s.Add("v0", 100*time.Millisecond, 10, false)
+	check(whole, "seg-"+fmt.Sprint(s.Run.ID)+"-v0-1003.m4s")
 	check(beyond, "-1004-0.m4s")
 }
 
@@ -200,11 +191,11 @@ func TestReloadAcrossARun(t *testing.T) {
 	s := newSite(t, deliver.Config{})
 	s.began(3)
 	got := make(chan string, 1)
-	go func() { _, text, _ := s.get("v0.m3u8?_HLS_msn=1003&_HLS_part=1"); got <- text }()
-	s.waiting(1)
-	s.tl.EndRun()
-	s.begin(1020, time.Second, 100*time.Millisecond, "v0", "a0")
-	s.add("v0", 100*time.Millisecond, 10, false)
+	go func() { _, text, _ := s.Get("v0.m3u8?_HLS_msn=1003&_HLS_part=1"); got <- text }()
+	s.Waiting(1)
+	s.TL.EndRun()
+	s.Begin(1020, time.Second, 100*time.Millisecond, "v0", "a0")
+	s.Add("v0", 100*time.Millisecond, 10, false)
 	if text := <-got; !strings.Contains(text, "#EXT-X-DISCONTINUITY\n") || !strings.Contains(text, "-1020-0.m4s") {
 		t.Error(text)
 	}
@@ -213,20 +204,20 @@ func TestReloadAcrossARun(t *testing.T) {
 // TestPatience: a stream that stands still is an error after three target durations, one whose publisher is away is not.
 func TestPatience(t *testing.T) {
 	s := newSite(t, deliver.Config{})
-	s.begin(1000, 60*time.Millisecond, 6*time.Millisecond, "v0")
-	s.segments(2, "v0")
+	s.Begin(1000, 60*time.Millisecond, 6*time.Millisecond, "v0")
+	s.Segments(2, "v0")
 	started := time.Now()
-	code, text, _ := s.get("v0.m3u8?_HLS_msn=1002&_HLS_part=0")
+	code, text, _ := s.Get("v0.m3u8?_HLS_msn=1002&_HLS_part=0")
 	if d := time.Since(started); code != 503 || !strings.Contains(text, "hls_reload_timeout") || d < 170*time.Millisecond {
 		t.Error(code, text, d)
 	}
-	s.tl.EndRun()
-	code, text, h := s.get("v0.m3u8?_HLS_msn=1002&_HLS_part=0")
+	s.TL.EndRun()
+	code, text, h := s.Get("v0.m3u8?_HLS_msn=1002&_HLS_part=0")
 	if code != 200 || strings.Contains(text, "PRELOAD-HINT") || h.Get("Cache-Control") != "public, no-cache" {
 		t.Error(code, text, h)
 	}
-	s.tl.End()
-	if code, text, _ = s.get("v0.m3u8?_HLS_msn=1002&_HLS_part=0"); code != 200 || !strings.HasSuffix(text, "#EXT-X-ENDLIST\n") {
+	s.TL.End()
+	if code, text, _ = s.Get("v0.m3u8?_HLS_msn=1002&_HLS_part=0"); code != 200 || !strings.HasSuffix(text, "#EXT-X-ENDLIST\n") {
 		t.Error(code, text)
 	}
 }
@@ -235,12 +226,12 @@ func TestPatience(t *testing.T) {
 func TestRenderedOnce(t *testing.T) {
 	s := newSite(t, deliver.Config{})
 	s.began(3)
-	s.get("v0.m3u8")
-	n := s.srv.Stats().Renders
+	s.Get("v0.m3u8")
+	n := s.Server.Stats().Renders
 	for range 20 {
-		s.get("v0.m3u8")
+		s.Get("v0.m3u8")
 	}
-	if m := s.srv.Stats().Renders; m != n {
+	if m := s.Server.Stats().Renders; m != n {
 		t.Errorf("%d renderings for one version", m-n+1)
 	}
 }

@@ -58,11 +58,11 @@ func (c *clip) publish(t *testing.T, s *site, at time.Time) timeline.Run {
 		}
 		r.Renditions = append(r.Renditions, timeline.Rendition{Name: map[media.Kind]string{media.Video: "v0", media.Audio: "a0"}[tr.Kind], Track: tr, Init: b})
 	}
-	r, err := s.tl.BeginRun(r)
+	r, err := s.TL.BeginRun(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cut := segmenter.NewCutter(&r, s.tl.Append)
+	cut := segmenter.NewCutter(&r, s.TL.Append)
 	for _, f := range c.frames {
 		tr := media.Find(c.header.Tracks, f.Track)
 		shift := tr.Ticks(time.Duration(at.UnixNano()))
@@ -74,7 +74,7 @@ func (c *clip) publish(t *testing.T, s *site, at time.Time) timeline.Run {
 	if err := cut.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	s.tl.EndRun()
+	s.TL.EndRun()
 	return r
 }
 
@@ -84,8 +84,8 @@ func TestFFmpegReadsAll(t *testing.T) {
 	at := time.Unix(1_795_338_684, 0)
 	c.publish(t, s, at)
 	c.publish(t, s, at.Add(20*time.Second))
-	s.tl.End()
-	c.probe(t, s.http.URL+"/live/show/index.m3u8", "error", 3, 2) // picture, sound, and the variant of sound alone
+	s.TL.End()
+	c.probe(t, s.HTTP.URL+"/live/show/index.m3u8", "error", 3, 2) // picture, sound, and the variant of sound alone
 }
 
 // TestFFmpegReadsThePast: the same in VOD form, and as MPEG-TS, whose segments must follow each other without a word of
@@ -95,11 +95,11 @@ func TestFFmpegReadsThePast(t *testing.T) {
 	at := time.Unix(1_795_338_684, 0)
 	c.publish(t, s, at)
 	c.publish(t, s, at.Add(20*time.Second))
-	s.tl.End()
+	s.TL.End()
 	query := "?from=" + unix(at.Unix()-60) + "&to=" + unix(at.Unix()+120)
-	c.probe(t, s.http.URL+"/live/show/index.m3u8"+query, "error", 3, 2)
-	c.probe(t, s.http.URL+"/live/show/index.m3u8"+query+"&form=ts", "warning", 2, 2)
-	c.probe(t, s.http.URL+"/live/show/index.m3u8?form=ts", "warning", 2, 2)
+	c.probe(t, s.HTTP.URL+"/live/show/index.m3u8"+query, "error", 3, 2)
+	c.probe(t, s.HTTP.URL+"/live/show/index.m3u8"+query+"&form=ts", "warning", 2, 2)
+	c.probe(t, s.HTTP.URL+"/live/show/index.m3u8?form=ts", "warning", 2, 2)
 }
 
 // probe has ffprobe count the packets of a playlist. With fMP4 it warns of the header of a second run.
@@ -144,7 +144,7 @@ func TestPartsAreTheSegment(t *testing.T) {
 	c.publish(t, s, time.Unix(1_795_338_684, 0))
 	checked := 0
 	for _, name := range []string{"v0", "a0"} {
-		_, text, _ := s.get(name + ".m3u8")
+		_, text, _ := s.Get(name + ".m3u8")
 		_, m, err := format.Parse([]byte(text))
 		if err != nil {
 			t.Fatal(err)
@@ -155,11 +155,11 @@ func TestPartsAreTheSegment(t *testing.T) {
 			}
 			whole, total := "", time.Duration(0)
 			for _, p := range seg.Parts {
-				_, b, _ := s.get(p.URI)
+				_, b, _ := s.Get(p.URI)
 				whole += b
 				total += p.Duration
 			}
-			if _, b, _ := s.get(seg.URI); len(seg.Parts) > 0 && (b != whole || total-seg.Duration > time.Millisecond || seg.Duration-total > time.Millisecond) {
+			if _, b, _ := s.Get(seg.URI); len(seg.Parts) > 0 && (b != whole || total-seg.Duration > time.Millisecond || seg.Duration-total > time.Millisecond) {
 				t.Errorf("%s: %d bytes and %v, its parts %d bytes and %v", seg.URI, len(b), seg.Duration, len(whole), total)
 			}
 			if len(seg.Parts) > 0 {

@@ -10,26 +10,15 @@ import (
 
 	"weir/internal/deliver"
 	format "weir/internal/format/hls"
-	"weir/internal/presentation"
 	"weir/internal/timeline"
 )
 
 // past is what the snapshot lists of the past, as deliver.List prepares it.
-func (s *stage) past(over bool) deliver.View {
-	snap, err := s.store.Past(s.ctx(), "live/show", timeline.Range{})
-	if err != nil {
-		panic(err)
-	}
-	snap.Ended = over
-	p := presentation.Past("live/show", snap)
-	p.FindCuts(nil)
-	seg, _ := p.Longest()
-	return deliver.View{Presentation: &p, Segment: seg}
-}
+func (s *stage) past(over bool) deliver.View { return s.Past(over, timeline.Range{}, nil) }
 
 // sheetText renders without sharing anything.
 func (s *stage) sheetText(v deliver.View, sh sheet) []byte {
-	sh.server, sh.name = deliver.New(deliver.Config{}, nil, s.store, nil, nil), "live/show"
+	sh.server, sh.name = deliver.New(deliver.Config{}, nil, s.Store, nil, nil), "live/show"
 	return bytes.Join(sh.document(v).Pieces(), nil)
 }
 
@@ -37,22 +26,13 @@ func (s *stage) sheetText(v deliver.View, sh sheet) []byte {
 // the second language.
 func twoRuns(t *testing.T) *stage {
 	s := newStageOf(t, 3*time.Hour)
-	s.begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0", "a1")
-	s.segments(1, "v0")
-	s.next["a0"], s.next["a1"] = 1001, 1001
-	s.segments(2, "v0", "a0", "a1")
-	s.segments(1, "v0")
-	s.next["a0"], s.next["a1"] = 1004, 1004
-	s.segments(2, "v0", "a0", "a1")
-	s.tl.EndRun()
-	s.begin(1020, 2*time.Second, 200*time.Millisecond, "v0", "a0")
-	s.segments(3, "v0", "a0")
+	s.TwoRuns(false)
 	return s
 }
 
 func TestGoldenPast(t *testing.T) {
 	s := twoRuns(t)
-	defer s.store.Close()
+	defer s.Store.Close()
 	closed := s.past(true)
 	for file, sh := range map[string]sheet{
 		"vod_v0.m3u8": {rendition: "v0", kind: format.TypeVOD}, "vod_a0.m3u8": {rendition: "a0", kind: format.TypeVOD},
@@ -61,7 +41,7 @@ func TestGoldenPast(t *testing.T) {
 	} {
 		s.golden(t, file, s.sheetText(closed, sh))
 	}
-	s.add("v0", 200*time.Millisecond, 500, false)
+	s.Add("v0", 200*time.Millisecond, 500, false)
 	open := s.past(false)
 	s.golden(t, "event_v0.m3u8", s.sheetText(open, sheet{rendition: "v0", kind: format.TypeEvent}))
 	m, err := Multivariant(Describe(open))
@@ -80,11 +60,11 @@ func TestGoldenPast(t *testing.T) {
 // TestPastCountsBack: when retention takes a run out of the middle, what is newer keeps its numbers.
 func TestPastCountsBack(t *testing.T) {
 	s := newStageOf(t, 3*time.Hour)
-	defer s.store.Close()
+	defer s.Store.Close()
 	for n := int64(1000); n < 1060; n += 20 {
-		s.begin(n, 2*time.Second, 0, "v0")
-		s.segments(3, "v0")
-		s.tl.EndRun()
+		s.Begin(n, 2*time.Second, 0, "v0")
+		s.Segments(3, "v0")
+		s.TL.EndRun()
 	}
 	v := s.past(true)
 	_, before, err := format.Parse(s.sheetText(v, sheet{rendition: "v0"}))
@@ -105,8 +85,8 @@ func TestPastCountsBack(t *testing.T) {
 func TestPastOverHTTP(t *testing.T) {
 	s := newSite(t, deliver.Config{})
 	n := time.Now().Unix()/2 - 40
-	s.begin(n, 2*time.Second, 200*time.Millisecond, "v0", "a0")
-	s.segments(30, "v0", "a0")
+	s.Begin(n, 2*time.Second, 200*time.Millisecond, "v0", "a0")
+	s.Segments(30, "v0", "a0")
 	from, to := (n+5)*2, (n+15)*2
 	for query, want := range map[string]struct {
 		kind     string
@@ -118,13 +98,13 @@ func TestPastOverHTTP(t *testing.T) {
 		"from=" + unix(from):                     {"EVENT", false, 25},
 		"from=" + unix(from) + "&to=" + unix(to): {"VOD", true, 10},
 	} {
-		status, text, _ := s.get("index.m3u8?" + query)
+		status, text, _ := s.Get("index.m3u8?" + query)
 		m, _, err := format.Parse([]byte(text))
 		if status != 200 || err != nil || m == nil || len(m.Variants) != 2 || len(m.IFrames) != 1 {
 			t.Fatalf("%s: %d %v\n%s", query, status, err, text)
 		}
 		for _, uri := range []string{m.Variants[0].URI, m.Renditions[0].URI, m.IFrames[0].URI} {
-			_, text, head := s.get(uri)
+			_, text, head := s.Get(uri)
 			_, media, err := format.Parse([]byte(text))
 			if err != nil || media.Type != want.kind || media.Ended != want.ended || media.PartTarget != 0 {
 				t.Errorf("%s %s: %v\n%s", query, uri, err, text)
@@ -140,7 +120,7 @@ func TestPastOverHTTP(t *testing.T) {
 				if strings.HasPrefix(address, "key-") {
 					continue // needs real media
 				}
-				if status, b, _ := s.get(address); status != 200 || len(b) == 0 {
+				if status, b, _ := s.Get(address); status != 200 || len(b) == 0 {
 					t.Errorf("%s %s: %d", query, address, status)
 				}
 			}
@@ -150,11 +130,11 @@ func TestPastOverHTTP(t *testing.T) {
 		"from=1000000&to=1000060": "no_footage", "from=x": "range_wrong", "form=avi": "form_unknown", "dvr&start=soon": "start_wrong",
 		"from=-40h": "range_too_long",
 	} {
-		if _, text, _ := s.get("index.m3u8?" + query); !strings.Contains(text, `"`+code+`"`) {
+		if _, text, _ := s.Get("index.m3u8?" + query); !strings.Contains(text, `"`+code+`"`) {
 			t.Errorf("%s: %s", query, text)
 		}
 	}
-	_, text, _ := s.get("index.m3u8?from=1000000&to=1000060")
+	_, text, _ := s.Get("index.m3u8?from=1000000&to=1000060")
 	if want := time.Unix(n*2, 0).UTC().Format("2006-01-02T15:04:05Z"); !strings.Contains(text, want) {
 		t.Errorf("the nearest footage, %s, is not named: %s", want, text)
 	}
@@ -169,16 +149,16 @@ func since(n int64) string { return strconv.FormatInt(time.Now().Unix()-2*n-1, 1
 func TestEventKeepsItsBeginning(t *testing.T) {
 	s := newSiteOf(t, deliver.Config{}, 30*time.Second)
 	n := time.Now().Unix()/2 - 60
-	s.begin(n, 2*time.Second, 0, "v0")
-	s.segments(10, "v0")
+	s.Begin(n, 2*time.Second, 0, "v0")
+	s.Segments(10, "v0")
 	query := "v0.m3u8?from=" + url.QueryEscape(unix(2*n))
-	_, text, _ := s.get(query)
+	_, text, _ := s.Get(query)
 	_, first, err := format.Parse([]byte(text))
 	if err != nil || len(first.Segments) < 10 {
 		t.Fatal(err, text)
 	}
-	s.segments(20, "v0")
-	_, text, _ = s.get(query)
+	s.Segments(20, "v0")
+	_, text, _ = s.Get(query)
 	_, later, err := format.Parse([]byte(text))
 	if err != nil || len(later.Segments) < 30 || later.MediaSequence != first.MediaSequence {
 		t.Fatalf("%v: %d segments from %d, before %d\n%s", err, len(later.Segments), later.MediaSequence, first.MediaSequence, text)
@@ -195,7 +175,7 @@ func TestEventKeepsItsBeginning(t *testing.T) {
 
 func TestOffset(t *testing.T) {
 	s := twoRuns(t)
-	defer s.store.Close()
+	defer s.Store.Close()
 	v := s.past(true)
 	for at, want := range map[int64]time.Duration{2000: 0, 2003: 3 * time.Second, 2030: 12 * time.Second, 2041: 13 * time.Second, 9999: 18 * time.Second} {
 		if got := offset(v, time.Unix(at, 0)); got != want {

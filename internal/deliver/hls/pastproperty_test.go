@@ -1,6 +1,7 @@
 package hls
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -18,28 +19,28 @@ import (
 func TestSlidingNeverGoesBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newStageOf(t, 3*time.Hour)
-		defer s.store.Close()
-		server := deliver.New(deliver.Config{}, nil, s.store, nil, nil)
+		defer s.Store.Close()
+		server := deliver.New(deliver.Config{}, nil, s.Store, nil, nil)
 		window := time.Duration(rapid.IntRange(20, 400).Draw(t, "window")) * time.Second
 		seen := map[string]*memory{"v0": newMemory(), "a0": newMemory(), "ts": newMemory()}
 		n, target := int64(1000), time.Duration(0)
 		for range rapid.IntRange(1, 4).Draw(t, "runs") {
-			s.begin(n, 2*time.Second, 0, "v0", "a0")
+			s.Begin(n, 2*time.Second, 0, "v0", "a0")
 			for range rapid.IntRange(1, 60).Draw(t, "steps") {
 				if rapid.IntRange(0, 9).Draw(t, "luck") == 0 { // something is lost
 					name := rapid.SampledFrom([]string{"v0", "a0"}).Draw(t, "which")
-					s.next[name] = max(s.next["v0"], s.next["a0"]) + 1
+					s.Next[name] = max(s.Next["v0"], s.Next["a0"]) + 1
 				}
-				k := max(s.next["v0"], s.next["a0"])
+				k := max(s.Next["v0"], s.Next["a0"])
 				for _, name := range []string{"v0", "a0"} {
-					s.next[name] = max(s.next[name], k)
-					s.add(name, 2*time.Second, 1000, true)
+					s.Next[name] = max(s.Next[name], k)
+					s.Add(name, 2*time.Second, 1000, true)
 				}
 				n = k + 1
 				if rapid.IntRange(0, 3).Draw(t, "look") > 0 {
 					continue
 				}
-				snap, err := s.store.Past(s.ctx(), "live/show", timeline.Range{From: time.Unix(2*n, 0).Add(-window)})
+				snap, err := s.Store.Past(context.Background(), "live/show", timeline.Range{From: time.Unix(2*n, 0).Add(-window)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -65,7 +66,7 @@ func TestSlidingNeverGoesBack(t *testing.T) {
 					}
 				}
 			}
-			s.tl.EndRun()
+			s.TL.EndRun()
 			n += int64(rapid.IntRange(0, 30).Draw(t, "outage"))
 		}
 	})
@@ -74,19 +75,19 @@ func TestSlidingNeverGoesBack(t *testing.T) {
 // BenchmarkWindow: what one new segment costs in a rewind window of two hours, text and gzip. All viewers share it.
 func BenchmarkWindow(b *testing.B) {
 	s := newStageOf(b, 3*time.Hour)
-	defer s.store.Close()
-	server := deliver.New(deliver.Config{}, nil, s.store, nil, nil)
+	defer s.Store.Close()
+	server := deliver.New(deliver.Config{}, nil, s.Store, nil, nil)
 	const d = 2 * time.Second
-	s.begin(1000, d, 0, "v0", "a0")
+	s.Begin(1000, d, 0, "v0", "a0")
 	add := func() {
-		s.add("v0", d, 100, true)
-		s.add("a0", d, 10, true)
+		s.Add("v0", d, 100, true)
+		s.Add("a0", d, 10, true)
 	}
 	for range 3600 {
 		add()
 	}
 	load := func() deliver.View {
-		snap, err := s.store.Past(s.ctx(), "live/show", timeline.Range{From: time.Unix(0, s.next["v0"]*int64(d)).Add(-2 * time.Hour)})
+		snap, err := s.Store.Past(context.Background(), "live/show", timeline.Range{From: time.Unix(0, s.Next["v0"]*int64(d)).Add(-2 * time.Hour)})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -118,7 +119,7 @@ func BenchmarkWindow(b *testing.B) {
 	b.Run("uncached", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			server := deliver.New(deliver.Config{}, nil, s.store, nil, nil)
+			server := deliver.New(deliver.Config{}, nil, s.Store, nil, nil)
 			(&sheet{server: server, name: "live/show", rendition: "v0"}).document(v).GzipSize()
 		}
 	})

@@ -109,32 +109,32 @@ func alike(m *format.Media) []format.Segment {
 func TestPlaylistsAreOneStory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newStage(t)
-		defer s.store.Close()
+		defer s.Store.Close()
 		names := []string{"v0", "a0"}
 		seen := map[string]*memory{"v0": newMemory(), "a0": newMemory()}
 		n := int64(1000)
-		s.begin(n, 2*time.Second, 200*time.Millisecond, names...)
+		s.Begin(n, 2*time.Second, 200*time.Millisecond, names...)
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			switch k := rapid.IntRange(0, 12).Draw(t, "step"); {
 			case k == 0:
-				s.tl.EndRun()
+				s.TL.EndRun()
 			case k == 1:
-				n = max(n, s.next["v0"], s.next["a0"]) + rapid.Int64Range(1, 5).Draw(t, "pause")
-				s.begin(n, 2*time.Second, 200*time.Millisecond, names...)
-			case s.tl.Snapshot().Runs == nil || s.ended():
+				n = max(n, s.Next["v0"], s.Next["a0"]) + rapid.Int64Range(1, 5).Draw(t, "pause")
+				s.Begin(n, 2*time.Second, 200*time.Millisecond, names...)
+			case s.TL.Snapshot().Runs == nil || s.ended():
 				continue
 			case k < 8:
-				s.segments(1, names...)
+				s.Segments(1, names...)
 			default:
 				length := rapid.SampledFrom([]time.Duration{200, 200, 200, 40, 240}).Draw(t, "length") * time.Millisecond
 				for _, name := range names {
-					if s.part[name] < 9 {
-						s.add(name, length, 10, false)
+					if s.Part[name] < 9 {
+						s.Add(name, length, 10, false)
 					}
 				}
 			}
 			for _, name := range names {
-				v := s.view(window)
+				v := s.View(window)
 				if _, ok := v.LastComplete(name); !ok {
 					continue
 				}
@@ -155,17 +155,17 @@ func TestPlaylistsAreOneStory(t *testing.T) {
 
 // ended tells that the newest run is closed.
 func (s *stage) ended() bool {
-	runs := s.tl.Snapshot().Runs
+	runs := s.TL.Snapshot().Runs
 	return len(runs) == 0 || runs[len(runs)-1].Ended
 }
 
 func BenchmarkMedia(b *testing.B) {
 	s := newStage(b)
-	defer s.store.Close()
-	s.begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0")
-	s.segments(16, "v0", "a0")
-	s.add("v0", 200*time.Millisecond, 500, false)
-	v := s.view(window)
+	defer s.Store.Close()
+	s.Begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0")
+	s.Segments(16, "v0", "a0")
+	s.Add("v0", 200*time.Millisecond, 500, false)
+	v := s.View(window)
 	for name, delta := range map[string]bool{"full": false, "delta": true} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
