@@ -430,3 +430,33 @@ func TestStartOnAFullDisk(t *testing.T) {
 		t.Fatalf("%d segments and %d gaps", found, gaps)
 	}
 }
+
+// An index that cannot be written is asked once when only the end of a run is to be told, and again later.
+func TestTheEndOfARunWaitsForTheIndex(t *testing.T) {
+	st, d, _ := openFaulty(t, t.TempDir(), Config{})
+	d.set("create", syscall.EIO)
+	f := newFilm(t, st, "live/show")
+	f.begin(0)
+	f.segments(3)
+	v, asked := st.volume(), 0
+	apply := v.apply
+	v.apply = func(ctx context.Context, b index.Batch) error {
+		if asked++; asked < 100 {
+			return syscall.EIO
+		}
+		return apply(ctx, b) // or it would never end
+	}
+	f.tl.EndRun() // of which there is no file
+	for round := 1; round <= 2; round++ {
+		if err := v.sealAll(t.Context()); !errors.Is(err, syscall.EIO) || asked > 2*round {
+			t.Fatalf("round %d: the index was asked %d times: %v", round, asked, err)
+		}
+	}
+	v.apply = apply
+	if err := v.sealAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := v.db.LastRun(t.Context(), "live/show"); err != nil || r == nil || r.End.IsZero() {
+		t.Fatalf("the end of the run was not told: %+v %v", r, err)
+	}
+}

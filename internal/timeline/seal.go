@@ -81,8 +81,8 @@ func (v *volume) sealAll(ctx context.Context) error {
 		if err != nil && ctx.Err() != nil {
 			return first
 		}
-		if len(again) > 0 && left == 0 {
-			return first
+		if left == 0 && (len(again) > 0 || err != nil) {
+			return first // what is to be tried again, runs that have ended among it, waits for the next time
 		}
 	}
 }
