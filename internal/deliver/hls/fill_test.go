@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"weir/internal/deliver"
-	"weir/internal/deliver/delivertest"
 	format "weir/internal/format/hls"
 	"weir/internal/media"
 	"weir/internal/presentation"
@@ -60,12 +59,15 @@ func vodOf(runs []kind, after []int64) deliver.View {
 			if pieces == nil {
 				continue
 			}
-			run.Run.Renditions = append(run.Run.Renditions, timeline.Rendition{Name: name, Track: delivertest.Tracks[name], InitName: fmt.Sprintf("init-%d-%s.mp4", i, name)})
+			run.Run.Renditions = append(run.Run.Renditions, timeline.Rendition{Name: name, Track: tracks[name], InitName: fmt.Sprintf("init-%d-%s.mp4", i, name)})
 			var v timeline.RenditionView
 			for j, p := range pieces {
 				from, to := grid+p.from, grid+p.to
 				if j == 0 {
 					from = begins + p.from
+				}
+				if len(pieces) == 1 {
+					to = begins + p.to
 				}
 				v.Segments = append(v.Segments, segmentOf(name, n+int64(j), msn+int64(j), from, to))
 				if p.to > 0 {
@@ -84,7 +86,7 @@ func vodOf(runs []kind, after []int64) deliver.View {
 
 // segmentOf is a segment that lasts from and to so many Unix milliseconds, a missing one if it would not last.
 func segmentOf(name string, n, msn, from, to int64) timeline.SegmentView {
-	scale := int64(delivertest.Tracks[name].TimeScale)
+	scale := int64(tracks[name].TimeScale)
 	start := media.FromDuration(time.Duration(from)*time.Millisecond, uint32(scale))
 	return timeline.SegmentView{N: n, MSN: msn, Start: start, DTS: start, Duration: max(to-from, 0) * scale / 1000,
 		Complete: true, Gap: to <= from, Independent: true, Key: 100}
