@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"weir/internal/deliver"
+	"weir/internal/deliver/delivertest"
 	format "weir/internal/format/hls"
 	"weir/internal/media"
 	"weir/internal/presentation"
@@ -59,7 +60,7 @@ func vodOf(runs []kind, after []int64) deliver.View {
 			if pieces == nil {
 				continue
 			}
-			run.Run.Renditions = append(run.Run.Renditions, timeline.Rendition{Name: name, Track: tracks[name], InitName: fmt.Sprintf("init-%d-%s.mp4", i, name)})
+			run.Run.Renditions = append(run.Run.Renditions, timeline.Rendition{Name: name, Track: delivertest.Tracks[name], InitName: fmt.Sprintf("init-%d-%s.mp4", i, name)})
 			var v timeline.RenditionView
 			for j, p := range pieces {
 				from, to := grid+p.from, grid+p.to
@@ -86,7 +87,7 @@ func vodOf(runs []kind, after []int64) deliver.View {
 
 // segmentOf is a segment that lasts from and to so many Unix milliseconds, a missing one if it would not last.
 func segmentOf(name string, n, msn, from, to int64) timeline.SegmentView {
-	scale := int64(tracks[name].TimeScale)
+	scale := int64(delivertest.Tracks[name].TimeScale)
 	start := media.FromDuration(time.Duration(from)*time.Millisecond, uint32(scale))
 	return timeline.SegmentView{N: n, MSN: msn, Start: start, DTS: start, Duration: max(to-from, 0) * scale / 1000,
 		Complete: true, Gap: to <= from, Independent: true, Key: 100}
