@@ -17,14 +17,10 @@ func clipJob() job {
 }
 
 func clips(ctx context.Context, b *bench, p *peer) (figures, error) {
-	source := p
-	if p.name == "nginx" {
-		w, err := b.start(ctx, "weir")
-		defer w.stop()
-		if err != nil {
-			return nil, err
-		}
-		source = w
+	source, end, err := b.maker(ctx, p)
+	defer end()
+	if err != nil {
+		return nil, err
 	}
 	began := time.Now()
 	stop := beside(ctx, func(ctx context.Context) error { return publishPattern(ctx, source.url("bench"), streamRate) })

@@ -79,6 +79,21 @@ func publishClip(ctx context.Context, url string, c *clip, offset time.Duration)
 	return err
 }
 
+// publishClips publishes a clip n times over, each a bit later in it, until stop; lost says why a publisher ended before.
+func publishClips(ctx context.Context, p *peer, c *clip, n int) (lost <-chan error, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	errs := make(chan error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			if err := publishClip(ctx, p.url(fmt.Sprintf("s%d", i)), c, time.Duration(i)*c.length/time.Duration(n)); err != nil {
+				errs <- err
+			}
+		})
+	}
+	return errs, func() { cancel(); wg.Wait() }
+}
+
 // departures says when each picture was made. Marks carry whole milliseconds, which is too coarse where a
 // millisecond is the bar; publisher and probes are one process, so they can share a clock.
 var departures times

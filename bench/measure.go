@@ -289,19 +289,8 @@ func publishers(n int) func(context.Context, *bench, *peer) (figures, error) {
 			return nil, err
 		}
 		idle := p.memory()
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		var wg sync.WaitGroup
-		errs := make(chan error, n)
-		for i := range n {
-			wg.Go(func() {
-				if err := publishClip(ctx, p.url(fmt.Sprintf("s%d", i)), c, time.Duration(i)*c.length/time.Duration(n)); err != nil {
-					errs <- err
-				}
-			})
-		}
-		defer wg.Wait()
-		defer cancel()
+		lost, stop := publishClips(ctx, p, c, n)
+		defer stop()
 		if err := settle(ctx, 8*time.Second); err != nil {
 			return nil, err
 		}
@@ -311,7 +300,7 @@ func publishers(n int) func(context.Context, *bench, *peer) (figures, error) {
 		}
 		share := (p.cpu() - cpu).Seconds() / time.Since(began).Seconds()
 		select {
-		case err := <-errs:
+		case err := <-lost:
 			return nil, fmt.Errorf("a publisher was lost: %w", err)
 		default:
 		}
@@ -322,16 +311,21 @@ func publishers(n int) func(context.Context, *bench, *peer) (figures, error) {
 	}
 }
 
+// maker is who makes what p serves: a Weir of its own for nginx, which serves the same bytes from a file. end is called in any case.
+func (b *bench) maker(ctx context.Context, p *peer) (source *peer, end func(), err error) {
+	if p.name != "nginx" {
+		return p, func() {}, nil
+	}
+	w, err := b.start(ctx, "weir")
+	return w, w.stop, err
+}
+
 // segments downloads one sealed segment again and again; nginx serves the same bytes from a file.
 func segments(ctx context.Context, b *bench, p *peer) (figures, error) {
-	source := p
-	if p.name == "nginx" {
-		w, err := b.start(ctx, "weir")
-		defer w.stop()
-		if err != nil {
-			return nil, err
-		}
-		source = w
+	source, end, err := b.maker(ctx, p)
+	defer end()
+	if err != nil {
+		return nil, err
 	}
 	stop := beside(ctx, func(ctx context.Context) error { return publishPattern(ctx, source.url("bench"), streamRate) })
 	defer stop() //nolint:errcheck // its failure shows as a missing segment

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -32,19 +31,8 @@ func recorded(n, rate int, size [2]int) func(context.Context, *bench, *peer) (fi
 			return nil, err
 		}
 		idle := p.memory()
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		var wg sync.WaitGroup
-		lost := make(chan error, n)
-		for i := range n {
-			wg.Go(func() {
-				if err := publishClip(ctx, p.url(fmt.Sprintf("s%d", i)), c, time.Duration(i)*c.length/time.Duration(n)); err != nil {
-					lost <- err
-				}
-			})
-		}
-		defer wg.Wait()
-		defer cancel()
+		lost, stop := publishClips(ctx, p, c, n)
+		defer stop()
 		if err := settle(ctx, 8*time.Second); err != nil {
 			return nil, err
 		}
