@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"weir/internal/fault"
+	boxes "weir/internal/format/box"
 	"weir/internal/format/cmaf"
 	"weir/internal/media"
 )
@@ -59,31 +59,15 @@ type boxReader struct {
 
 const maxBox = 64 << 20
 
-// box returns the next top-level box.
-func (b *boxReader) box() (kind string, data []byte, err error) {
-	var head [8]byte
-	if _, err = io.ReadFull(b.r, head[:]); err != nil {
-		return "", nil, err
-	}
-	size := binary.BigEndian.Uint32(head[:4])
-	if size < 8 || size > maxBox {
-		return "", nil, fault.New(fault.Invalid, "file_unreadable", "FFmpeg gave a box of an odd size.", "")
-	}
-	data = make([]byte, size)
-	copy(data, head[:])
-	_, err = io.ReadFull(b.r, data[8:])
-	return string(head[4:]), data, err
-}
-
 func (b *boxReader) header() ([]media.Track, error) {
 	var init []byte
 	for {
-		kind, data, err := b.box()
+		x, err := boxes.Read(b.r, maxBox)
 		if err != nil {
 			return nil, errNoMedia
 		}
-		init = append(init, data...)
-		if kind == "moov" {
+		init = append(init, x.Whole...)
+		if x.Kind == "moov" {
 			break
 		}
 	}
@@ -102,22 +86,25 @@ func (b *boxReader) run(ctx context.Context, write func(media.Frame) error) erro
 	<-timer.C
 	var moof []byte
 	for {
-		kind, data, err := b.box()
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		x, err := boxes.Read(b.r, maxBox)
+		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if errors.Is(err, boxes.ErrSize) {
+			return fault.New(fault.Invalid, "file_unreadable", "FFmpeg gave a box of an odd size.", "")
 		}
 		if err != nil {
 			return err
 		}
-		switch kind {
+		switch x.Kind {
 		case "moof":
-			moof = data
+			moof = x.Whole
 			continue
 		case "mdat":
 		default:
 			continue
 		}
-		frames, err := b.head.Frames(nil, append(moof, data...))
+		frames, err := b.head.Frames(nil, append(moof, x.Whole...))
 		if err != nil {
 			return err
 		}

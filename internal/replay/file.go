@@ -3,11 +3,11 @@ package replay
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 
 	"weir/internal/fault"
+	"weir/internal/format/box"
 	"weir/internal/format/cmaf"
 	"weir/internal/media"
 )
@@ -46,20 +46,20 @@ func unreadable(why string) error {
 func (f *file) header() error {
 	var init []byte
 	for {
-		kind, data, err := f.box()
+		x, err := f.box()
 		switch {
 		case errors.Is(err, io.EOF):
 			return unreadable("it is no MP4 file")
 		case err != nil:
 			return err
-		case kind == "mdat" || kind == "moof":
+		case x.Kind == "mdat" || x.Kind == "moof":
 			return unreadable("it is no fragmented MP4 file")
 		}
-		if kind != "ftyp" && kind != "moov" {
+		if x.Kind != "ftyp" && x.Kind != "moov" {
 			continue
 		}
-		init = append(init, data...)
-		if kind == "moov" {
+		init = append(init, x.Whole...)
+		if x.Kind == "moov" {
 			break
 		}
 	}
@@ -68,21 +68,13 @@ func (f *file) header() error {
 	return err
 }
 
-// box returns the next top-level box whole.
-func (f *file) box() (kind string, data []byte, err error) {
-	var head [8]byte
-	if _, err = io.ReadFull(f.r, head[:]); err != nil {
-		return "", nil, io.EOF // a few bytes at the end are nothing
+// box returns the next top-level box. What is cut off is no more: what came before is played.
+func (f *file) box() (box.Box, error) {
+	x, err := box.Read(f.r, maxBox)
+	if errors.Is(err, box.ErrSize) {
+		err = unreadable(box.ErrSize.Error())
 	}
-	size := binary.BigEndian.Uint32(head[:4])
-	if size < 8 || size > maxBox {
-		return "", nil, unreadable("a box has an odd size")
-	}
-	data, err = io.ReadAll(io.LimitReader(f.r, int64(size)-8)) // grows with what is there, not with what is claimed
-	if err == nil && len(data) < int(size)-8 {
-		return "", nil, io.EOF // cut off: what came before is played
-	}
-	return string(head[4:]), append(head[:], data...), err
+	return x, err
 }
 
 func (f *file) next(context.Context) (p piece, err error) {
@@ -96,15 +88,15 @@ func (f *file) next(context.Context) (p piece, err error) {
 	}
 	var moof []byte
 	for {
-		kind, data, err := f.box()
+		x, err := f.box()
 		if err != nil {
 			return p, err
 		}
 		switch {
-		case kind == "moof":
-			moof = data
-		case kind == "mdat" && moof != nil:
-			if p.frames, err = f.head.Frames(nil, append(moof, data...)); err != nil {
+		case x.Kind == "moof":
+			moof = x.Whole
+		case x.Kind == "mdat" && moof != nil:
+			if p.frames, err = f.head.Frames(nil, append(moof, x.Whole...)); err != nil {
 				return p, err
 			}
 			inOrder(p.frames, f.head.Tracks)

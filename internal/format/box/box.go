@@ -4,7 +4,12 @@
 // Sections cited are those of ISO/IEC 14496-12.
 package box
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+)
 
 // Head reads the head of the box at the start of b: its four characters, the length of its head and its whole size;
 // ok is false while b is too short to tell or what it says cannot be. Size 0 stands for "to the end" (4.2.2).
@@ -132,4 +137,24 @@ func (f *Fields) Time(version byte) int64 {
 		return int64(f.U64())
 	}
 	return int64(f.U32())
+}
+
+// ErrSize is of a box whose size cannot be, or is more than is taken.
+var ErrSize = errors.New("a box has an odd size")
+
+// Read reads the next box of a stream, of at most so many bytes. io.EOF: no whole one comes any more. Memory grows with what comes, not with what is claimed.
+func Read(r io.Reader, most int64) (Box, error) {
+	var b bytes.Buffer
+	if _, err := io.CopyN(&b, r, 8); err != nil {
+		return Box{}, err
+	}
+	_, head, size, ok := Head(b.Bytes())
+	if !ok || size == 0 || size > most { // no stream needs the long form
+		return Box{}, ErrSize
+	}
+	if _, err := io.CopyN(&b, r, size-int64(head)); err != nil {
+		return Box{}, err
+	}
+	x, _ := Next(b.Bytes(), 0)
+	return x, nil
 }

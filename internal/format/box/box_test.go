@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 func TestHead(t *testing.T) {
@@ -64,6 +65,29 @@ func TestEach(t *testing.T) {
 		}
 		if got := strings.Join(seen, " "); got != c.seen || why != c.err {
 			t.Errorf("%q: saw %q, %q; want %q, %q", c.in, got, why, c.seen, c.err)
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	for _, c := range []struct{ in, seen, err string }{
+		{"", "", "EOF"},
+		{"\x00\x00\x00\x0afreeab\x00\x00\x00\x08skip", "free:ab skip:", "EOF"},
+		{"\x00\x00\x00\x10freewhole678\x00\x00\x00", "free:whole678", "EOF"},
+		{"\x00\x00\x00\x10freecut off", "", "EOF"},
+		{"\x00\x00\x00\x11freewhole6789", "", ErrSize.Error()},
+		{"\x00\x00\x00\x00freewhole6789", "", ErrSize.Error()},
+		{"\x00\x00\x00\x01free" + u64(16), "", ErrSize.Error()},
+		{"\x00\x00\x00\x07free", "", ErrSize.Error()},
+	} {
+		var seen []string
+		r := iotest.OneByteReader(strings.NewReader(c.in))
+		x, err := Read(r, 16)
+		for ; err == nil; x, err = Read(r, 16) {
+			seen = append(seen, x.Kind+":"+string(x.Body))
+		}
+		if got := strings.Join(seen, " "); got != c.seen || err.Error() != c.err {
+			t.Errorf("%q: saw %q, %v; want %q, %q", c.in, got, err, c.seen, c.err)
 		}
 	}
 }
@@ -160,6 +184,17 @@ func FuzzBoxes(f *testing.F) {
 			}
 			return nil
 		})
+		// A stream of it gives the same boxes, but for those of the long form and without a size.
+		for r, at := bytes.NewReader(b), 0; ; {
+			x, err := Read(r, 1<<20)
+			if err != nil {
+				break
+			}
+			if want, ok := Next(b, at); !ok || want.Kind != x.Kind || !bytes.Equal(want.Whole, x.Whole) {
+				t.Fatalf("a stream has %q at %d, the buffer has %q", x.Whole, at, want.Whole)
+			}
+			at += len(x.Whole)
+		}
 		if (err == nil) != (end == len(b)) {
 			t.Fatalf("%v, and %d of %d bytes were walked", err, end, len(b))
 		}
