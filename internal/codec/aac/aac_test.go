@@ -196,6 +196,20 @@ func TestSamplesAllocatesNothing(t *testing.T) {
 	}
 }
 
+// A publisher may send anything: looking for headers in it costs no memory.
+func TestLookingForADTSAllocatesNothing(t *testing.T) {
+	for _, b := range []string{"\x21\x10\x04\x60\x8c\x1c\x00", "\xff\xf1\x7c\x80\x02\x1f\xfc", "\xff\xf1\x50\x80\x00\x1f\xfc"} {
+		in := []byte(b)
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := ParseADTS(in); err == nil {
+				t.Fatalf("%x is no header", in)
+			}
+		}); n != 0 {
+			t.Errorf("%x: %v allocations", in, n)
+		}
+	}
+}
+
 func FuzzAAC(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := Parse(b)

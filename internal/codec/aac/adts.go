@@ -22,14 +22,22 @@ func badADTS(why string) error {
 		"An AAC frame has a broken ADTS header.", "Bytes were lost on the way: check the connection of the publisher.")
 }
 
+// Made once: who looks for a header asks at every byte, and in FLV at every frame.
+var (
+	errNoSync = badADTS("no sync word")
+	errRate   = badADTS("reserved sample rate")
+	errShort  = badADTS("frame shorter than its header")
+	errNoADTS = badADTS("this audio cannot be carried in ADTS")
+)
+
 // ParseADTS reads the header at the start of b. The frame itself need not be whole.
 func ParseADTS(b []byte) (ADTS, error) {
 	if len(b) < 7 || b[0] != 0xFF || b[1]&0xF6 != 0xF0 {
-		return ADTS{}, badADTS("no sync word")
+		return ADTS{}, errNoSync
 	}
 	rate := int(b[2] >> 2 & 15)
 	if rate >= len(sampleRates) {
-		return ADTS{}, badADTS("reserved sample rate")
+		return ADTS{}, errRate
 	}
 	h := ADTS{
 		ObjectType:    int(b[2]>>6) + 1,
@@ -43,7 +51,7 @@ func ParseADTS(b []byte) (ADTS, error) {
 		h.HeaderSize = 9
 	}
 	if h.FrameSize <= h.HeaderSize {
-		return ADTS{}, badADTS("frame shorter than its header")
+		return ADTS{}, errShort
 	}
 	return h, nil
 }
@@ -67,7 +75,7 @@ func AppendADTS(dst []byte, c *Config, size int) ([]byte, error) {
 	rate := rateIndex(c.CoreRate)
 	full := size + 7
 	if rate == escapeRate || c.ObjectType < 1 || c.ObjectType > 4 || c.ChannelConfig > 7 || size <= 0 || full > 0x1FFF {
-		return dst, badADTS("this audio cannot be carried in ADTS")
+		return dst, errNoADTS
 	}
 	return append(dst,
 		0xFF, 0xF1, // MPEG-4, no checksum

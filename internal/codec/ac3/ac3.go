@@ -51,6 +51,15 @@ func bad(why string) error {
 		"An AC-3 frame or its configuration cannot be read.", "Check the connection between encoder and server; restart the encoder if it stays.")
 }
 
+// Made once: who looks for a header asks at every byte.
+var (
+	errNoSync     = bad("no sync word")
+	errVersion    = bad("unknown bit stream version")
+	errRate       = bad("reserved rate")
+	errStreamType = bad("reserved stream type")
+	errShort      = bad("cut short")
+)
+
 // Channels counts the channels, LFE included.
 func (h *Header) Channels() int {
 	n := channels[h.ACMod&7]
@@ -64,34 +73,34 @@ func (h *Header) Channels() int {
 func ParseHeader(b []byte) (Header, error) {
 	r := bits.NewReader(b)
 	if len(b) < 6 || r.U(16) != syncWord {
-		return Header{}, bad("no sync word")
+		return Header{}, errNoSync
 	}
 	h := Header{BSID: b[5] >> 3}
-	why := ""
+	var err error
 	switch {
 	case h.BSID <= 10:
-		why = h.readAC3(&r)
+		err = h.readAC3(&r)
 	case h.BSID <= 16:
-		why = h.readEnhanced(&r)
+		err = h.readEnhanced(&r)
 	default:
-		why = "unknown bit stream version"
+		err = errVersion
 	}
-	if why == "" && !r.OK() {
-		why = "cut short"
+	if err == nil && !r.OK() {
+		err = errShort
 	}
-	if why != "" {
-		return Header{}, bad(why)
+	if err != nil {
+		return Header{}, err
 	}
 	return h, nil
 }
 
 // readAC3 reads syncinfo and the start of bsi (4.3).
-func (h *Header) readAC3(r *bits.Reader) (why string) {
+func (h *Header) readAC3(r *bits.Reader) error {
 	r.U(16) // crc1
 	h.RateCode = uint8(r.U(2))
 	size := int(r.U(6))
 	if h.RateCode == 3 || size/2 >= len(bitrates) {
-		return "reserved rate"
+		return errRate
 	}
 	r.U(5)
 	h.BSMod, h.ACMod = uint8(r.U(3)), uint8(r.U(3))
@@ -119,22 +128,22 @@ func (h *Header) readAC3(r *bits.Reader) (why string) {
 	h.SampleRate = sampleRates[h.RateCode] >> half
 	h.Bitrate = rate * 1000 >> half
 	h.Samples = 6 * samplesPerBlock
-	return ""
+	return nil
 }
 
 // readEnhanced reads the start of the E-AC-3 bsi (E.1.2.2).
-func (h *Header) readEnhanced(r *bits.Reader) (why string) {
+func (h *Header) readEnhanced(r *bits.Reader) error {
 	h.Enhanced = true
 	h.StreamType, h.SubstreamID = int(r.U(2)), int(r.U(3))
 	h.Size = 2 * (int(r.U(11)) + 1)
 	if h.StreamType == 3 {
-		return "reserved stream type"
+		return errStreamType
 	}
 	blocks := 6
 	if h.RateCode = uint8(r.U(2)); h.RateCode == 3 {
 		half := r.U(2)
 		if half == 3 {
-			return "reserved rate"
+			return errRate
 		}
 		h.SampleRate = sampleRates[half] / 2
 	} else {
@@ -154,7 +163,7 @@ func (h *Header) readEnhanced(r *bits.Reader) (why string) {
 	if h.StreamType == 1 && r.Flag() {
 		h.ChannelMap = uint16(r.U(16))
 	}
-	return ""
+	return nil
 }
 
 func bit(v bool) int {

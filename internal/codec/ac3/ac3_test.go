@@ -168,6 +168,20 @@ func TestBad(t *testing.T) {
 	}
 }
 
+// A publisher may send anything: looking for headers in it costs no memory.
+func TestLookingForHeadersAllocatesNothing(t *testing.T) {
+	for _, b := range []string{"\x21\x10\x04\x60\x00\x00", "\x0b\x77\x00\x00\xff\x40", "\x0b\x77\x00\x00\x00\xff", "\x0b\x77\xc0\x00\x00\x80", "\x0b\x77\x00\x00\x00\x40"} {
+		in := []byte(b)
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := ParseHeader(in); err == nil {
+				t.Fatalf("%x is no header", in)
+			}
+		}); n != 0 {
+			t.Errorf("%x: %v allocations", in, n)
+		}
+	}
+}
+
 func FuzzAC3(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := ParseHeader(b)

@@ -29,6 +29,12 @@ func bad(why string) error {
 		"An MPEG audio frame header cannot be read.", "Check the connection between encoder and server; restart the encoder if it stays.")
 }
 
+// Made once: who looks for a header asks at every byte.
+var (
+	errNoSync   = bad("no sync word")
+	errReserved = bad("reserved value")
+)
+
 // bitrates gives kbit/s by table row and index.
 var bitrates = [...][15]int{
 	{0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448}, // MPEG-1 layer I
@@ -43,12 +49,12 @@ var sampleRates = [...]int{44100, 48000, 32000}
 // Parse reads the header at the start of b. The frame itself need not be whole.
 func Parse(b []byte) (Header, error) {
 	if len(b) < 4 || b[0] != 0xFF || b[1]&0xE0 != 0xE0 {
-		return Header{}, bad("no sync word")
+		return Header{}, errNoSync
 	}
 	version, layer := b[1]>>3&3, 4-int(b[1]>>1&3)
 	rate, index := int(b[2]>>2&3), int(b[2]>>4)
 	if version == 1 || layer == 4 || rate == 3 || index == 15 {
-		return Header{}, bad("reserved value")
+		return Header{}, errReserved
 	}
 	h := Header{Layer: layer, SampleRate: sampleRates[rate], Channels: 2}
 	if b[3]>>6 == 3 {

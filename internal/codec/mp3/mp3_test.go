@@ -46,6 +46,20 @@ func TestBad(t *testing.T) {
 	}
 }
 
+// A publisher may send anything: looking for headers in it costs no memory.
+func TestLookingForHeadersAllocatesNothing(t *testing.T) {
+	for _, b := range []string{"\x21\x10\x04\x60", "\xff\xff\xff\xff"} {
+		in := []byte(b)
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := Parse(in); err == nil {
+				t.Fatalf("%x is no header", in)
+			}
+		}); n != 0 {
+			t.Errorf("%x: %v allocations", in, n)
+		}
+	}
+}
+
 func FuzzMP3(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := Parse(b)
