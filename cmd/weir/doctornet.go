@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +8,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"weir/internal/portholder"
 )
 
 // gate is a listener that the configuration asks for.
@@ -178,52 +177,9 @@ func (g gate) holder() string {
 	if err != nil {
 		return ""
 	}
-	number, err := net.LookupPort("tcp", port)
-	if err != nil {
-		return ""
-	}
-	tables, state := []string{"/proc/net/tcp", "/proc/net/tcp6"}, "0A" // listening
+	network := "tcp"
 	if g.udp {
-		tables, state = []string{"/proc/net/udp", "/proc/net/udp6"}, "07"
+		network = "udp"
 	}
-	for _, table := range tables {
-		if inode := socketInode(table, state, number); inode != "" {
-			return socketOwner(inode)
-		}
-	}
-	return ""
-}
-
-func socketInode(table, state string, port int) string {
-	f, err := os.Open(table)
-	if err != nil {
-		return ""
-	}
-	defer f.Close() //nolint:errcheck // read only
-	for s := bufio.NewScanner(f); s.Scan(); {
-		col := strings.Fields(s.Text())
-		if len(col) > 9 && col[3] == state && strings.HasSuffix(col[1], fmt.Sprintf(":%04X", port)) {
-			return col[9]
-		}
-	}
-	return ""
-}
-
-func socketOwner(inode string) string {
-	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
-	if err != nil {
-		return ""
-	}
-	for _, link := range links {
-		if to, err := os.Readlink(link); err != nil || to != "socket:["+inode+"]" {
-			continue
-		}
-		pid := strings.Split(link, "/")[2]
-		name, err := os.ReadFile("/proc/" + pid + "/comm")
-		if err != nil {
-			return ""
-		}
-		return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), pid)
-	}
-	return ""
+	return portholder.Name(network, port)
 }

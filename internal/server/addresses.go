@@ -1,15 +1,11 @@
 package server
 
 import (
-	"bufio"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"sort"
-	"strconv"
 	"strings"
 )
 
@@ -106,53 +102,4 @@ func (s *Server) describe() Ready {
 		r.LoginPath = "/login/once?token=" + s.loginURL
 	}
 	return r
-}
-
-// portHolder names the program that listens on a TCP port of this machine, as far as this user may see it.
-func portHolder(port string) string {
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return ""
-	}
-	inode := ""
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		if inode = listenInode(table, n); inode != "" {
-			break
-		}
-	}
-	if inode == "" {
-		return ""
-	}
-	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
-	if err != nil {
-		return ""
-	}
-	for _, link := range links {
-		if to, err := os.Readlink(link); err == nil && to == "socket:["+inode+"]" {
-			pid := strings.Split(link, "/")[2]
-			name, err := os.ReadFile("/proc/" + pid + "/comm")
-			if err != nil {
-				return ""
-			}
-			return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), pid)
-		}
-	}
-	return ""
-}
-
-// listenInode finds the socket that listens on a port in the kernel's table.
-func listenInode(table string, port int) string {
-	f, err := os.Open(table)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	const listening = "0A"
-	for s := bufio.NewScanner(f); s.Scan(); {
-		col := strings.Fields(s.Text())
-		if len(col) > 9 && col[3] == listening && strings.HasSuffix(col[1], fmt.Sprintf(":%04X", port)) {
-			return col[9]
-		}
-	}
-	return ""
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir/internal/fault"
+	"weir/internal/portholder"
 )
 
 // Gate is one listener, for people.
@@ -130,7 +131,7 @@ func portTaken(name, address string, err error) error {
 		return fault.Wrap(err, fault.Invalid, "address_bad", "The address "+address+" for "+name+" cannot be listened on.", "Write it as :PORT or ADDRESS:PORT.")
 	}
 	who := ""
-	if holder := portHolder(port); holder != "" {
+	if holder := portholder.Name("tcp", port); holder != "" {
 		who = " " + holder + " holds it."
 	}
 	return fault.Wrap(err, fault.Conflict, "port_taken", "Port "+port+" for "+name+" cannot be opened."+who,
