@@ -40,3 +40,26 @@ func TestPeriodsFollow(t *testing.T) {
 		}
 	}
 }
+
+// TestPeriodsBeginWithTheirSegments: no gap of a frame is declared between a Period's start and its first segment, a greater one is.
+func TestPeriodsBeginWithTheirSegments(t *testing.T) {
+	const start, slack = 48000, 2400
+	for _, c := range []struct {
+		name           string
+		first, began   int64
+		lasts, lasting int64
+	}{
+		{"with the Period", start, start, 96000, 96000},
+		{"a tick late", start + 1, start, 96000, 96001},
+		{"a frame of AAC late", start + 1024, start, 96000, 97024},
+		{"more than a frame late", start + slack + 1, start + slack + 1, 96000, 96000},
+		{"before the Period", start - 1024, start - 1024, 96000, 96000},
+	} {
+		segments := []format.Segment{{Start: c.first, Duration: c.lasts}, {Start: c.first + c.lasts, Duration: 5}}
+		second := segments[1]
+		openTimeline(segments, start, slack)
+		if got := segments[0]; got.Start != c.began || got.Duration != c.lasting || segments[1] != second {
+			t.Errorf("%s: %+v", c.name, segments)
+		}
+	}
+}

@@ -238,6 +238,7 @@ func period(p *presentation.Period, at place, live bool) (format.Period, []media
 			continue
 		}
 		rep.Template.Offset = media.FromDuration(time.Duration(at.media.UnixNano()), r.Track.TimeScale)
+		openTimeline(rep.Template.Segments, rep.Template.Offset, r.Track.Ticks(audioSlack))
 		set := join(&out, r, rep, i)
 		for _, s := range p.Run.Renditions[i].Segments {
 			set.Dependent = set.Dependent || !s.Independent && !s.Gap
@@ -324,6 +325,15 @@ func stretch(segs []timeline.SegmentView, open bool) []timeline.SegmentView {
 // audioSlack is more than one audio frame: audio is cut at the first frame after the video's cut, so a segment may
 // be a frame longer than the last one.
 const audioSlack = 50 * time.Millisecond
+
+// openTimeline lets the first segment begin with its Period when no more than slack lies between: the sound's first frame is
+// rarely the picture's, and Periods start at a millisecond. dash.js seeks over what it takes for a gap there, even when it only
+// loads the Period ahead, and if its player is still seeking, all of the Period before is left out.
+func openTimeline(out []format.Segment, start, slack int64) {
+	if late := out[0].Start - start; late > 0 && late <= slack {
+		out[0].Start, out[0].Duration = start, out[0].Duration+late
+	}
+}
 
 // closeTimeline lets each segment last until the next one begins, so that rounding leaves no holes, and guesses the
 // duration of the open one. Rather too long than too short: a player that looks for what follows an open segment at

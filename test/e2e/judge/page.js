@@ -67,9 +67,10 @@ const engines = {
   },
   async mpegts(video, url) {
     await script("/node_modules/mpegts.js/dist/mpegts.js");
+    // It catches up by its rate. The other way, liveBufferLatencyChasing, seeks, and after a seek a browser fires "waiting".
     const player = window.mpegts.createPlayer(
       { type: "flv", isLive: true, url },
-      { enableWorker: false, enableStashBuffer: false, liveBufferLatencyChasing: true, liveBufferLatencyMaxLatency: 0.8, liveBufferLatencyMinRemain: 0.2, lazyLoad: false },
+      { enableWorker: false, enableStashBuffer: false, liveSync: true, liveSyncMaxLatency: 0.5, liveSyncTargetLatency: 0.25, liveSyncPlaybackRate: 1.2, lazyLoad: false },
     );
     player.on(window.mpegts.Events.ERROR, (...e) => state.errors.push(`mpegts: ${e.join(" ")}`));
     player.attachMediaElement(video);
