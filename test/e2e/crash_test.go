@@ -16,7 +16,10 @@ const (
 )
 
 // TestShow_3_2_KillNine is the short form: four kills.
-func TestShow_3_2_KillNine(t *testing.T) { killNine(t, 4) }
+func TestShow_3_2_KillNine(t *testing.T) {
+	t.Parallel()
+	killNine(t, 4)
+}
 
 // TestShow_3_2_KillNineTwoHundredTimes is the line itself.
 func TestShow_3_2_KillNineTwoHundredTimes(t *testing.T) {
@@ -111,6 +114,7 @@ func (w *weir) stillThere(t *testing.T, what string, r recording, l *ledger) {
 
 // TestShow_3_3_LostDatabase: an empty, a damaged or an old database deletes no footage, though all of it is older than the rule allows.
 func TestShow_3_3_LostDatabase(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	begun := time.Now()
 	l := w.publishLedger(t, "live/a", w.key("live/*"))

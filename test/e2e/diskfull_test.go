@@ -67,6 +67,7 @@ func (w *weir) alarmed(t *testing.T, kind string, since time.Time) string {
 // TestShow_3_3_DiskFull: the live stream goes on complete, recording stops with an alarm and resumes by itself, the past has a gap.
 func TestShow_3_3_DiskFull(t *testing.T) {
 	need(t, "curl")
+	t.Parallel()
 	dir := smallDisk(t, "24m")
 	w := start(t, "--recording.dir", filepath.Join(dir, "footage"), "--recording.min_free", "0")
 	begun := time.Now()
@@ -128,6 +129,7 @@ func missingOf(sent, found []testpattern.Mark) (n int) {
 // TestShow_3_3_ReadOnly: the kernel makes the file system read-only after an error; live goes on, and recording resumes when
 // the disk is mounted anew at the same place.
 func TestShow_3_3_ReadOnly(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t)
 	d.detach[len(d.detach)-1]()
 	d.mounted(d.path("pool/disk.img"), d.path("disk"), "-o", "errors=remount-ro")
@@ -156,6 +158,7 @@ func TestShow_3_3_ReadOnly(t *testing.T) {
 // an alarm and resumes when there are descriptors again.
 func TestShow_3_3_OutOfDescriptors(t *testing.T) {
 	need(t, "prlimit")
+	t.Parallel()
 	w := start(t)
 	o := testpattern.Options{Width: 320, Height: 180, FPS: 25, GOP: time.Second, Audio: true}
 	f := w.feed(t, "live/fd", w.key("live/*"), o)

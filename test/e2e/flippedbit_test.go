@@ -55,6 +55,7 @@ func (w *weir) everything(t *testing.T, name string, from, to time.Time) (sums m
 // TestShow_3_2_FlippedBit: one flipped bit in a payload, a moof, an index block and the database is found by weir check and
 // reported when read; no other bytes than the recorded ones are ever served.
 func TestShow_3_2_FlippedBit(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	begun := time.Now()
 	l := w.publishLedger(t, "live/flip", w.key("live/*"))

@@ -76,6 +76,7 @@ func clean(t *testing.T, address string, v lintVerdict) {
 // TestShow_3_5_LintIsClean holds our streams, live, after a republish, and as a range of the past, against the linter, which
 // shares nothing with what makes them.
 func TestShow_3_5_LintIsClean(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	key := w.key("live/*")
 	first := w.pattern("live/show", key)

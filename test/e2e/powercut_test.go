@@ -90,7 +90,10 @@ func (d *disk) cut() (at string, undo func()) {
 }
 
 // TestShow_3_2_PowerCut is the short form: three cuts.
-func TestShow_3_2_PowerCut(t *testing.T) { powerCut(t, 3) }
+func TestShow_3_2_PowerCut(t *testing.T) {
+	t.Parallel()
+	powerCut(t, 3)
+}
 
 // TestShow_3_2_PowerCutHundredTimes is the line itself.
 func TestShow_3_2_PowerCutHundredTimes(t *testing.T) {
@@ -151,7 +154,10 @@ func (d *disk) judge(t *testing.T, what, data string, streams []*ledger, acked r
 }
 
 // TestShow_3_2_DiskThatDies is the short form of what the file system's own shutdown call shows: one.
-func TestShow_3_2_DiskThatDies(t *testing.T) { dyingDisk(t, 1) }
+func TestShow_3_2_DiskThatDies(t *testing.T) {
+	t.Parallel()
+	dyingDisk(t, 1)
+}
 
 // TestShow_3_2_DiskThatDiesTenTimes is the line itself.
 func TestShow_3_2_DiskThatDiesTenTimes(t *testing.T) {
