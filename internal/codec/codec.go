@@ -171,6 +171,25 @@ func SampleDuration(t *media.Track, sample []byte) int {
 	return 0
 }
 
+// Silent reports whether an audio frame holds digital silence, as far as that can be told without decoding it.
+func Silent(t *media.Track, frame []byte) bool {
+	switch t.Codec {
+	case media.AAC:
+		return aac.Silent(frame)
+	case media.Opus:
+		return opus.Silent(frame)
+	case media.MP3:
+		return mp3.Silent(frame)
+	case media.FLAC:
+		return flac.Silent(frame, t.Channels)
+	case media.PCMA:
+		return g711.SilentALaw(frame)
+	case media.PCMU:
+		return g711.SilentMuLaw(frame)
+	}
+	return false
+}
+
 // InBandConfig looks for parameter sets or a sequence header inside a sample and returns a new Config if one is there
 // and differs from t.Config, else nil.
 func InBandConfig(t *media.Track, sample []byte) []byte {

@@ -314,6 +314,9 @@ func FuzzCodec(f *testing.F) {
 				t.Fatal("a configuration out of nothing")
 			}
 		}
+		if codec.Silent(tr, sample) && c.Kind() != media.Audio {
+			t.Fatal("a silent picture")
+		}
 		if codec.IsB(c, sample) && codec.IsKey(c, sample) {
 			t.Fatal("a random access point with B slices")
 		}

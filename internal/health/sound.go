@@ -18,7 +18,7 @@ const (
 // listen looks for silence and for timestamps that do not go at the pace of the samples.
 func (m *meter) listen(f *media.Frame) {
 	s := &m.sound
-	switch quiet := silent(m.track, f.Data); {
+	switch quiet := codec.Silent(m.track, f.Data); {
 	case !quiet:
 		s.silent = false
 	case !s.silent:

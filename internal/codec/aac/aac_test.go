@@ -226,6 +226,9 @@ func FuzzAAC(f *testing.F) {
 				}
 			}
 		}
+		if Silent(b) && !Silent(append(b, 0xA5)) {
+			t.Fatal("what comes behind silence made it a sound")
+		}
 		h, err := ParseADTS(b)
 		if err != nil {
 			return

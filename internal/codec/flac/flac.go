@@ -170,3 +170,6 @@ func Update(config, sample []byte) []byte {
 	}
 	return Build(s)
 }
+
+// Silent reports digital silence: a frame has room for nothing but headers and constant subframes (RFC 9639 9.2.3).
+func Silent(frame []byte, channels int) bool { return len(frame) <= 9+5*max(channels, 1) }

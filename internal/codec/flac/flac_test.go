@@ -113,6 +113,9 @@ func FuzzFLAC(f *testing.F) {
 		if h, err := ParseFrame(b); err == nil && (h.Block < 1 || h.Block > 65536 || h.Channels < 1 || h.Channels > 8) {
 			t.Fatalf("%+v", h)
 		}
+		if Silent(b, 2) != (len(b) <= 19) {
+			t.Fatal("silence of a strange size")
+		}
 		if fresh := Update(nil, b); fresh != nil && Update(fresh, b) != nil {
 			t.Fatal("an update that does not settle")
 		}

@@ -18,3 +18,18 @@ func Samples(size, channels int) int {
 	}
 	return size / channels
 }
+
+// SilentALaw reports that all samples are the smallest there are, of either sign.
+func SilentALaw(frame []byte) bool { return all(frame, 0xD5, 0x55) }
+
+// SilentMuLaw reports that all samples are zero, of either sign.
+func SilentMuLaw(frame []byte) bool { return all(frame, 0xFF, 0x7F) }
+
+func all(frame []byte, a, b byte) bool {
+	for _, v := range frame {
+		if v != a && v != b {
+			return false
+		}
+	}
+	return len(frame) > 0
+}

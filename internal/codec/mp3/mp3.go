@@ -6,6 +6,7 @@ package mp3
 import (
 	"errors"
 
+	"weir/internal/bits"
 	"weir/internal/fault"
 )
 
@@ -102,4 +103,28 @@ func (h Header) size(padding int) int {
 		return (12*h.Bitrate/h.SampleRate + padding) * 4
 	}
 	return h.Samples/8*h.Bitrate/h.SampleRate + padding
+}
+
+// Silent reports digital silence in a frame of MPEG-1 layer III by its side information (ISO/IEC 11172-3 2.4.1.7): it has no values in any granule.
+func Silent(f []byte) bool {
+	if len(f) < 36 || f[1]>>3&3 != 3 || f[1]>>1&3 != 1 { // MPEG-1 layer III
+		return false
+	}
+	at, channels := 4, 2
+	if f[1]&1 == 0 {
+		at += 2 // CRC
+	}
+	if f[3]>>6 == 3 {
+		channels = 1
+	}
+	r := bits.NewReader(f[at:])
+	r.Skip(9 + 7 - 2*channels + 4*channels) // main_data_begin, private_bits (5 or 3), scfsi
+	for range 2 * channels {
+		r.Skip(12)
+		if r.U(9) != 0 { // big_values
+			return false
+		}
+		r.Skip(38)
+	}
+	return r.OK()
 }

@@ -152,3 +152,13 @@ func frameSize(config byte) int {
 
 // Stereo reports whether a packet is coded in stereo.
 func Stereo(packet []byte) bool { return len(packet) > 0 && packet[0]&4 != 0 }
+
+// Silent reports digital silence: it knows the packets of DTX (RFC 6716 3.1: nothing but the TOC byte, or little more) and CELT's
+// silence flag (4.3): it is the first symbol, so improbable that its frame begins with FFFE or FFFF.
+func Silent(p []byte) bool {
+	if len(p) <= 2 {
+		return true
+	}
+	celt, oneFrame := p[0]&0x80 != 0, p[0]&3 == 0
+	return celt && oneFrame && p[1] == 0xFF && p[2] >= 0xFE
+}

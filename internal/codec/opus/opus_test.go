@@ -90,6 +90,9 @@ func FuzzOpus(f *testing.F) {
 			t.Fatal(n)
 		}
 		Stereo(b)
+		if Silent(b) && len(b) > 2 && b[0] < 0x80 {
+			t.Fatal("SILK says nothing of silence")
+		}
 		c, err := Parse(b)
 		if err != nil {
 			if c, err = ParseHead(b); err != nil {
