@@ -1,16 +1,13 @@
-import { Alert, Button, Card, Text, Title } from "@mantine/core";
-import { IconAlertTriangle, IconCircleCheck, IconLock } from "@tabler/icons-react";
-import { useState } from "react";
+import { Card, Text, Title } from "@mantine/core";
+import { IconAlertTriangle, IconCircleCheck } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
-import { post } from "../../api/client";
-import { useChange, useStorage, useTimelines } from "../../api/hooks";
+import { useStorage, useTimelines } from "../../api/hooks";
 import type { Storage as StorageInfo, Volume } from "../../api/types";
 import { forecast, longestKeep } from "../../lib/forecast";
 import { bitrate, bytes, count, moment } from "../../lib/format";
 import { spanText } from "../../lib/keep";
-import { Confirm } from "../parts/Confirm";
 import { ErrorText } from "../parts/ErrorText";
-import { notifyDone, notifyError } from "../parts/notify";
+import { HeldFootage } from "../parts/HeldFootage";
 import { PastRoom } from "../parts/PastRoom";
 import { stopped, useVolumeText } from "../parts/StorageAlarm";
 import { TimelineTable } from "../parts/TimelineTable";
@@ -26,7 +23,7 @@ export default function Storage() {
       <ErrorText error={query.error} />
       {storage && (
         <>
-          <Held volumes={storage.volumes ?? []} />
+          <HeldFootage volumes={storage.volumes ?? []} timelines={timelines} />
           <div className="volumes">
             {(storage.volumes ?? []).map((v) => (
               <VolumeCard
@@ -175,43 +172,5 @@ function Rules({ storage }: { storage: StorageInfo }) {
         {t("storage.rulesText")}
       </Text>
     </Card>
-  );
-}
-
-/** Footage that the index did not know: nothing deletes it until somebody has looked. */
-function Held({ volumes }: { volumes: Volume[] }) {
-  const { t, i18n } = useTranslation();
-  const [asking, setAsking] = useState(false);
-  const held = volumes.reduce((n, v) => n + v.held, 0);
-  const release = useChange(
-    (_: void) => post<unknown>("/storage/release"),
-    "storage",
-    "timelines",
-    "timeline",
-  );
-  if (held <= 0) return null;
-  const size = bytes(i18n.language, held);
-  return (
-    <>
-      <Alert className="note-warn" icon={<IconLock size={20} />} title={t("storage.heldTitle", { size })}>
-        <Text mb="sm">{t("storage.heldText")}</Text>
-        <Button variant="default" loading={release.isPending} onClick={() => setAsking(true)}>
-          {t("storage.release")}
-        </Button>
-      </Alert>
-      <Confirm
-        opened={asking}
-        title={t("storage.releaseTitle", { size })}
-        text={t("storage.releaseText")}
-        action={t("storage.release")}
-        onClose={() => setAsking(false)}
-        onConfirm={() =>
-          release.mutate(undefined, {
-            onSuccess: () => notifyDone(t("storage.released")),
-            onError: notifyError,
-          })
-        }
-      />
-    </>
   );
 }
