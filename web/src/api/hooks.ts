@@ -18,6 +18,7 @@ import type {
   PublishInfo,
   Recording,
   Relay,
+  Replay,
   ServerEvent,
   Session,
   SessionInfo,
@@ -143,6 +144,13 @@ export const useTimeline = (name: string, from: number, to: number, on = true) =
     enabled: on,
     placeholderData: keepPreviousData,
     refetchInterval: to > Date.now() ? 10_000 : false,
+  });
+
+export const useReplays = () =>
+  useQuery({
+    queryKey: ["replays"],
+    queryFn: async () => (await maybe(list<Replay>("/replays"))) ?? [],
+    refetchInterval: 3000,
   });
 
 export const useStorage = (every = 30_000) =>

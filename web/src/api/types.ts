@@ -208,6 +208,19 @@ export interface Recording {
   watch: string;
 }
 
+/** A range of the past that is sent out live. No from: from the oldest; no to: on with the newest. */
+export interface Replay {
+  id: string;
+  stream: string;
+  as: string;
+  from: string | null;
+  to: string | null;
+  speed: number;
+  loop: boolean;
+  keep_gaps: boolean;
+  since: string;
+}
+
 /** What there is of one stream's past. keep_s: 0 is the live window only, less than 0 for ever. */
 export interface Timeline {
   name: string;

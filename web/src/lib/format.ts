@@ -68,6 +68,13 @@ export function moment(lang: string, at: string | number | Date): string {
   return new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" }).format(new Date(at));
 }
 
+/** From one moment to another; the day that both share is said once. */
+export function momentRange(lang: string, from: number, to: number): string {
+  const sameDay = new Date(from).toDateString() === new Date(to).toDateString();
+  const end = sameDay ? new Intl.DateTimeFormat(lang, { timeStyle: "medium" }).format(to) : moment(lang, to);
+  return `${moment(lang, from)} – ${end}`;
+}
+
 /** "3 minutes ago", in the language's own words. */
 export function ago(lang: string, at: string | number | Date, now = Date.now()): string {
   const seconds = (new Date(at).getTime() - now) / 1000;

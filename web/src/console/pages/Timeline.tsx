@@ -33,6 +33,7 @@ import { Curl } from "../parts/Curl";
 import { PastPlayer } from "../parts/Player";
 import { RecordButton } from "../parts/RecordButton";
 import { RecordingMenu } from "../parts/RecordingMenu";
+import { ReplayCard } from "../parts/ReplayCard";
 import { useNow } from "../parts/StatePill";
 import { HeadLink, StreamHead } from "../parts/StreamHead";
 import { type Gap, type Run, TimeBar } from "../parts/TimeBar";
@@ -121,7 +122,10 @@ function TimelinePage({ name }: { name: string }) {
             <Legend lang={i18n.language} held={runs.some((r) => r.held)} />
           </Card>
         </section>
-        <Lists gaps={gaps.filter((g) => g.to > view.from && g.from < view.to)} pins={pins} onGo={play} />
+        <div className="tb-lists">
+          <ReplayCard of={name} />
+          <Lists gaps={gaps.filter((g) => g.to > view.from && g.from < view.to)} pins={pins} onGo={play} />
+        </div>
       </div>
     </div>
   );
@@ -320,9 +324,8 @@ function Legend({ lang, held }: { lang: string; held: boolean }) {
 /** The same as the bar shows, to read and to step through. */
 function Lists({ gaps, pins, onGo }: { gaps: Gap[]; pins: Recording[]; onGo: (at: number) => void }) {
   const { t, i18n } = useTranslation();
-  if (gaps.length === 0 && pins.length === 0) return null;
   return (
-    <div className="tb-lists">
+    <>
       {pins.length > 0 && (
         <Card component="section" aria-labelledby="pins-title">
           <Title order={2} size="h3" id="pins-title" mb="xs">
@@ -365,6 +368,6 @@ function Lists({ gaps, pins, onGo }: { gaps: Gap[]; pins: Recording[]; onGo: (at
           </ul>
         </Card>
       )}
-    </div>
+    </>
   );
 }

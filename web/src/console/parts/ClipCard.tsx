@@ -1,6 +1,7 @@
 import { Button, Card, Group, NativeSelect, Stack, Text, TextInput, Title } from "@mantine/core";
 import {
   IconBookmark,
+  IconBroadcast,
   IconDownload,
   IconLink,
   IconPlayerPlayFilled,
@@ -18,6 +19,7 @@ import type { Span } from "../../lib/timebar";
 import { Curl } from "./Curl";
 import { copyLink, notifyDone, notifyError } from "./notify";
 import { keepText } from "./RecordingMenu";
+import { ReplayModal } from "./ReplayModal";
 
 interface Props {
   name: string;
@@ -34,11 +36,16 @@ export function ClipCard({ name, range, rate, onRange, onMark, onPreview }: Prop
   const { t } = useTranslation();
   return (
     <Card component="section" aria-labelledby="clip-title">
-      <Group gap={6} mb="xs">
+      <Group gap={6} mb="xs" mih={30}>
         <IconScissors size={18} stroke={1.7} aria-hidden />
         <Title order={2} size="h3" id="clip-title">
           {t("timeline.clip")}
         </Title>
+        {range && (
+          <Button variant="subtle" size="xs" ml="auto" onClick={() => onRange(null)}>
+            {t("timeline.unmark")}
+          </Button>
+        )}
       </Group>
       {range ? (
         <Marked name={name} range={range} rate={rate} onRange={onRange} onPreview={onPreview} />
@@ -67,6 +74,7 @@ function Marked({
   const lang = i18n.language;
   const asked = `from=${writeMoment(range.from)}&to=${writeMoment(range.to)}`;
   const seconds = (range.to - range.from) / 1000;
+  const [replaying, setReplaying] = useState(false);
   const set = (end: "from" | "to", value: string) => {
     const at = readLocal(value);
     if (at === undefined) return;
@@ -114,11 +122,16 @@ function Marked({
         >
           {t("timeline.share")}
         </Button>
-        <Button variant="subtle" onClick={() => onRange(null)}>
-          {t("timeline.unmark")}
+        <Button
+          variant="default"
+          leftSection={<IconBroadcast size={18} stroke={1.7} />}
+          onClick={() => setReplaying(true)}
+        >
+          {t("replay.title")}
         </Button>
       </Group>
       <Save name={name} range={range} onDone={() => onRange(null)} />
+      {replaying && <ReplayModal name={name} range={range} onClose={() => setReplaying(false)} />}
     </Stack>
   );
 }

@@ -28,7 +28,7 @@ export function PublisherCard({ name, stream }: { name: string; stream: Stream |
       {p ? (
         <dl className="facts num">
           <dt>{t("publisher.protocol")}</dt>
-          <dd>{p.protocol.toUpperCase()}</dd>
+          <dd>{t(`protocol.${p.protocol}`, { defaultValue: p.protocol.toUpperCase() })}</dd>
           <dt>{t("publisher.remote")}</dt>
           <dd className="mono">{p.remote || "–"}</dd>
           {p.software && (
