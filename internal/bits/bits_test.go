@@ -244,6 +244,46 @@ func BenchmarkAnnexB(b *testing.B) {
 	}
 }
 
+func TestVUI(t *testing.T) {
+	write := func(f func(w *Writer)) []byte {
+		var w Writer
+		f(&w)
+		return w.Bytes()
+	}
+	signal := func(w *Writer) {
+		w.Flag(true)
+		w.U(3, 5)
+		w.Flag(true) // full range
+		w.Flag(true)
+		w.U(24, 9<<16|16<<8|10)
+	}
+	for name, c := range map[string]struct {
+		b    []byte
+		want VUI
+		ok   bool
+	}{
+		"nothing": {write(func(w *Writer) { w.U(4, 0) }), VUI{0, 0, Colour{2, 2, 2, false}}, true},
+		"all": {write(func(w *Writer) {
+			w.Flag(true)
+			w.U(8, 14) // 4:3
+			w.U(2, 3)  // overscan
+			signal(w)
+			w.Flag(true)
+			w.UE(3)
+			w.UE(5)
+		}), VUI{4, 3, Colour{9, 16, 10, true}}, true},
+		"an aspect ratio of its own": {write(func(w *Writer) { w.Flag(true); w.U(8, 255); w.U(32, 5<<16|4); w.U(3, 0) }), VUI{5, 4, Colour{2, 2, 2, false}}, true},
+		"an aspect ratio of nothing": {write(func(w *Writer) { w.Flag(true); w.U(8, 255); w.U(32, 5<<16); w.U(3, 0) }), VUI{0, 0, Colour{2, 2, 2, false}}, true},
+		"a reserved aspect ratio":    {write(func(w *Writer) { w.Flag(true); w.U(8, 17); w.U(3, 0) }), VUI{0, 0, Colour{2, 2, 2, false}}, true},
+		"colours cut off":            {write(func(w *Writer) { w.U(2, 0); signal(w) })[:2], VUI{0, 0, Colour{2, 2, 2, true}}, false},
+	} {
+		r, got := NewReader(c.b), VUI{Colour: Unspecified()}
+		if r.ReadVUI(&got); got != c.want || r.OK() != c.ok {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, r.OK(), c.want)
+		}
+	}
+}
+
 func FuzzBits(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		size := int(0)
@@ -282,6 +322,11 @@ func FuzzBits(f *testing.F) {
 				t.Fatal("message larger than its unit")
 			}
 			BuildUserData([]byte{6}, [16]byte{}, payload)
+		}
+		var v VUI
+		usability := NewReader(b)
+		if usability.ReadVUI(&v); v.SARWidth > 0 != (v.SARHeight > 0) {
+			t.Fatalf("half an aspect ratio: %+v", v)
 		}
 		r, w := NewNALReader(b), Writer{}
 		for r.OK() && r.Left() > 0 {

@@ -1,7 +1,7 @@
 // Package bits is the alphabet that coded video and audio share: numbers of n
 // bits and Exp-Golomb numbers, NAL units and their two framings, emulation
-// prevention, SEI messages. What belongs here: what at least two codecs write the
-// same way. What does not: the meaning of any field (internal/codec).
+// prevention, SEI messages, the beginning of the VUI. What belongs here: what at least two codecs write the
+// same way. What does not: what a field means for one of them (internal/codec).
 package bits
 
 import mathbits "math/bits"

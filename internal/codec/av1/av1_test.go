@@ -32,11 +32,11 @@ func TestSequenceHeader(t *testing.T) {
 	for _, c := range []struct {
 		obu                         string
 		width, height, depth, level int
-		colour                      Colour
+		colour                      bits.Colour
 		codecs                      string
 	}{
-		{hdr10, 720, 1280, 10, 31, Colour{9, 16, 9, false}, "av01.0.31M.10.0.111.09.16.09.0"},
-		{sdr, 1080, 720, 8, 5, Colour{2, 2, 2, false}, "av01.0.05M.08"},
+		{hdr10, 720, 1280, 10, 31, bits.Colour{Primaries: 9, Transfer: 16, Matrix: 9, FullRange: false}, "av01.0.31M.10.0.111.09.16.09.0"},
+		{sdr, 1080, 720, 8, 5, bits.Colour{Primaries: 2, Transfer: 2, Matrix: 2, FullRange: false}, "av01.0.05M.08"},
 	} {
 		b := unhex(t, c.obu)
 		o, ok := InBand(b)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"weir/internal/bits"
 	"weir/internal/fault"
 )
 
@@ -95,18 +96,18 @@ func (c *Config) String() string {
 		tier = 'H'
 	}
 	s := fmt.Sprintf("av01.%d.%02d%c.%02d", c.Profile, c.Level, tier, c.BitDepth)
-	colour := Colour{Primaries: 1, Transfer: 1, Matrix: 1}
+	colour := bits.Colour{Primaries: 1, Transfer: 1, Matrix: 1}
 	if c.Header != nil {
 		colour = c.Header.Colour
-		if colour == (Colour{Primaries: 2, Transfer: 2, Matrix: 2}) {
-			colour = Colour{Primaries: 1, Transfer: 1, Matrix: 1} // unspecified: players take the default
+		if colour == bits.Unspecified() {
+			colour = bits.Colour{Primaries: 1, Transfer: 1, Matrix: 1} // unspecified: players take the default
 		}
 	}
 	place := c.Place
 	if !c.SubX || !c.SubY {
 		place = 0
 	}
-	usual := !c.Monochrome && c.SubX && c.SubY && place == 0 && colour == Colour{Primaries: 1, Transfer: 1, Matrix: 1}
+	usual := !c.Monochrome && c.SubX && c.SubY && place == 0 && colour == bits.Colour{Primaries: 1, Transfer: 1, Matrix: 1}
 	if usual {
 		return s
 	}

@@ -23,13 +23,7 @@ type SequenceHeader struct {
 	Monochrome    bool
 	SubX, SubY    bool // chroma subsampling
 	ChromaPlace   uint8
-	Colour        Colour
-}
-
-// Colour is color_config (5.5.2); the numbers are those of ISO/IEC 23091-2, 2 = unspecified.
-type Colour struct {
-	Primaries, Transfer, Matrix uint8
-	FullRange                   bool
+	Colour        bits.Colour // color_config (5.5.2)
 }
 
 func badHeader(why string) error {
@@ -42,7 +36,7 @@ func badHeader(why string) error {
 func ParseSequenceHeader(payload []byte) (*SequenceHeader, error) {
 	r := bits.NewReader(payload)
 	s := &SequenceHeader{Profile: uint8(r.U(3)), Still: r.Flag(), ReducedStill: r.Flag(),
-		Colour: Colour{Primaries: 2, Transfer: 2, Matrix: 2}}
+		Colour: bits.Unspecified()}
 	if s.Profile > 2 {
 		return nil, badHeader("reserved profile")
 	}

@@ -68,7 +68,7 @@ func TestSPSDetails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Colour != (Colour{1, 1, 1, false}) || s.BitDepthLuma != 8 || s.MaxDecFrameBuffering < 1 || !s.FrameMBsOnly {
+	if s.Colour != (bits.Colour{Primaries: 1, Transfer: 1, Matrix: 1, FullRange: false}) || s.BitDepthLuma != 8 || s.MaxDecFrameBuffering < 1 || !s.FrameMBsOnly {
 		t.Errorf("%+v", s)
 	}
 	if s, err = ParseSPS(unhex(t, spsCases[6].sps)); err != nil || s.FrameMBsOnly || s.SARWidth != 1 || s.SARHeight != 1 {

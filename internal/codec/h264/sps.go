@@ -12,6 +12,7 @@ const MaxSize = 16384
 
 // SPS is what a sequence parameter set says (ITU-T H.264 7.3.2.1.1).
 type SPS struct {
+	bits.VUI
 	ID                            int
 	Profile, Constraints, Level   uint8
 	ChromaFormat                  int // 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4
@@ -20,17 +21,8 @@ type SPS struct {
 	FrameMBsOnly                  bool
 	POCType                       int
 	RefFrames                     int
-	SARWidth, SARHeight           int // 0 = not stated
 	FrameRate                     float64
 	Reorder, MaxDecFrameBuffering int // -1 = not stated
-	Colour                        Colour
-}
-
-// Colour is the video signal description of the VUI (E.2.1); the numbers are those
-// of ISO/IEC 23091-2, 2 = unspecified.
-type Colour struct {
-	Primaries, Transfer, Matrix uint8
-	FullRange                   bool
 }
 
 func badSPS(why string) error {
@@ -46,7 +38,7 @@ func ParseSPS(nal []byte) (*SPS, error) {
 		return nil, badSPS("not a sequence parameter set")
 	}
 	s := &SPS{Profile: nal[1], Constraints: nal[2], Level: nal[3], ChromaFormat: 1,
-		BitDepthLuma: 8, BitDepthChroma: 8, Colour: Colour{Primaries: 2, Transfer: 2, Matrix: 2}}
+		BitDepthLuma: 8, BitDepthChroma: 8, VUI: bits.VUI{Colour: bits.Unspecified()}}
 	r := bits.NewNALReader(nal[4:])
 	id := r.UE()
 	if id > 31 {

@@ -75,7 +75,7 @@ func TestHLGColour(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := ParseSPS(c.SPS[0])
-	if err != nil || s.Colour != (Colour{9, 18, 9, false}) { // bt2020, arib-std-b67, bt2020nc
+	if err != nil || s.Colour != (bits.Colour{Primaries: 9, Transfer: 18, Matrix: 9, FullRange: false}) { // bt2020, arib-std-b67, bt2020nc
 		t.Errorf("%+v %v", s, err)
 	}
 }

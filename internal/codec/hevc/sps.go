@@ -22,6 +22,7 @@ type Profile struct {
 
 // SPS is what a sequence parameter set says (7.3.2.2.1).
 type SPS struct {
+	bits.VUI
 	VPS, ID                      int
 	SubLayers                    int // temporal sub-layers, 1 to 7
 	Nested                       bool
@@ -30,16 +31,7 @@ type SPS struct {
 	BitDepthLuma, BitDepthChroma int
 	Width, Height                int // after the conformance window
 	Reorder, MaxDecPicBuffering  int
-	SARWidth, SARHeight          int // 0 = not stated
 	FrameRate                    float64
-	Colour                       Colour
-}
-
-// Colour is the video signal description of the VUI (E.2.1); the numbers are those
-// of ISO/IEC 23091-2, 2 = unspecified.
-type Colour struct {
-	Primaries, Transfer, Matrix uint8
-	FullRange                   bool
 }
 
 func badSPS(why string) error {
@@ -55,7 +47,7 @@ func ParseSPS(nal []byte) (*SPS, error) {
 		return nil, badSPS("not a sequence parameter set")
 	}
 	r := bits.NewNALReader(nal[headerSize:])
-	s := &SPS{Colour: Colour{Primaries: 2, Transfer: 2, Matrix: 2}}
+	s := &SPS{VUI: bits.VUI{Colour: bits.Unspecified()}}
 	s.VPS = int(r.U(4))
 	s.SubLayers = int(r.U(3)) + 1
 	s.Nested = r.Flag()
