@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -226,21 +225,8 @@ type heard struct {
 
 func hear(t *testing.T, engine, address string, seconds int) heard {
 	t.Helper()
-	job, err := json.Marshal(map[string]any{"engine": engine, "url": address, "seconds": seconds, "low": true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "node", "judge/avsync.mjs", string(job))
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("judge: %v\n%s", err, &complaint)
-	}
 	var h heard
-	if err := json.Unmarshal(out, &h); err != nil {
-		t.Fatalf("judge printed %q: %v", out, err)
-	}
+	askJudge(t, "judge/avsync.mjs", map[string]any{"engine": engine, "url": address, "seconds": seconds, "low": true}, &h)
 	return h
 }
 

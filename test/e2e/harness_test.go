@@ -314,25 +314,31 @@ type seen struct {
 	Events     [][]any  `json:"events"`
 }
 
-// play has a browser play url with an engine for some seconds.
-func play(t *testing.T, engine, url string, seconds int, low bool) seen {
+// askJudge gives a job to one of the programs that judge in a browser, and reads what it prints at its end.
+func askJudge(t *testing.T, program string, job map[string]any, answer any) {
 	t.Helper()
-	need(t, "node", "chromium")
-	job, err := json.Marshal(map[string]any{"engine": engine, "url": url, "seconds": seconds, "low": low, "settle_ms": 3000})
+	in, err := json.Marshal(job)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "judge/play.mjs", string(job))
+	cmd := exec.CommandContext(t.Context(), "node", program, string(in))
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("judge: %v\n%s", err, &complaint)
 	}
-	var s seen
-	if err := json.Unmarshal(out, &s); err != nil {
+	if err := json.Unmarshal(out, answer); err != nil {
 		t.Fatalf("judge printed %q: %v", out, err)
 	}
+}
+
+// play has a browser play url with an engine for some seconds.
+func play(t *testing.T, engine, url string, seconds int, low bool) seen {
+	t.Helper()
+	need(t, "node", "chromium")
+	var s seen
+	askJudge(t, "judge/play.mjs", map[string]any{"engine": engine, "url": url, "seconds": seconds, "low": low, "settle_ms": 3000}, &s)
 	t.Logf("%s %s: %d of %d counters in %.1f s of media, waiting %d, latency p50 %.0f ms p95 %.0f ms, longest gap %.0f ms",
 		engine, url, s.Presented, s.Span, s.MediaS, s.Waiting, s.P50, s.P95, s.GapMS)
 	return s

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -219,24 +217,11 @@ func (j *jointFeed) judgeOutputs(query string) {
 		}
 	}
 	j.counters("HLS", hls.Report())
-	var m pastMPD
-	if err := xml.Unmarshal(mustGet(j.t, j.w.beside(j.name, "index.mpd"+query)), &m); err != nil {
-		j.t.Fatal(err)
-	}
-	for _, p := range m.Periods {
+	for _, p := range readMPD(j.t, j.w.beside(j.name, "index.mpd"+query)).Periods {
 		for _, set := range p.Sets {
-			if set.Kind != "video" {
-				continue
+			if l := set.list(); set.Kind == "video" {
+				j.readSegments(&dash, l.init, l.segments)
 			}
-			n := set.Template.First
-			var names []string
-			for _, s := range set.Template.Times {
-				for range s.Repeat + 1 {
-					names = append(names, strings.Replace(set.Template.Media, "$Number$", strconv.FormatInt(n, 10), 1))
-					n++
-				}
-			}
-			j.readSegments(&dash, set.Template.Init, names)
 		}
 	}
 	j.counters("DASH", dash.Report())

@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"encoding/xml"
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,17 +60,17 @@ func statusOf(t *testing.T, address string) int {
 // offlineDASH fetches what a manifest names, with the query that it gives.
 func offlineDASH(t *testing.T, w *weir, at, query string) {
 	t.Helper()
-	var m pastMPD
-	if err := xml.Unmarshal(mustGet(t, w.http(at+"index.mpd"+query)), &m); err != nil {
-		t.Fatal(err)
-	}
+	m := readMPD(t, w.http(at+"index.mpd"+query))
 	if m.Type != "static" || len(m.Periods) != 2 {
 		t.Errorf("a %s manifest of %d Periods", m.Type, len(m.Periods))
 	}
 	for _, p := range m.Periods {
 		for _, set := range p.Sets {
-			first := strings.Replace(set.Template.Media, "$Number$", strconv.FormatInt(set.Template.First, 10), 1)
-			for _, file := range []string{set.Template.Init, first} {
+			l := set.list()
+			if len(l.segments) == 0 {
+				t.Fatalf("nothing is listed of %+v", set)
+			}
+			for _, file := range []string{l.init, l.segments[0]} {
 				if code := statusOf(t, w.http(at+file)); code != http.StatusOK {
 					t.Errorf("%s: %d", file, code)
 				}

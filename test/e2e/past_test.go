@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"os/exec"
@@ -41,24 +39,11 @@ type pastStep struct {
 func playPast(t *testing.T, engine, url string, steps ...pastStep) []pastStep {
 	t.Helper()
 	need(t, "node", "chromium")
-	job, err := json.Marshal(map[string]any{"engine": engine, "url": url, "low": false, "steps": steps})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "node", "judge/past.mjs", string(job))
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("judge: %v\n%s", err, &complaint)
-	}
 	var seen struct {
 		Steps  []pastStep `json:"steps"`
 		Tracks []string   `json:"tracks"`
 	}
-	if err := json.Unmarshal(out, &seen); err != nil {
-		t.Fatalf("judge printed %q: %v", out, err)
-	}
+	askJudge(t, "judge/past.mjs", map[string]any{"engine": engine, "url": url, "low": false, "steps": steps}, &seen)
 	t.Logf("%s %s: tracks %v", engine, url, seen.Tracks)
 	for _, s := range seen.Steps {
 		t.Logf("  %-6s moved %8.1f s, %d pictures %.1f s old, share %.3f, waiting %d, first after %.0f ms, window %.0f s",
@@ -213,31 +198,10 @@ func decodeMarks(t *testing.T, url string) testpattern.Report {
 	return r
 }
 
-// pastMPD is a manifest with several Periods, as a player expands it.
-type pastMPD struct {
-	Type    string `xml:"type,attr"`
-	Periods []struct {
-		Sets []struct {
-			Kind     string `xml:"contentType,attr"`
-			Template struct {
-				Init  string `xml:"initialization,attr"`
-				Media string `xml:"media,attr"`
-				First int64  `xml:"startNumber,attr"`
-				Times []struct {
-					Repeat int64 `xml:"r,attr"`
-				} `xml:"SegmentTimeline>S"`
-			} `xml:"Representation>SegmentTemplate"`
-		} `xml:"AdaptationSet"`
-	} `xml:"Period"`
-}
-
 // dashCounters fetches all segments of a manifest and reads the counters out of the frames.
 func dashCounters(t *testing.T, w *weir, path string) (testpattern.Report, int) {
 	t.Helper()
-	var m pastMPD
-	if err := xml.Unmarshal(mustGet(t, w.http(path)), &m); err != nil {
-		t.Fatal(err)
-	}
+	m := readMPD(t, w.http(path))
 	if m.Type != "static" || len(m.Periods) != 2 {
 		t.Errorf("a %s manifest of %d Periods", m.Type, len(m.Periods))
 	}
@@ -249,25 +213,20 @@ func dashCounters(t *testing.T, w *weir, path string) (testpattern.Report, int) 
 			if err != nil {
 				t.Fatal(err)
 			}
-			n := set.Template.First
-			for _, s := range set.Template.Times {
-				for range s.Repeat + 1 {
-					name := strings.Replace(set.Template.Media, "$Number$", strconv.FormatInt(n, 10), 1)
-					n++
-					frames, err := h.Frames(nil, mustGet(t, w.beside("live/show", name)))
-					if err != nil {
-						t.Fatal(name, err)
-					}
-					for i := range frames {
-						mark, ok := testpattern.ReadSEI(frames[i].Data, media.H264)
-						switch {
-						case set.Kind == "audio":
-							sound++
-						case ok:
-							tally.Add(mark, time.Now())
-						default:
-							tally.AddUnreadable()
-						}
+			for _, name := range set.list().segments {
+				frames, err := h.Frames(nil, mustGet(t, w.beside("live/show", name)))
+				if err != nil {
+					t.Fatal(name, err)
+				}
+				for i := range frames {
+					mark, ok := testpattern.ReadSEI(frames[i].Data, media.H264)
+					switch {
+					case set.Kind == "audio":
+						sound++
+					case ok:
+						tally.Add(mark, time.Now())
+					default:
+						tally.AddUnreadable()
 					}
 				}
 			}

@@ -93,41 +93,56 @@ func hlsLists(t *testing.T, c cell) (out [2]renditionList) {
 	return out
 }
 
-// dashLists expands the segment timelines of the manifest (ISO/IEC 23009-1, 5.3.9.6). The last number is of the segment that
-// is being made.
+// manifest is what an MPD says, of one Representation in each of its sets.
+type manifest struct {
+	Type    string `xml:"type,attr"`
+	Periods []struct {
+		Sets []manifestSet `xml:"AdaptationSet"`
+	} `xml:"Period"`
+}
+
+type manifestSet struct {
+	Kind     string `xml:"contentType,attr"`
+	Template struct {
+		Init  string `xml:"initialization,attr"`
+		Media string `xml:"media,attr"`
+		First int64  `xml:"startNumber,attr"`
+		Times []struct {
+			Repeat int64 `xml:"r,attr"`
+		} `xml:"SegmentTimeline>S"`
+	} `xml:"Representation>SegmentTemplate"`
+}
+
+func readMPD(t *testing.T, address string) (m manifest) {
+	t.Helper()
+	if err := xml.Unmarshal(mustGet(t, address), &m); err != nil {
+		t.Fatal("manifest: ", err)
+	}
+	return m
+}
+
+// list expands the segment timeline (ISO/IEC 23009-1, 5.3.9.6).
+func (s *manifestSet) list() renditionList {
+	l := renditionList{init: s.Template.Init}
+	n := s.Template.First
+	for _, stretch := range s.Template.Times {
+		for range stretch.Repeat + 1 {
+			l.segments = append(l.segments, strings.Replace(s.Template.Media, "$Number$", strconv.FormatInt(n, 10), 1))
+			n++
+		}
+	}
+	return l
+}
+
+// dashLists reads the manifest. The last number is of the segment that is being made.
 func dashLists(t *testing.T, c cell) (out [2]renditionList) {
-	var mpd struct {
-		Periods []struct {
-			Sets []struct {
-				Kind     string `xml:"contentType,attr"`
-				Template struct {
-					Init  string `xml:"initialization,attr"`
-					Media string `xml:"media,attr"`
-					First int64  `xml:"startNumber,attr"`
-					Times []struct {
-						Repeat int64 `xml:"r,attr"`
-					} `xml:"SegmentTimeline>S"`
-				} `xml:"Representation>SegmentTemplate"`
-			} `xml:"AdaptationSet"`
-		} `xml:"Period"`
-	}
-	if err := xml.Unmarshal(mustGet(t, c.w.beside(c.name, "index.mpd")), &mpd); err != nil {
-		t.Errorf("manifest: %v", err)
-		return out
-	}
+	mpd := readMPD(t, c.w.beside(c.name, "index.mpd"))
 	for _, set := range mpd.Periods[len(mpd.Periods)-1].Sets {
 		i := 0
 		if set.Kind == "audio" {
 			i = 1
 		}
-		out[i].init = set.Template.Init
-		n := set.Template.First
-		for _, s := range set.Template.Times {
-			for range s.Repeat + 1 {
-				out[i].segments = append(out[i].segments, strings.Replace(set.Template.Media, "$Number$", strconv.FormatInt(n, 10), 1))
-				n++
-			}
-		}
+		out[i] = set.list()
 		if k := len(out[i].segments); k > 0 {
 			out[i].segments = out[i].segments[:k-1]
 		}
