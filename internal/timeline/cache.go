@@ -2,7 +2,8 @@ package timeline
 
 import (
 	"context"
-
+	"errors"
+	"io"
 	"slices"
 	"sort"
 	"sync"
@@ -224,11 +225,18 @@ func (f *pastFile) check(v *volume, o blob.Object, i int) error {
 }
 
 // whole reports whether a segment's bytes match its checksum.
-func whole(r interface {
-	ReadAt([]byte, int64) (int, error)
-}, s *trackfile.Segment, buf []byte) bool {
+func whole(r io.ReaderAt, s *trackfile.Segment, buf []byte) bool {
+	ok, err := compare(r, s, buf)
+	return ok && err == nil
+}
+
+// compare is whole that tells damage from a disk that does not answer.
+func compare(r io.ReaderAt, s *trackfile.Segment, buf []byte) (bool, error) {
 	n, err := r.ReadAt(buf[:s.Size], s.Offset)
-	return int64(n) == s.Size && (err == nil || n > 0) && trackfile.Sum(buf[:s.Size]) == s.CRC
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return int64(n) == s.Size && trackfile.Sum(buf[:s.Size]) == s.CRC, nil
 }
 
 func grow(buf []byte, n int64) []byte {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -458,5 +459,38 @@ func TestTheEndOfARunWaitsForTheIndex(t *testing.T) {
 	}
 	if r, err := v.db.LastRun(t.Context(), "live/show"); err != nil || r == nil || r.End.IsZero() {
 		t.Fatalf("the end of the run was not told: %+v %v", r, err)
+	}
+}
+
+// What was given up and cannot be read is kept until it can: a disk that does not answer is not damage.
+func TestNothingIsCutWhileTheDiskDoesNotAnswer(t *testing.T) {
+	st, d, a := openFaulty(t, t.TempDir(), Config{})
+	f := newFilm(t, st, "live/show")
+	f.begin(0)
+	f.segments(5)
+	if err := st.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	d.set("sync", syscall.EIO)
+	f.segments(2)
+	if err := st.Flush(); err == nil {
+		t.Fatal("Flush says that all is safe")
+	}
+	d.set("sync", nil)
+	v := st.volume()
+	open := v.disk.open
+	v.disk.open = func(path string) (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) } // reads fail
+	if err := v.sealAll(t.Context()); err == nil {
+		t.Fatal("files that cannot be read were sealed")
+	}
+	v.disk.open = open
+	if err := errors.Join(st.Flush(), v.sealAll(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if found, gaps := f.checkPast(Range{}); found != len(f.made) || gaps != 0 || v.lost.Load() != 0 {
+		t.Errorf("%d of %d segments, %d gaps, %d lost", found, len(f.made), gaps, v.lost.Load())
+	}
+	if got := a.codes(); slices.Contains(got, "footage_damaged") {
+		t.Errorf("alarms %v", got)
 	}
 }

@@ -303,12 +303,16 @@ func (v *volume) mend(f *footage) error {
 	return nil
 }
 
-// mendFile cuts a file behind the last of the segments that are whole, and adds the index.
+// mendFile cuts a file behind the last of the segments that are whole, and adds the index. What cannot be read may be whole
+// yet: a disk that does not answer is asked again later.
 func (v *volume) mendFile(w *os.File, segs []trackfile.Segment, end string) (int64, []trackfile.Segment, error) {
 	k := 0
 	var buf []byte
 	for ; k < len(segs); k++ {
-		if buf = grow(buf, segs[k].Size); !whole(w, &segs[k], buf) {
+		buf = grow(buf, segs[k].Size)
+		if ok, err := compare(w, &segs[k], buf); err != nil {
+			return 0, segs, err
+		} else if !ok {
 			break
 		}
 	}
