@@ -199,7 +199,15 @@ func dyingDisk(t *testing.T, times int) {
 			t.Errorf("%s: the live playlist has %d segments", what, len(list.segments))
 		}
 		l.stop()
-		w.kill()
+		if round%2 == 0 {
+			// Of a stream that comes now not even a file can be made. The server must stop all the same.
+			late := w.publishLedger(t, "live/late", key)
+			w.waitLive(late.name)
+			late.stop()
+			w.stop()
+		} else {
+			w.kill()
+		}
 		d.detach[len(d.detach)-1]()
 		d.mounted(d.path("pool/disk.img"), d.path("disk"))
 		w.boot("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
