@@ -1,5 +1,5 @@
-import { ActionIcon, Button, Card, Group, Menu, Stack, Table, Text, Title } from "@mantine/core";
-import { IconDots, IconPlus } from "@tabler/icons-react";
+import { ActionIcon, Button, Menu, Stack, Table, Text, Title } from "@mantine/core";
+import { IconDots } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { del, get, post } from "../../api/client";
@@ -8,10 +8,10 @@ import type { Key, Token } from "../../api/types";
 import { ago, moment } from "../../lib/format";
 import { useTitle } from "../../lib/page";
 import { Confirm } from "../parts/Confirm";
-import { Curl } from "../parts/Curl";
 import { KeyModal, SecretModal, TokenModal } from "../parts/KeyModals";
 import { notifyError } from "../parts/notify";
 import { PasswordModal } from "../parts/PasswordModal";
+import { Adding, Section } from "../parts/Section";
 
 export default function Access() {
   const { t } = useTranslation();
@@ -39,16 +39,13 @@ function Keys() {
   const drop = useChange((k: Key) => del(`/keys/${k.id}`), "keys");
   const items = keys.data ?? [];
   return (
-    <Card component="section" aria-labelledby="keys">
-      <Head
-        id="keys"
-        title={t("keys.title")}
-        text={t("keys.text")}
-        path="/keys"
-        add={t("keys.add")}
-        onAdd={() => setAdding(true)}
-      />
-      {keys.isSuccess && items.length === 0 && <Text mt="sm">{t("keys.none")}</Text>}
+    <Section
+      id="keys"
+      title={t("keys.title")}
+      aside={<Adding path="/keys" text={t("keys.add")} onAdd={() => setAdding(true)} />}
+      text={t("keys.text")}
+    >
+      {keys.isSuccess && items.length === 0 && <Text>{t("keys.none")}</Text>}
       {items.length > 0 && (
         <Table.ScrollContainer minWidth={280} tabIndex={0} aria-label={t("keys.title")}>
           <Table>
@@ -109,7 +106,7 @@ function Keys() {
         onClose={() => setDropping(null)}
         onConfirm={() => dropping && drop.mutate(dropping, { onError: notifyError })}
       />
-    </Card>
+    </Section>
   );
 }
 
@@ -167,36 +164,6 @@ function RowMenu({ label, children }: { label: string; children: React.ReactNode
   );
 }
 
-interface HeadProps {
-  id: string;
-  title: string;
-  text: string;
-  path: string;
-  add: string;
-  onAdd: () => void;
-}
-
-function Head({ id, title, text, path, add, onAdd }: HeadProps) {
-  return (
-    <>
-      <Group justify="space-between">
-        <Title order={2} size="h3" id={id}>
-          {title}
-        </Title>
-        <Group gap={4}>
-          <Curl path={path} />
-          <Button size="xs" variant="default" leftSection={<IconPlus size={16} />} onClick={onAdd}>
-            {add}
-          </Button>
-        </Group>
-      </Group>
-      <Text c="dimmed" mt={4}>
-        {text}
-      </Text>
-    </>
-  );
-}
-
 function Tokens() {
   const { t, i18n } = useTranslation();
   const lang = i18n.language;
@@ -207,16 +174,13 @@ function Tokens() {
   const drop = useChange((x: Token) => del(`/tokens/${x.id}`), "tokens");
   const items = tokens.data ?? [];
   return (
-    <Card component="section" aria-labelledby="tokens">
-      <Head
-        id="tokens"
-        title={t("tokens.title")}
-        text={t("tokens.text")}
-        path="/tokens"
-        add={t("tokens.add")}
-        onAdd={() => setAdding(true)}
-      />
-      {tokens.isSuccess && items.length === 0 && <Text mt="sm">{t("tokens.none")}</Text>}
+    <Section
+      id="tokens"
+      title={t("tokens.title")}
+      aside={<Adding path="/tokens" text={t("tokens.add")} onAdd={() => setAdding(true)} />}
+      text={t("tokens.text")}
+    >
+      {tokens.isSuccess && items.length === 0 && <Text>{t("tokens.none")}</Text>}
       {items.length > 0 && (
         <Table.ScrollContainer minWidth={280} tabIndex={0} aria-label={t("tokens.title")}>
           <Table>
@@ -272,7 +236,7 @@ function Tokens() {
         onClose={() => setDropping(null)}
         onConfirm={() => dropping && drop.mutate(dropping, { onError: notifyError })}
       />
-    </Card>
+    </Section>
   );
 }
 
@@ -281,17 +245,15 @@ function Password() {
   const session = useSession().data;
   const [open, setOpen] = useState(false);
   return (
-    <Card component="section" aria-labelledby="password">
-      <Title order={2} size="h3" id="password">
-        {t("password.title")}
-      </Title>
-      <Text c="dimmed" mt={4} mb="sm">
-        {t(session?.password_set ? "password.isSet" : "password.bannerText")}
-      </Text>
+    <Section
+      id="password"
+      title={t("password.title")}
+      text={t(session?.password_set ? "password.isSet" : "password.bannerText")}
+    >
       <Button variant="default" className="fit" onClick={() => setOpen(true)}>
         {t(session?.password_set ? "password.change" : "password.set")}
       </Button>
       <PasswordModal opened={open} onClose={() => setOpen(false)} />
-    </Card>
+    </Section>
   );
 }

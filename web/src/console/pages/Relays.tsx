@@ -1,14 +1,13 @@
-import { Button, Card, Group, Stack, Text, Title } from "@mantine/core";
-import { IconPlus } from "@tabler/icons-react";
+import { Stack, Text, Title } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useRelays } from "../../api/hooks";
 import { useTitle } from "../../lib/page";
-import { Curl } from "../parts/Curl";
 import { PullModal } from "../parts/PullModal";
 import { PushModal } from "../parts/PushCard";
 import { RelayRow } from "../parts/RelayRow";
 import { RoomTabs } from "../parts/RoomTabs";
+import { Adding, Section } from "../parts/Section";
 
 export default function Relays() {
   const { t } = useTranslation();
@@ -20,40 +19,26 @@ export default function Relays() {
       </Title>
       <RoomTabs />
       <div className="twocol">
-        <Section kind="pulls" />
-        <Section kind="pushes" />
+        <Relayed kind="pulls" />
+        <Relayed kind="pushes" />
       </div>
     </Stack>
   );
 }
 
-function Section({ kind }: { kind: "pulls" | "pushes" }) {
+function Relayed({ kind }: { kind: "pulls" | "pushes" }) {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
   const query = useRelays(kind);
   const key = kind === "pulls" ? "pull" : "push";
   const items = query.data ?? [];
   return (
-    <Card component="section" aria-labelledby={`${kind}-title`}>
-      <Group justify="space-between">
-        <Title order={2} size="h3" id={`${kind}-title`}>
-          {t(`relays.${kind}`)}
-        </Title>
-        <Group gap={4}>
-          <Curl path={`/${kind}`} />
-          <Button
-            variant="default"
-            size="xs"
-            leftSection={<IconPlus size={16} />}
-            onClick={() => setOpen(true)}
-          >
-            {t(`${key}.add`)}
-          </Button>
-        </Group>
-      </Group>
-      <Text c="dimmed" mt={4} mb="sm">
-        {t(`${key}.text`)}
-      </Text>
+    <Section
+      id={`${kind}-title`}
+      title={t(`relays.${kind}`)}
+      aside={<Adding path={`/${kind}`} text={t(`${key}.add`)} onAdd={() => setOpen(true)} />}
+      text={t(`${key}.text`)}
+    >
       <ul className="relays">
         {items.map((x) => (
           <RelayRow key={x.id} kind={kind} relay={x} showStream />
@@ -65,6 +50,6 @@ function Section({ kind }: { kind: "pulls" | "pushes" }) {
       ) : (
         <PushModal name="" opened={open} onClose={() => setOpen(false)} />
       )}
-    </Card>
+    </Section>
   );
 }

@@ -9,6 +9,7 @@ import { spanText } from "../../lib/keep";
 import { ErrorText } from "../parts/ErrorText";
 import { HeldFootage } from "../parts/HeldFootage";
 import { PastRoom } from "../parts/PastRoom";
+import { Section } from "../parts/Section";
 import { stopped, useVolumeText } from "../parts/StorageAlarm";
 import { TimelineTable } from "../parts/TimelineTable";
 
@@ -154,10 +155,7 @@ function Rules({ storage }: { storage: StorageInfo }) {
   const lang = i18n.language;
   const { keep } = storage;
   return (
-    <Card component="section" aria-labelledby="rules-title">
-      <Title order={2} size="h3" id="rules-title" mb="xs">
-        {t("storage.rules")}
-      </Title>
+    <Section id="rules-title" title={t("storage.rules")}>
       <dl className="facts num">
         <dt>{t("storage.dvr")}</dt>
         <dd>{keep.dvr_s > 0 ? spanText(lang, keep.dvr_s) : t("gateway.off")}</dd>
@@ -171,6 +169,6 @@ function Rules({ storage }: { storage: StorageInfo }) {
       <Text c="dimmed" mt="xs">
         {t("storage.rulesText")}
       </Text>
-    </Card>
+    </Section>
   );
 }

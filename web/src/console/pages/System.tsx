@@ -1,4 +1,4 @@
-import { Card, Group, Progress, Stack, Text, Title } from "@mantine/core";
+import { Group, Progress, Stack, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { useSession, useSystem } from "../../api/hooks";
 import type { SystemInfo } from "../../api/types";
@@ -8,6 +8,7 @@ import { useLevel } from "../../lib/levels";
 import { useTitle } from "../../lib/page";
 import { Curl } from "../parts/Curl";
 import { LevelLine } from "../parts/LevelLine";
+import { Section } from "../parts/Section";
 import { Webhooks } from "../parts/Webhooks";
 
 export default function System() {
@@ -34,17 +35,6 @@ export default function System() {
       )}
       <Webhooks />
     </Stack>
-  );
-}
-
-function Section({ title, id, children }: { title: string; id: string; children: React.ReactNode }) {
-  return (
-    <Card component="section" aria-labelledby={id}>
-      <Title order={2} size="h3" id={id} mb="xs">
-        {title}
-      </Title>
-      {children}
-    </Card>
   );
 }
 

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Card, Group, Text, Title, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Card, Group, Text, Tooltip } from "@mantine/core";
 import {
   type Icon,
   IconBroadcast,
@@ -34,6 +34,7 @@ import { PastPlayer } from "../parts/Player";
 import { RecordButton } from "../parts/RecordButton";
 import { RecordingMenu } from "../parts/RecordingMenu";
 import { ReplayCard } from "../parts/ReplayCard";
+import { Section } from "../parts/Section";
 import { useNow } from "../parts/StatePill";
 import { HeadLink, StreamHead } from "../parts/StreamHead";
 import { type Gap, type Run, TimeBar } from "../parts/TimeBar";
@@ -327,10 +328,7 @@ function Lists({ gaps, pins, onGo }: { gaps: Gap[]; pins: Recording[]; onGo: (at
   return (
     <>
       {pins.length > 0 && (
-        <Card component="section" aria-labelledby="pins-title">
-          <Title order={2} size="h3" id="pins-title" mb="xs">
-            {t("timeline.pins")}
-          </Title>
+        <Section id="pins-title" title={t("timeline.pins")}>
           <ul className="plainlist num">
             {pins.map((r) => (
               <li key={r.id} className="pinrow">
@@ -344,13 +342,10 @@ function Lists({ gaps, pins, onGo }: { gaps: Gap[]; pins: Recording[]; onGo: (at
               </li>
             ))}
           </ul>
-        </Card>
+        </Section>
       )}
       {gaps.length > 0 && (
-        <Card component="section" aria-labelledby="gaps-title">
-          <Title order={2} size="h3" id="gaps-title" mb="xs">
-            {t("timeline.gaps")}
-          </Title>
+        <Section id="gaps-title" title={t("timeline.gaps")}>
           <ul className="plainlist num gaplist">
             {gaps.map((g) => (
               <li key={g.from}>
@@ -366,7 +361,7 @@ function Lists({ gaps, pins, onGo }: { gaps: Gap[]; pins: Recording[]; onGo: (at
               </li>
             ))}
           </ul>
-        </Card>
+        </Section>
       )}
     </>
   );

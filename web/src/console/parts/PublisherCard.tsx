@@ -1,4 +1,4 @@
-import { Button, Card, Group, Title } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { IconPlugConnectedX } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -9,6 +9,7 @@ import { when } from "../../lib/format";
 import { Confirm } from "./Confirm";
 import { Curl } from "./Curl";
 import { notifyError } from "./notify";
+import { Section } from "./Section";
 
 export function PublisherCard({ name, stream }: { name: string; stream: Stream | null }) {
   const { t, i18n } = useTranslation();
@@ -18,13 +19,11 @@ export function PublisherCard({ name, stream }: { name: string; stream: Stream |
   const test = useTestSources().data?.find((x) => x.stream === name);
   const p = stream?.publisher;
   return (
-    <Card component="section" aria-labelledby="publisher-title">
-      <Group justify="space-between" mb="xs">
-        <Title order={2} size="h3" id="publisher-title">
-          {t("publisher.title")}
-        </Title>
-        {p && <Curl method="DELETE" path={`${streamPath(name)}/publisher`} />}
-      </Group>
+    <Section
+      id="publisher-title"
+      title={t("publisher.title")}
+      aside={p && <Curl method="DELETE" path={`${streamPath(name)}/publisher`} />}
+    >
       {p ? (
         <dl className="facts num">
           <dt>{t("publisher.protocol")}</dt>
@@ -83,6 +82,6 @@ export function PublisherCard({ name, stream }: { name: string; stream: Stream |
         onClose={() => setAsking(false)}
         onConfirm={() => kick.mutate(undefined, { onError: notifyError })}
       />
-    </Card>
+    </Section>
   );
 }

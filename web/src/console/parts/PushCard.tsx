@@ -1,4 +1,4 @@
-import { Button, Card, Group, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Stack, Text, TextInput } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -8,19 +8,18 @@ import { Curl } from "./Curl";
 import { Dialog } from "./Dialog";
 import { ErrorText } from "./ErrorText";
 import { RelayRow } from "./RelayRow";
+import { Section } from "./Section";
 
 export function PushCard({ name }: { name: string }) {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
   const targets = (useRelays("pushes").data ?? []).filter((x) => x.stream === name);
   return (
-    <Card component="section" aria-labelledby="push-title">
-      <Group justify="space-between" mb="xs">
-        <Title order={2} size="h3" id="push-title">
-          {t("push.title")}
-        </Title>
-        <Curl method="POST" path="/pushes" body={{ stream: name, url: "rtmp://…" }} />
-      </Group>
+    <Section
+      id="push-title"
+      title={t("push.title")}
+      aside={<Curl method="POST" path="/pushes" body={{ stream: name, url: "rtmp://…" }} />}
+    >
       {targets.length === 0 ? (
         <p className="muted">{t("push.none")}</p>
       ) : (
@@ -34,7 +33,7 @@ export function PushCard({ name }: { name: string }) {
         {t("push.add")}
       </Button>
       <PushModal name={name} opened={open} onClose={() => setOpen(false)} />
-    </Card>
+    </Section>
   );
 }
 

@@ -1,4 +1,4 @@
-import { Button, Card, Group, Title } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { del } from "../../api/client";
@@ -9,6 +9,7 @@ import { speedText } from "../../player/speeds";
 import { streamPage } from "../paths";
 import { Curl } from "./Curl";
 import { notifyError } from "./notify";
+import { Section } from "./Section";
 
 /** What of the past is being sent out live: of one stream, or all of it. */
 export function ReplayCard({ of }: { of?: string }) {
@@ -16,19 +17,13 @@ export function ReplayCard({ of }: { of?: string }) {
   const running = (useReplays().data ?? []).filter((r) => of === undefined || r.stream === of);
   if (running.length === 0) return null;
   return (
-    <Card component="section" aria-labelledby="replays-title">
-      <Group justify="space-between">
-        <Title order={2} size="h3" id="replays-title">
-          {t("replay.running")}
-        </Title>
-        <Curl path="/replays" />
-      </Group>
+    <Section id="replays-title" title={t("replay.running")} aside={<Curl path="/replays" />}>
       <ul className="relays num">
         {running.map((r) => (
           <Row key={r.id} replay={r} named={of === undefined} />
         ))}
       </ul>
-    </Card>
+    </Section>
   );
 }
 

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Card, Group, Title, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Tooltip } from "@mantine/core";
 import { IconPlugConnectedX } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -8,6 +8,7 @@ import type { Stream } from "../../api/types";
 import { bitrate, count } from "../../lib/format";
 import { Curl } from "./Curl";
 import { notifyError } from "./notify";
+import { Section } from "./Section";
 
 export function WatchingCard({ name, stream }: { name: string; stream: Stream | null }) {
   const { t, i18n } = useTranslation();
@@ -18,13 +19,15 @@ export function WatchingCard({ name, stream }: { name: string; stream: Stream | 
     .sort((a, b) => b[1] - a[1]);
   const most = Math.max(1, ...rows.map(([, n]) => n));
   return (
-    <Card component="section" aria-labelledby="watching-title">
-      <Group justify="space-between" mb="xs">
-        <Title order={2} size="h3" id="watching-title">
+    <Section
+      id="watching-title"
+      title={
+        <>
           {t("watching.title")} <span className="num muted">{count(lang, stream?.viewers)}</span>
-        </Title>
-        <Curl path={`/sessions?stream=${encodeURIComponent(name)}&action=play`} />
-      </Group>
+        </>
+      }
+      aside={<Curl path={`/sessions?stream=${encodeURIComponent(name)}&action=play`} />}
+    >
       {rows.length === 0 ? (
         <p className="muted">{t("watching.none")}</p>
       ) : (
@@ -52,7 +55,7 @@ export function WatchingCard({ name, stream }: { name: string; stream: Stream | 
         </Button>
       )}
       {open && <Viewers name={name} />}
-    </Card>
+    </Section>
   );
 }
 

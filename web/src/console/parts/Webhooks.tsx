@@ -1,15 +1,14 @@
-import { Button, Card, Group, MultiSelect, Stack, Text, TextInput, Title } from "@mantine/core";
-import { IconPlus } from "@tabler/icons-react";
+import { Button, MultiSelect, Stack, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { del, post } from "../../api/client";
 import { useChange, useWebhooks } from "../../api/hooks";
 import type { Webhook } from "../../api/types";
 import { CopyRow } from "./CopyRow";
-import { Curl } from "./Curl";
 import { Dialog } from "./Dialog";
 import { ErrorText } from "./ErrorText";
 import { notifyError } from "./notify";
+import { Adding, Section } from "./Section";
 
 const types = [
   "stream.started",
@@ -27,26 +26,12 @@ export function Webhooks() {
   const hooks = useWebhooks().data ?? [];
   const remove = useChange((id: string) => del(`/webhooks/${id}`), "webhooks");
   return (
-    <Card component="section" aria-labelledby="webhooks">
-      <Group justify="space-between">
-        <Title order={2} size="h3" id="webhooks">
-          {t("webhooks.title")}
-        </Title>
-        <Group gap={4}>
-          <Curl path="/webhooks" />
-          <Button
-            variant="default"
-            size="xs"
-            leftSection={<IconPlus size={16} />}
-            onClick={() => setOpen(true)}
-          >
-            {t("webhooks.add")}
-          </Button>
-        </Group>
-      </Group>
-      <Text c="dimmed" mt={4}>
-        {t("webhooks.text")}
-      </Text>
+    <Section
+      id="webhooks"
+      title={t("webhooks.title")}
+      aside={<Adding path="/webhooks" text={t("webhooks.add")} onAdd={() => setOpen(true)} />}
+      text={t("webhooks.text")}
+    >
       <ul className="relays">
         {hooks.map((h) => (
           <li key={h.id} className="relay">
@@ -61,7 +46,7 @@ export function Webhooks() {
         ))}
       </ul>
       <WebhookModal opened={open} onClose={() => setOpen(false)} />
-    </Card>
+    </Section>
   );
 }
 
