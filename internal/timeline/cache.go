@@ -172,7 +172,6 @@ type pastFile struct {
 
 	checkMu sync.Mutex
 	checked []bool // parallel to segs: the checksum is right
-	bad     []bool // parallel to segs: it is wrong, and that was reported
 }
 
 func (f *pastFile) find(n int64) (int, bool) {
@@ -192,7 +191,7 @@ func (v *volume) fileOf(row *index.File) (*pastFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f = &pastFile{timeline: row.Timeline, object: row.Object, segs: segs, checked: make([]bool, len(segs)), bad: make([]bool, len(segs))}
+	f = &pastFile{timeline: row.Timeline, object: row.Object, segs: segs, checked: make([]bool, len(segs))}
 	f.objects.open = func() (blob.Object, error) { return v.blobs.Open(context.Background(), row.Object) }
 	v.cache.mu.Lock()
 	defer v.cache.mu.Unlock()
@@ -217,10 +216,7 @@ func (f *pastFile) check(v *volume, o blob.Object, i int) error {
 		f.checked[i] = true
 		return nil
 	}
-	if !f.bad[i] {
-		f.bad[i] = true
-		v.report(f.timeline, f.object, "a segment does not match its checksum")
-	}
+	v.reportSegment(f.timeline, f.object, f.segs[i].N)
 	return errDamaged
 }
 

@@ -105,7 +105,7 @@ func (v *volume) openPast(ctx context.Context, name string, run uint64, renditio
 // missing reports a file that the index knows and that is not there, unless it was just removed.
 func (v *volume) missing(row *index.File) {
 	if known, err := v.db.Has(context.Background(), row.Object); err == nil && known {
-		v.report(row.Timeline, row.Object, "the file is missing")
+		v.reportMissing(row.Timeline, row.Object)
 	}
 }
 

@@ -87,7 +87,7 @@ func (r *Reader) useFile(b *body, at, size int64) error {
 		seg := trackfile.Segment{Offset: b.offset, Size: b.size, CRC: b.crc}
 		if !whole(o, &seg, make([]byte, b.size)) {
 			b.file.put(o)
-			r.t.store.volume().report(r.t.name, b.file.key, "a segment does not match its checksum")
+			r.t.store.volume().reportSegment(r.t.name, b.file.key, b.n)
 			return errDamaged
 		}
 		r.t.mu.Lock()

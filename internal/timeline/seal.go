@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"weir/internal/blob"
 	"weir/internal/fault"
@@ -332,26 +331,4 @@ func (v *volume) mendFile(w *os.File, segs []trackfile.Segment, end string) (int
 		return 0, segs, err
 	}
 	return at + int64(len(footer)), segs, nil
-}
-
-// distrust has a damaged index built again at the next start.
-func (v *volume) distrust(err error) {
-	if !errors.Is(err, index.ErrDamaged) {
-		return
-	}
-	if v.damaged.Add(1) == 1 {
-		if e := v.db.Distrust(err.Error()); e != nil {
-			v.log.Error("cannot note that the index is damaged", "error", e)
-		}
-		v.alarm(Alarm{Code: "footage_damaged", Message: index.ErrDamaged.Message, Remedy: index.ErrDamaged.Remedy})
-	}
-	v.log.Error("the index of the recordings is damaged", "error", err)
-}
-
-// report tells of damaged footage.
-func (v *volume) report(timeline, object, what string) {
-	v.damaged.Add(1)
-	v.log.Error("footage is damaged", "stream", timeline, "object", object, "damage", what)
-	v.alarm(Alarm{Code: "footage_damaged", Timeline: timeline, Message: "Footage of " + timeline + " is damaged: " + what + ".",
-		Remedy: "Check the disk, and run weir check.", At: time.Now()})
 }

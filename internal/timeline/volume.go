@@ -44,14 +44,15 @@ type volume struct {
 	blobs   blob.Store
 	head    func(name string) *Timeline // the store's live timelines
 
-	flushing               // the flusher's state
-	sealing                // the sealer's
-	pins     *pinLog       // of this volume
-	cache    *pastCache    // of what was read of the index and of files
-	status   status        // for people
-	retainer               // retention's state
-	held     chan struct{} // closed when all unknown files have been adopted
-	restored               // of an index that was restored from a backup
+	flushing                  // the flusher's state
+	sealing                   // the sealer's
+	pins        *pinLog       // of this volume
+	cache       *pastCache    // of what was read of the index and of files
+	status      status        // for people
+	retainer                  // retention's state
+	held        chan struct{} // closed when all unknown files have been adopted
+	restored                  // of an index that was restored from a backup
+	knownDamage               // was told of already
 	counts
 	registry
 }
@@ -89,7 +90,7 @@ type identity struct {
 // openVolume opens the folder, finishes what a crash has left open, and opens the index.
 func openVolume(ctx context.Context, cfg Config, d disk, log *slog.Logger) (*volume, error) {
 	v := &volume{dir: cfg.Dir, cfg: cfg, log: log, blobs: cfg.Blobs, registry: registry{tracks: map[string][]*track{}, last: map[string]continuity{}},
-		cache: newPastCache(), held: make(chan struct{})}
+		cache: newPastCache(), held: make(chan struct{}), knownDamage: knownDamage{faults: lru[struct{}]{limit: toldFaults}}}
 	v.disk = d.counted(&v.syncs)
 	v.buf = make([]byte, 0, copyBytes)
 	v.wake, v.soon, v.passed = make(chan struct{}, 1), make(chan struct{}, 1), map[string]looked{}

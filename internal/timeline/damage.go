@@ -1,0 +1,79 @@
+package timeline
+
+import (
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"weir/internal/timeline/index"
+)
+
+const toldFaults = 4096 // this many faults are remembered to have been told
+
+// knownDamage is what was told of already: pages, viewers and retention come upon the same again and again.
+type knownDamage struct {
+	toldMu     sync.Mutex
+	faults     lru[struct{}]
+	distrusted bool // the index
+	noted      bool // that it is, beside it
+}
+
+// distrust has a damaged index built again at the next start.
+func (v *volume) distrust(err error) {
+	if !errors.Is(err, index.ErrDamaged) {
+		return
+	}
+	v.toldMu.Lock()
+	first, note := !v.distrusted, !v.noted
+	v.distrusted, v.noted = true, true
+	v.toldMu.Unlock()
+	if first {
+		v.damaged.Add(1)
+		v.log.Error("the index of the recordings is damaged", "error", err)
+		v.alarm(Alarm{Code: "footage_damaged", Message: index.ErrDamaged.Message, Remedy: index.ErrDamaged.Remedy})
+	}
+	if !note {
+		return
+	}
+	if e := v.db.Distrust(err.Error()); e != nil {
+		if first {
+			v.log.Error("cannot note that the index is damaged; it is tried again", "error", e)
+		}
+		v.toldMu.Lock()
+		v.noted = false
+		v.toldMu.Unlock()
+	}
+}
+
+// reportSegment tells of a segment that does not match its checksum, once.
+func (v *volume) reportSegment(timeline, object string, n int64) {
+	if v.untold(object + "\x00" + strconv.FormatInt(n, 10)) {
+		v.report(timeline, object, "a segment does not match its checksum")
+	}
+}
+
+// reportMissing tells of a file that is not there, once.
+func (v *volume) reportMissing(timeline, object string) {
+	if v.untold(object) {
+		v.report(timeline, object, "the file is missing")
+	}
+}
+
+func (v *volume) untold(fault string) bool {
+	v.toldMu.Lock()
+	defer v.toldMu.Unlock()
+	_, known := v.faults.get(fault)
+	if !known {
+		v.faults.put(fault, struct{}{}, 1)
+	}
+	return !known
+}
+
+// report tells of damaged footage.
+func (v *volume) report(timeline, object, what string) {
+	v.damaged.Add(1)
+	v.log.Error("footage is damaged", "stream", timeline, "object", object, "damage", what)
+	v.alarm(Alarm{Code: "footage_damaged", Timeline: timeline, Message: "Footage of " + timeline + " is damaged: " + what + ".",
+		Remedy: "Check the disk, and run weir check.", At: time.Now()})
+}
