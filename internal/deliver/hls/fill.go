@@ -8,11 +8,12 @@ import (
 )
 
 // fill lets every list of a VOD be as long as the others, run by run, and as its dates say. Shaka 5.2 believes that a VOD
-// lasts as long as the sum of the durations of its shortest list, and then moves each segment to its date, less the
-// outages between runs that are longer than a second. What it moves beyond the sum, the end of the footage, is not shown;
-// and where lists count an outage differently, sound and picture go apart. So what a list lacks against the others, and an
-// outage that is not longer than a second, is in the list as what it is: a gap (RFC 8216bis section 4.4.4.7). target is in
-// milliseconds.
+// lasts as long as the sum of the durations of its shortest list, and then moves each segment to its date, less the steps
+// of more than a second that dates make between runs. What it moves beyond the sum, the end of the footage, is not shown;
+// and where the steps of two lists differ, sound and picture go apart. So what a list lacks against the others is in it as
+// a gap (RFC 8216bis section 4.4.4.7), and a run to which the dates make a lesser step has none: it plays without a pause,
+// and who needs its dates is off by that step, until the steps are more than a second together. (As a gap, a short outage
+// would be told as well, but hls.js 1.7 may stop for ever where both picture and sound have one.) target is in milliseconds.
 func fill(rows []row, target int64) {
 	spans := make([]stretch, len(rows))
 	for i := range rows {
@@ -24,16 +25,23 @@ func fill(rows []row, target int64) {
 		rows[i].fit(until)
 		rows[i].holes(spans[i].from, target)
 	}
-	// Runs that follow one another without a jump in their dates are a chain; it begins at the date begins in this list,
-	// and at the date common in the one that has the most of it.
+	// Runs that follow one another at once are a chain; it begins at the date begins in this list, and at the date common in
+	// the one that has the most of it.
 	begins, common := int64(0), int64(0)
+	lag, lags := int64(0), false // of what follows the last date by durations, behind what its dates would be
 	for i := range rows {
 		r := &rows[i]
-		if i == 0 || !follows(spans[i-1], spans[i]) {
+		if i == 0 || !atOnce(spans[i].from-spans[i-1].to) {
 			begins, common = r.times[0].from, spans[i].from
+			if i > 0 {
+				lag, lags = lag+spans[i].from-spans[i-1].to, true
+			}
+		}
+		if r.undated = lags && max(lag, -lag) <= step; !r.undated {
+			lag, lags = 0, false
 		}
 		end := r.times[len(r.times)-1].to
-		if i+1 < len(rows) && follows(spans[i], spans[i+1]) {
+		if i+1 < len(rows) && atOnce(spans[i+1].from-spans[i].to) {
 			r.pad(rows[i+1].times[0].from-end, target)
 		} else {
 			r.pad(spans[i].to-common-(end-begins), target)
@@ -41,19 +49,16 @@ func fill(rows []row, target int64) {
 	}
 }
 
-// outage is the longest gap between two runs that is listed, in milliseconds: so much more than a second that a longer one
-// is longer than a second in every list.
-const outage = 1000 + 2*unevenness
+// step is the longest one between two runs that their dates do not tell, in milliseconds: so much more than a second that a
+// longer one is longer than a second in every list.
+const step = 1000 + 2*unevenness
+
+// atOnce reports whether a run follows at once.
+func atOnce(gap int64) bool { return max(gap, -gap) <= unevenness }
 
 // unevenness is the most by which a segment is said to last longer than it does, in milliseconds: more than a frame of
 // sound, and less than players and linters mind.
 const unevenness = 90
-
-// follows reports whether there is no more than a short outage between two runs. A clock that was set back is a jump.
-func follows(before, after stretch) bool {
-	gap := after.from - before.to
-	return gap >= -unevenness && gap <= outage
-}
 
 // span is when the run begins in the list that begins first, and ends in the one that ends last.
 func (r *row) span(until int64) stretch {

@@ -86,6 +86,7 @@ type row struct {
 	rendition *timeline.Rendition // nil: the run lacks it
 	segs      []timeline.SegmentView
 	times     []stretch // parallel to segs
+	undated   bool      // its dates are not told
 }
 
 // stretch is when a segment begins and ends, in Unix milliseconds.
@@ -189,6 +190,9 @@ func (s *sheet) blocks(m *format.Media, rows []row) *deliver.Doc {
 // print is a fingerprint of all that the text of segments depends on.
 func print(r *row, from, to int) uint64 {
 	h := uint64(to - from)
+	if r.undated {
+		h = ^h
+	}
 	mix := func(v int64) { h = (h ^ uint64(v)) * 0x9E3779B97F4A7C15; h ^= h >> 29 }
 	for i := from; i < to; i++ {
 		v := &r.segs[i]
@@ -231,6 +235,9 @@ func (s *sheet) segment(r *row, i int) format.Segment {
 	}
 	out := format.Segment{URI: a.String(), Gap: v.Gap || r.rendition == nil, Time: time.UnixMilli(t.from),
 		Duration: time.Duration(max(t.to-t.from, 1)) * time.Millisecond}
+	if r.undated {
+		out.Time = time.Time{}
+	}
 	if s.shape == pictures && !out.Gap {
 		// One entry per segment, so that they count as the segments do. Without a key frame there is no picture to show.
 		out.Gap = v.Key == 0
