@@ -304,7 +304,7 @@ func (s *Server) Enough(ctx context.Context, name string, ask Ask, first bool, n
 	} else if !ready {
 		return nil, View{}, err
 	}
-	return s.List(ctx, name, ask, time.Now())
+	return s.List(ctx, name, ask, s.Wall(time.Now()))
 }
 
 // reaches reports whether a finished segment ends after an instant.

@@ -30,7 +30,7 @@ func (s *Server) router() http.Handler {
 	}
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) { console.ServeAsset(w, r, "favicon.svg") })
 	mux.HandleFunc("GET /docs/{name...}", serveDocs)
-	mux.HandleFunc("GET "+clockPath, func(w http.ResponseWriter, r *http.Request) { deliver.ServeClock(w, r, time.Now()) })
+	mux.HandleFunc("GET "+clockPath, func(w http.ResponseWriter, r *http.Request) { deliver.ServeClock(w, r, s.deliver.Wall(time.Now())) })
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { console.ServePage(w, r, console.Watch) })
 	mux.HandleFunc("/", s.serveStream)
 	return s.telemetry.Middleware(s.recovering(mux))
@@ -127,7 +127,7 @@ func (s *Server) serveBelow(w http.ResponseWriter, r *http.Request, name, last s
 
 // recorded says whether a request is for the past of a stream that is not live.
 func (s *Server) recorded(r *http.Request, name string) bool {
-	if _, form, err := deliver.ParseRange(r.URL.Query(), time.Now()); err == nil && form == deliver.Live {
+	if _, form, err := deliver.ParseRange(r.URL.Query(), s.deliver.Wall(time.Now())); err == nil && form == deliver.Live {
 		return false
 	}
 	return s.deliver.Recorded(r.Context(), name)

@@ -216,6 +216,7 @@ func (s *Server) buildGateways(context.Context) error {
 	dc := s.cfg.Segments.Deliver
 	dc.SharedCache = dc.SharedCache || s.cfg.HTTP.SharedCache
 	s.deliver = deliver.New(dc, s.resolve, s.timelines, s.door, s.log.With("room", "deliver"))
+	s.deliver.SetWall(s.cfg.Wall)
 	s.deliver.SetDVR(s.keep.Load().DVR)
 	s.hls, s.dash = hls.New(s.deliver), dash.New(s.deliver)
 	if off(s.cfg.WebRTC.Listen) {

@@ -77,7 +77,10 @@ func TestShow_3_4_ClockIsSet(t *testing.T) {
 
 // clocks publishes for a while after each step of the clock.
 func clocks(t *testing.T, each time.Duration, steps ...time.Duration) {
-	const base = -6 * time.Hour // whatever the steps, the footage lies in the past
+	const (
+		base     = -6 * time.Hour // whatever the steps, the footage lies in the past
+		starting = 8 * time.Second
+	)
 	var off atomic.Int64
 	began := time.Now()
 	off.Store(int64(base))
@@ -90,18 +93,24 @@ func clocks(t *testing.T, each time.Duration, steps ...time.Duration) {
 	j := newJointFeed(t, w, "joints/clock")
 	j.connect()
 	var live *process
+	sent := int64(0)
+	send := func(what string, length time.Duration) {
+		j.send(what, length, from(sent))
+		sent += length.Milliseconds()
+	}
 	for i, step := range steps {
-		if i == 1 {
-			live = j.playing([][2]string{{"hls.js", "index.m3u8"}, {"shaka", "index.m3u8"}}, "", 1, each*time.Duration(len(steps)-1)+7*time.Second)
-		}
 		if i > 0 { // within a group
 			time.AfterFunc(each/2+300*time.Millisecond, func() { off.Add(int64(step)) })
 		}
-		j.send(fmt.Sprintf("step of %v", step), each, from(int64(i)*each.Milliseconds()))
+		send(fmt.Sprintf("step of %v", step), each)
+		if i == 0 {
+			live = j.playing(overJoints, "", 1, each*time.Duration(len(steps)-1)+starting+7*time.Second)
+			send("players begin", starting)
+		}
 	}
 	// Players are some segments behind.
-	j.send("end", 8*time.Second, from(int64(len(steps))*each.Milliseconds()))
-	j.judgePlayers(live, 1, false)
+	send("end", 8*time.Second)
+	j.judgePlayers(live, 2, false)
 	j.drop(0)
 	k := j.settled()
 	if len(k.Spans) != len(steps) {

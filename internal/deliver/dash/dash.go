@@ -16,6 +16,7 @@ import (
 // Handler serves manifests.
 type Handler struct {
 	server *deliver.Server
+	clock  steady
 }
 
 // New returns a handler.
@@ -30,8 +31,12 @@ func (h *Handler) ServeMPD(w http.ResponseWriter, r *http.Request, name string, 
 	if !deliver.Allowed(w, r) {
 		return
 	}
-	if r.URL.RawQuery == clockQuery {
-		deliver.ServeClock(w, r, now)
+	switch r.URL.RawQuery {
+	case clockQuery:
+		deliver.ServeClock(w, r, h.server.Wall(now))
+		return
+	case steadyQuery:
+		deliver.ServeClock(w, r, h.clock.at(now, h.server.Wall(now)))
 		return
 	}
 	if err := h.serve(w, r, name, now); err != nil && r.Context().Err() == nil {
@@ -45,12 +50,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, now
 		return err
 	}
 	if r.URL.RawQuery != "" {
-		ask, err := h.server.Ask(r.URL.Query(), now)
+		wall := h.server.Wall(now)
+		ask, err := h.server.Ask(r.URL.Query(), wall)
 		if err != nil {
 			return err
 		}
 		if ask.Form.Past() {
-			return h.past(w, r, &visit, ask, now)
+			return h.past(w, r, &visit, ask, wall)
 		}
 	}
 	st, err := h.server.Stream(r.Context(), visit.Session.Name())

@@ -86,7 +86,7 @@ func TestGolden(t *testing.T) {
 	s := newStage(t)
 	defer s.Store.Close()
 	text := func() []byte {
-		m, err := MPD(s.View(window), window, nil)
+		m, err := MPD(s.View(window), window, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestPeriodsDoNotOverlap(t *testing.T) {
 	s.Add("v0", 2150*time.Millisecond, 10, true)
 	s.Begin(1002, 2*time.Second, 200*time.Millisecond, "v0")
 	s.Segments(1, "v0")
-	m, err := MPD(s.View(window), window, nil)
+	m, err := MPD(s.View(window), window, 0, nil)
 	if err != nil || len(m.Periods) != 2 || !m.Periods[0].End.Equal(m.Periods[1].Start) || !m.Periods[1].End.IsZero() {
 		t.Errorf("%v %+v", err, m.Periods)
 	}
@@ -139,7 +139,7 @@ func TestDependent(t *testing.T) {
 	if err := s.TL.Append("v0", timeline.Part{N: 1001, Start: 1001 * 180000, DTS: 1001 * 180000, Duration: 18000, Data: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := MPD(s.View(window), window, nil)
+	m, err := MPD(s.View(window), window, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestNotCarried(t *testing.T) {
 	defer s.Store.Close()
 	s.Begin(1000, 2*time.Second, 200*time.Millisecond, "g0")
 	s.Segments(1, "g0")
-	if _, err := MPD(s.View(window), window, nil); fault.Code(err) != "codec_not_in_dash" {
+	if _, err := MPD(s.View(window), window, 0, nil); fault.Code(err) != "codec_not_in_dash" {
 		t.Error(err)
 	}
 }
@@ -187,7 +187,7 @@ func TestManifestsAreOneStory(t *testing.T) {
 			if v.Described() == nil {
 				continue
 			}
-			m, err := MPD(v, window, before)
+			m, err := MPD(v, window, 0, before)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -381,7 +381,7 @@ func BenchmarkMPD(b *testing.B) {
 	b.ReportAllocs()
 	var buf []byte
 	for b.Loop() {
-		m, err := MPD(v, window, nil)
+		m, err := MPD(v, window, 0, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

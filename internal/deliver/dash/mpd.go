@@ -18,10 +18,12 @@ import (
 // document gives the manifest of a version. publishTime moves only when something else does.
 func (h *Handler) document(st *deliver.Stream, v deliver.View, now time.Time) (*deliver.Doc, *format.MPD, error) {
 	var err error
+	wall := h.server.Wall(now)
+	now = h.clock.at(now, wall)
 	doc := st.Doc("mpd", v.Version, func(prev *deliver.Doc) *deliver.Doc {
 		var m format.MPD
 		before := source(prev)
-		if m, err = MPD(v, st.Window(), before); err != nil {
+		if m, err = MPD(v, st.Window(), wall.Round(0).Sub(now.Round(0)), before); err != nil {
 			return prev
 		}
 		if before != nil {
@@ -57,24 +59,27 @@ func lowLatency(p *presentation.Period) bool {
 	return p.Run.PartDuration > 0 && p.Run.PartDuration < p.Run.SegmentDuration
 }
 
-// MPD is the manifest of a version, without its publishTime; before is that of the version before, nil if there is none.
-// It is a pure function of its arguments.
-func MPD(v deliver.View, window time.Duration, before *format.MPD) (format.MPD, error) {
+// MPD is the manifest of a version, without its publishTime; stepped is by how much the wall clock has been set since the
+// presentation began (see steady), and before is the manifest of the version before, nil if there is none. It is a pure
+// function of its arguments.
+func MPD(v deliver.View, window, stepped time.Duration, before *format.MPD) (format.MPD, error) {
 	m := format.MPD{
 		TimeShiftBufferDepth: window,
-		UTCTiming:            deliver.Address{Kind: deliver.Manifest}.String() + "?" + clockQuery,
+		UTCTiming:            deliver.Address{Kind: deliver.Manifest}.String() + "?" + steadyQuery,
 	}
 	var left []media.Codec
 	var ends time.Time
+	var at place
 	for i := range v.Periods {
 		if !v.Periods[i].Settled() {
 			continue // its renditions must appear together: players do not look for new ones in a known Period
 		}
-		p, unknown := period(&v.Periods[i], runPlace(&v.Periods[i].Run.Run), v.Live)
+		at = steadyPlace(&v.Periods[i].Run.Run, stepped, before)
+		p, unknown := period(&v.Periods[i], at, v.Live)
 		left = append(left, unknown...)
 		if len(p.Sets) > 0 {
 			m.Periods = follow(m.Periods, ends, p)
-			ends = v.Periods[i].To
+			ends = at.shown(v.Periods[i].To)
 		}
 	}
 	if len(m.Periods) == 0 {
@@ -87,7 +92,7 @@ func MPD(v deliver.View, window time.Duration, before *format.MPD) (format.MPD, 
 	}
 	if !v.Live {
 		m.MinimumUpdatePeriod, m.Latency, m.LowLatency = 0, nil, false
-		m.End = lastEnd(v)
+		m.End = at.shown(lastEnd(v))
 		m.Periods[len(m.Periods)-1].End = m.End
 	}
 	keep(&m, v, before)
@@ -222,6 +227,22 @@ func runPlace(run *timeline.Run) place {
 	start := run.Start.Truncate(time.Millisecond)
 	return place{id: "r" + strconv.FormatUint(run.ID, 10), start: start, media: start}
 }
+
+// steadyPlace is where a run lies in a live presentation: where it was in the manifest before, and else where its dates put
+// it but for the steps of the wall clock.
+func steadyPlace(run *timeline.Run, stepped time.Duration, before *format.MPD) place {
+	at := runPlace(run)
+	at.start = at.start.Add(-stepped)
+	if before != nil {
+		if k := slices.IndexFunc(before.Periods, func(p format.Period) bool { return p.ID == at.id }); k >= 0 {
+			at.start = before.Periods[k].Start
+		}
+	}
+	return at
+}
+
+// shown is when an instant of media time is shown.
+func (p place) shown(at time.Time) time.Time { return at.Add(p.start.Sub(p.media)) }
 
 // period describes one run, or a stretch of it.
 func period(p *presentation.Period, at place, live bool) (format.Period, []media.Codec) {

@@ -155,7 +155,8 @@ type ask struct {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, name string, now time.Time) error {
-	a, err := s.parse(r, name, now)
+	wall := s.deliver.Wall(now)
+	a, err := s.parse(r, name, wall)
 	if err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, name string, now 
 	d := &download{server: s, visit: visit, seen: now, enter: func(now time.Time) (deliver.Visit, error) {
 		return s.deliver.Enter(w, r, name, "file", false, now)
 	}}
-	if !a.closed || a.want.To.After(now) {
+	if !a.closed || a.want.To.After(wall) {
 		return s.serveGrowing(w, r, a, d)
 	}
 	snap, err := s.settled(r.Context(), a)

@@ -72,7 +72,7 @@ func (g *grower) run(ctx context.Context) error {
 		if err := g.advance(ctx); err != nil {
 			return err
 		}
-		over := !g.ask.want.To.IsZero() && time.Since(g.ask.want.To) > afterEnd
+		over := !g.ask.want.To.IsZero() && g.server.deliver.Wall(time.Now()).Sub(g.ask.want.To) > afterEnd
 		if g.walk.reached || g.walk.stopped || over || now == nil || now.Ended {
 			return nil
 		}

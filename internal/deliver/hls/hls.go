@@ -39,6 +39,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, a d
 	if err != nil {
 		return err
 	}
+	now = h.server.Wall(now)
 	q := request{w: w, r: r, now: now, name: visit.Session.Name(), visit: visit, first: a.Kind == deliver.Master}
 	if r.URL.RawQuery != "" {
 		if q.ask, err = h.server.Ask(r.URL.Query(), now); err != nil {

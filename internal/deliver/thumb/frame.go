@@ -27,7 +27,7 @@ func (s *Server) ServeFrame(w http.ResponseWriter, r *http.Request, name string,
 }
 
 func (s *Server) serveFrame(w http.ResponseWriter, r *http.Request, name string, now time.Time) error {
-	at, _, ok := deliver.ParseInstant(r.URL.Query().Get("at"), now)
+	at, _, ok := deliver.ParseInstant(r.URL.Query().Get("at"), s.deliver.Wall(now))
 	if !ok {
 		return errAt
 	}

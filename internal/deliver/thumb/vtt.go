@@ -27,12 +27,13 @@ const recent = 2 * time.Hour // what is listed where no range is given
 
 func (s *Server) serveVTT(w http.ResponseWriter, r *http.Request, name string, now time.Time) error {
 	q := r.URL.Query()
-	want, form, err := deliver.ParseRange(q, now)
+	wall := s.deliver.Wall(now)
+	want, form, err := deliver.ParseRange(q, wall)
 	if err != nil {
 		return err
 	}
-	if want.To.IsZero() || want.To.After(now) {
-		want.To = now
+	if want.To.IsZero() || want.To.After(wall) {
+		want.To = wall
 	}
 	if want.From.IsZero() {
 		want.From = want.To.Add(-recent)
@@ -47,7 +48,7 @@ func (s *Server) serveVTT(w http.ResponseWriter, r *http.Request, name string, n
 	if err != nil {
 		return err
 	}
-	list := list{from: want.From, to: want.To, step: step(q.Get("every"), want), now: now, query: visit.Query(false)}
+	list := list{from: want.From, to: want.To, step: step(q.Get("every"), want), now: wall, query: visit.Query(false)}
 	if _, err := s.engine.Probe(r.Context()); err != nil {
 		// A player does without thumbnails, but not without the list.
 		list.note = fault.Of(err).Message
