@@ -1,13 +1,13 @@
 package codec_test
 
 import (
-	"os/exec"
 	"testing"
 
 	"weir/internal/codec"
 	"weir/internal/codec/aac"
 	"weir/internal/codec/mp3"
 	"weir/internal/media"
+	"weir/internal/outside"
 )
 
 // cutADTS, cutMP3 and cutPCM cut a stream of frames that tell their size, or of 20 ms.
@@ -36,10 +36,6 @@ func cutPCM(b []byte) (frame, rest []byte) {
 
 // TestSilent has FFmpeg encode silence and a soft tone, 60 dB under full scale.
 func TestSilent(t *testing.T) {
-	ffmpeg, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		t.Skip("ffmpeg is not installed")
-	}
 	for _, c := range []struct {
 		name  string
 		codec media.Codec
@@ -55,10 +51,7 @@ func TestSilent(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for source, want := range map[string]bool{"anullsrc=r=48000": true, "aevalsrc='0.001*sin(2000*t)':s=48000": false} {
-				b, err := exec.CommandContext(t.Context(), ffmpeg, append([]string{"-v", "error", "-f", "lavfi", "-i", source, "-t", "2"}, append(c.args, "-")...)...).Output()
-				if err != nil {
-					t.Fatal(source, err)
-				}
+				b := outside.Run(t, "ffmpeg", append([]string{"-v", "error", "-f", "lavfi", "-i", source, "-t", "2"}, append(c.args, "-")...)...)
 				n, silent := 0, 0
 				for frame, rest := c.cut(b); frame != nil; frame, rest = c.cut(rest) {
 					if n++; n <= 3 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"math"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -12,25 +11,13 @@ import (
 
 	"weir/internal/format/cmaf"
 	"weir/internal/media"
+	"weir/internal/outside"
 )
 
 // clip is a real encode, its frames in the order in which an encoder sends them.
 type clip struct {
 	tracks []media.Track
 	frames []media.Frame
-}
-
-// needFFmpeg skips where there is none, but never on CI: the verdict must be judged on real encodes.
-func needFFmpeg(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("ffmpeg is missing")
-		}
-		t.Skip("ffmpeg is missing: the health verdict is not tested on real encodes")
-	}
-	return path
 }
 
 // moving is a picture of which every part moves, so that rate control has something to do.
@@ -55,7 +42,7 @@ const x264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p "
 
 func (r recipe) make(t *testing.T) *clip {
 	t.Helper()
-	ffmpeg := needFFmpeg(t)
+	ffmpeg := outside.Need(t, "ffmpeg")
 	var args []string
 	if r.video != "" {
 		args = append(args, "-f", "lavfi", "-i", strings.ReplaceAll(r.video, "%FPS%", or(r.fps, "30")))
@@ -125,7 +112,7 @@ func (c *clip) shift(kind media.Kind, by func(seconds float64) float64) *clip {
 
 // measure is a Look by FFmpeg: it decodes the key frame to grey pixels.
 func measure(t *testing.T) func(context.Context, *media.Track, media.Frame) (Picture, error) {
-	ffmpeg := needFFmpeg(t)
+	ffmpeg := outside.Need(t, "ffmpeg")
 	return func(_ context.Context, track *media.Track, key media.Frame) (Picture, error) {
 		in, err := cmaf.Init(*track)
 		if err != nil {

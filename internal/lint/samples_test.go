@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"weir/internal/outside"
 )
 
 // sampleDir holds what ffmpeg made, once for all tests.
@@ -56,12 +58,7 @@ const source = "-f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=frequ
 // sampleOf runs ffmpeg (or another program) once per name and reads the folder it wrote.
 func sampleOf(t *testing.T, name, program, args string) site {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed", program)
-		}
-		t.Skipf("%s is not installed", program)
-	}
+	outside.Need(t, program)
 	making.Lock()
 	defer making.Unlock()
 	if s, ok := made[name]; ok {

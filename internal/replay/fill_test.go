@@ -14,6 +14,7 @@ import (
 	"weir/internal/format/cmaf"
 	"weir/internal/hub"
 	"weir/internal/media"
+	"weir/internal/outside"
 	"weir/internal/testpattern"
 )
 
@@ -178,10 +179,7 @@ func TestFileIsPlayedAsALiveStream(t *testing.T) {
 
 // FFmpeg decodes the frames of silence without a complaint, to silence of their length.
 func TestSilenceIsSilent(t *testing.T) {
-	ffmpeg, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		t.Skip("FFmpeg is not installed")
-	}
+	ffmpeg := outside.Need(t, "ffmpeg")
 	for name, track := range map[string]media.Track{
 		"AAC mono":   {Codec: media.AAC, SampleRate: 44100, Channels: 1, TimeScale: 44100, Config: []byte{0x12, 0x08}},
 		"AAC stereo": {Codec: media.AAC, SampleRate: 48000, Channels: 2, TimeScale: 48000, Config: []byte{0x11, 0x90}},

@@ -22,6 +22,7 @@ import (
 	"weir/internal/format/cmaf"
 	"weir/internal/hub"
 	"weir/internal/media"
+	"weir/internal/outside"
 	"weir/internal/timeline"
 )
 
@@ -254,9 +255,7 @@ func cutToFiles(t *testing.T, run *timeline.Run, frames []media.Frame) map[strin
 
 // Real frames, cut and put together again, read by ffmpeg without a word.
 func TestSegmentsReadByFFmpeg(t *testing.T) {
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("ffmpeg is not installed")
-	}
+	outside.Need(t, "ffmpeg")
 	src, err := os.ReadFile("testdata/sample_fragmented.mp4")
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,8 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"weir/internal/fault"
 	"weir/internal/hub"
 	"weir/internal/media"
+	"weir/internal/outside"
 	"weir/internal/replay"
 	"weir/internal/testpattern"
 )
@@ -51,18 +50,8 @@ func (s *Server) broadcast(t *testing.T, name string) (leave func()) {
 // probe has ffprobe read a few seconds of a stream and returns the streams' codecs and the packets' times.
 func probe(t *testing.T, url string) (codecs, times []string) {
 	t.Helper()
-	ffprobe, err := exec.LookPath("ffprobe")
-	if err != nil {
-		t.Skip("FFmpeg is not installed")
-	}
-	cmd := exec.CommandContext(t.Context(), ffprobe, "-v", "error", "-fpsprobesize", "0", "-analyzeduration", "1000000", "-read_intervals", "%+3", "-of", "csv=p=0",
+	out := outside.Run(t, "ffprobe", "-v", "error", "-fpsprobesize", "0", "-analyzeduration", "1000000", "-read_intervals", "%+3", "-of", "csv=p=0",
 		"-show_entries", "stream=codec_name:packet=dts_time,stream_index", url)
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
-	out, err := cmd.Output()
-	if err != nil || complaint.Len() > 0 {
-		t.Fatalf("%v %s", err, complaint.String())
-	}
 	for line := range strings.Lines(string(out)) {
 		if line = strings.TrimSpace(line); strings.Contains(line, ",") {
 			times = append(times, line)

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"weir/internal/outside"
 )
 
 // page plays the file muted and sends the marks that reader.js found in the pictures it presented.
@@ -25,7 +27,7 @@ video.play();
 </script>`
 
 func TestBrowserReadsTheMark(t *testing.T) {
-	chromium := need(t, "chromium")
+	chromium := outside.Need(t, "chromium")
 	video, _ := streams(t, newSource(t, Options{Width: 640, Height: 360}), 3*time.Second)
 	file := t.TempDir() + "/v.mp4"
 	ffmpeg(t, video, "-f", "h264", "-r", "30", "-i", "-", "-c", "copy", "-movflags", "+faststart", file)

@@ -9,28 +9,16 @@ import (
 	"time"
 
 	"weir/internal/media"
+	"weir/internal/outside"
 )
 
 var epoch = time.Date(2026, 11, 22, 9, 41, 38, 0, time.UTC)
-
-// need returns the path of an outside program. Where it is missing the test is skipped, but in CI it fails.
-func need(t testing.TB, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing", program)
-	}
-	if err != nil {
-		t.Skipf("%s is missing: the outside judge is not asked", program)
-	}
-	return path
-}
 
 // ffmpeg runs FFmpeg, told to stop at the first error, with in as its standard input, and returns its standard output.
 func ffmpeg(t testing.TB, in []byte, args ...string) []byte {
 	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := exec.Command(need(t, "ffmpeg"), append([]string{"-v", "error", "-y", "-xerror", "-err_detect", "explode"}, args...)...)
+	cmd := exec.Command(outside.Need(t, "ffmpeg"), append([]string{"-v", "error", "-y", "-xerror", "-err_detect", "explode"}, args...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &errs
 	if err := cmd.Run(); err != nil || errs.Len() > 0 {
 		t.Fatalf("ffmpeg: %v: %s", err, errs.String())

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/internal/outside"
 	"weir/internal/testpattern"
 )
 
@@ -40,11 +41,11 @@ func TestExactClip(t *testing.T) {
 // inSync measures sound against picture over flashes and beeps.
 func inSync(t testing.TB, path string) testpattern.Sync {
 	t.Helper()
-	flashes, err := testpattern.Flashes(bytes.NewReader(output(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:v", "-r", "30", "-f", "rawvideo", "-pix_fmt", "gray", "-")), width, height, 30)
+	flashes, err := testpattern.Flashes(bytes.NewReader(outside.Run(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:v", "-r", "30", "-f", "rawvideo", "-pix_fmt", "gray", "-")), width, height, 30)
 	if err != nil {
 		t.Fatal(err)
 	}
-	beeps, err := testpattern.Beeps(bytes.NewReader(output(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-af", "aresample=async=1:min_hard_comp=0.01:first_pts=0", "-f", "s16le", "-ar", "48000", "-ac", "2", "-")), 48000, 2)
+	beeps, err := testpattern.Beeps(bytes.NewReader(outside.Run(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-af", "aresample=async=1:min_hard_comp=0.01:first_pts=0", "-f", "s16le", "-ar", "48000", "-ac", "2", "-")), 48000, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"weir/internal/deliver"
 	"weir/internal/format/cmaf"
 	"weir/internal/media"
+	"weir/internal/outside"
 	"weir/internal/segmenter"
 	"weir/internal/testpattern"
 	"weir/internal/timeline"
@@ -237,28 +237,12 @@ func (s *stage) save(b []byte) string {
 	return path
 }
 
-// output runs an outside program; anything on its standard error fails the test.
-func output(t testing.TB, name string, args ...string) []byte {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("%s is not installed", name)
-	}
-	var out, errs bytes.Buffer
-	cmd := exec.Command(path, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil || errs.Len() > 0 {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, errs.String())
-	}
-	return out.Bytes()
-}
-
 // judge decodes a clip and reads the counters in its pictures.
 func judge(t testing.TB, path string, more ...string) testpattern.Report {
 	t.Helper()
 	args := append([]string{"-v", "error", "-i", path}, more...)
 	args = append(args, "-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-")
-	r, err := testpattern.JudgeVideo(bytes.NewReader(output(t, "ffmpeg", args...)), width, height, time.Now)
+	r, err := testpattern.JudgeVideo(bytes.NewReader(outside.Run(t, "ffmpeg", args...)), width, height, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,5 +253,5 @@ func judge(t testing.TB, path string, more ...string) testpattern.Report {
 func probe(t testing.TB, path string, args ...string) []string {
 	t.Helper()
 	args = append(append([]string{"-v", "error"}, args...), "-of", "csv=p=0", path)
-	return strings.Fields(strings.TrimSpace(string(output(t, "ffprobe", args...))))
+	return strings.Fields(strings.TrimSpace(string(outside.Run(t, "ffprobe", args...))))
 }

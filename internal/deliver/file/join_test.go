@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"weir/internal/format/cmaf"
 	"weir/internal/media"
+	"weir/internal/outside"
 	"weir/internal/testpattern"
 )
 
@@ -84,11 +84,11 @@ func TestChangedPicture(t *testing.T) {
 	if got := probe(t, path, "-show_entries", "stream=codec_name"); len(got) != 2 {
 		t.Errorf("%v", got)
 	}
-	out := output(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:v", "-fps_mode", "passthrough", "-vf", "scale=320:180:flags=area", "-f", "rawvideo", "-pix_fmt", "gray", "-")
+	out := outside.Run(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:v", "-fps_mode", "passthrough", "-vf", "scale=320:180:flags=area", "-f", "rawvideo", "-pix_fmt", "gray", "-")
 	if frames := len(out) / (width * height); frames != 180+150 {
 		t.Errorf("%d pictures", frames)
 	}
-	out = output(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:v", "-fps_mode", "passthrough", "-vf", "scale=640:360", "-f", "rawvideo", "-pix_fmt", "gray", "-")
+	out = outside.Run(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:v", "-fps_mode", "passthrough", "-vf", "scale=640:360", "-f", "rawvideo", "-pix_fmt", "gray", "-")
 	second, ok := testpattern.ReadLuma(out[len(out)-640*360:], 640, 640, 360)
 	if !ok || second.Counter != 149 {
 		t.Errorf("the last picture is %+v %v", second, ok)
@@ -122,7 +122,7 @@ func TestChangedSound(t *testing.T) {
 	if len(got) != 3 || !strings.Contains(strings.Join(got, " "), "opus") {
 		t.Errorf("%v", got)
 	}
-	if n := len(output(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:a:1", "-f", "s16le", "-ac", "1", "-ar", "48000", "-")) / 2; n < 48000*4-2000 || n > 48000*4+2000 {
+	if n := len(outside.Run(t, "ffmpeg", "-v", "error", "-i", path, "-map", "0:a:1", "-f", "s16le", "-ac", "1", "-ar", "48000", "-")) / 2; n < 48000*4-2000 || n > 48000*4+2000 {
 		t.Errorf("%d samples of the second sound", n)
 	}
 }
@@ -137,9 +137,7 @@ func fragments(t testing.TB, args ...string) clipFrames {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "in.mp4")
 	args = append(append([]string{"-v", "error"}, args...), "-movflags", "frag_keyframe+empty_moov+delay_moov+default_base_moof", "-y", path)
-	if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
-		t.Skipf("ffmpeg: %v %s", err, out)
-	}
+	outside.Ask(t, "ffmpeg", args...)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

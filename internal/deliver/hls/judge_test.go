@@ -13,6 +13,7 @@ import (
 	"weir/internal/format/cmaf"
 	format "weir/internal/format/hls"
 	"weir/internal/media"
+	"weir/internal/outside"
 	"weir/internal/segmenter"
 	"weir/internal/timeline"
 )
@@ -105,11 +106,7 @@ func TestFFmpegReadsThePast(t *testing.T) {
 // probe has ffprobe count the packets of a playlist. With fMP4 it warns of the header of a second run.
 func (c *clip) probe(t *testing.T, url, level string, streams, times int) {
 	t.Helper()
-	probe, err := exec.LookPath("ffprobe")
-	if err != nil {
-		t.Skip("ffprobe is not installed")
-	}
-	out, err := exec.Command(probe, "-v", level, "-count_packets", "-of", "json",
+	out, err := exec.Command(outside.Need(t, "ffprobe"), "-v", level, "-count_packets", "-of", "json",
 		"-show_entries", "stream=codec_type,nb_read_packets,width,height,sample_rate", url).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"weir/internal/format/flv"
 	"weir/internal/hub"
 	"weir/internal/media"
+	"weir/internal/outside"
 	"weir/internal/testpattern"
 )
 
@@ -179,12 +179,7 @@ func TestKickedViewerIsDisconnected(t *testing.T) {
 
 // TestFFmpegReadsEveryForm has an outside program decode each container.
 func TestFFmpegReadsEveryForm(t *testing.T) {
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("ffmpeg is not installed")
-	}
+	outside.Need(t, "ffmpeg")
 	r, _ := newRig(t, false)
 	for ext := range forms {
 		t.Run(ext, func(t *testing.T) {

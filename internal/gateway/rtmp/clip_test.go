@@ -14,6 +14,7 @@ import (
 
 	"weir/internal/codec"
 	"weir/internal/media"
+	"weir/internal/outside"
 )
 
 // clip is one encoded track made by ffmpeg: 4 s of picture or tone.
@@ -52,7 +53,7 @@ func encoders(c media.Codec) []string {
 // makeClip encodes with ffmpeg and reads the result with mp4ff, so that neither side is this project's.
 func makeClip(t *testing.T, c media.Codec, id media.TrackID) clip {
 	t.Helper()
-	need(t, "ffmpeg")
+	outside.Need(t, "ffmpeg")
 	path := filepath.Join(t.TempDir(), "clip.mp4")
 	in := []string{"-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25", "-pix_fmt", "yuv420p"}
 	if c.Kind() == media.Audio {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"weir/internal/control/session"
 	"weir/internal/fan"
 	"weir/internal/hub"
+	"weir/internal/outside"
 )
 
 // stack is a hub with a server in front of it, on loopback.
@@ -77,21 +77,10 @@ func (w testWriter) Write(p []byte) (int, error) {
 
 func (s *stack) url(path string) string { return "rtmp://" + s.addr + "/" + path }
 
-// need skips a test for a missing program, except in CI.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is missing", program)
-		}
-		t.Skipf("%s is missing", program)
-	}
-}
-
 // ffmpeg starts ffmpeg; stop ends it and returns what it wrote.
 func ffmpeg(t *testing.T, args ...string) (stop func() string) {
 	t.Helper()
-	need(t, "ffmpeg")
+	outside.Need(t, "ffmpeg")
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, "ffmpeg", append([]string{"-hide_banner", "-loglevel", "warning", "-nostdin"}, args...)...)
 	var out bytes.Buffer
@@ -145,7 +134,7 @@ type probed struct {
 // ffprobe reads n packets of an address with an outside program.
 func ffprobe(t *testing.T, url string, seconds int) probed {
 	t.Helper()
-	need(t, "ffprobe")
+	outside.Need(t, "ffprobe")
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-of", "json", "-show_streams", "-show_packets",

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"weir/internal/media"
+	"weir/internal/outside"
 )
 
 // nginx starts Debian's nginx-rtmp with one application "live" that pulls "from" from upstream.
 func nginx(t *testing.T, upstream string) (addr string) {
 	t.Helper()
-	need(t, "nginx")
+	outside.Need(t, "nginx")
 	module := "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 	if _, err := os.Stat(module); err != nil {
 		t.Skip("nginx has no RTMP module here")

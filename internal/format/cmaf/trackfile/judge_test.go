@@ -3,7 +3,6 @@ package trackfile
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -12,22 +11,17 @@ import (
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"weir/internal/media"
+	"weir/internal/outside"
 )
 
 // run starts an outside program; quiet fails the test if it has anything to say on its standard error.
 func run(t testing.TB, quiet bool, name string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("%s is not installed", name)
+	out, complaint := outside.Ask(t, name, args...)
+	if quiet && complaint != "" {
+		t.Fatal(name, args, complaint)
 	}
-	var out, errs bytes.Buffer
-	cmd := exec.Command(path, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil || quiet && errs.Len() > 0 {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, errs.String())
-	}
-	return strings.TrimSpace(out.String())
+	return strings.TrimSpace(string(out))
 }
 
 func keep(t testing.TB, b []byte) string {
