@@ -201,7 +201,7 @@ func (l *Lane) backlog() {
 // relayout follows a change of run or tracks; the stream's mu is held.
 func (l *Lane) relayout(to *layout) {
 	chosen := l.want.choose(to.tracks)
-	if l.source.layout != nil && l.source.layout.run == to.run && sameTracks(chosen, l.source.tracks) {
+	if l.source.layout != nil && l.source.layout.run == to.run && media.SameFormats(chosen, l.source.tracks) {
 		l.source.layout = to
 		return
 	}
@@ -236,18 +236,6 @@ func (l *Lane) relayout(to *layout) {
 func sameVideo(a, b []media.Track) bool {
 	x, y := media.First(a, media.Video), media.First(b, media.Video)
 	return x != nil && y != nil && x.ID == y.ID && x.SameFormat(y)
-}
-
-func sameTracks(a, b []media.Track) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].ID != b[i].ID || !a[i].SameFormat(&b[i]) {
-			return false
-		}
-	}
-	return true
 }
 
 // Err says why the lane is silent: its encoder refused the tracks.

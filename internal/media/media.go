@@ -154,6 +154,11 @@ func Rescale(ticks int64, from, to uint32) int64 {
 	return whole*t + (rest*t+f/2)/f
 }
 
+// SameFormats reports whether two lists hold the same tracks, of the same formats.
+func SameFormats(a, b []Track) bool {
+	return slices.EqualFunc(a, b, func(x, y Track) bool { return x.ID == y.ID && x.SameFormat(&y) })
+}
+
 // Find returns the track with the given id, or nil.
 func Find(tracks []Track, id TrackID) *Track {
 	for i := range tracks {

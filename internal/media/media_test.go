@@ -35,3 +35,26 @@ func TestCodecKind(t *testing.T) {
 		}
 	}
 }
+
+func TestSameFormats(t *testing.T) {
+	video := Track{ID: 1, Kind: Video, Codec: H264, TimeScale: 90000, Width: 1280, Height: 720, Config: []byte{1, 2}}
+	audio := Track{ID: 2, Kind: Audio, Codec: AAC, TimeScale: 48000, SampleRate: 48000, Channels: 2}
+	other, renamed, ranked := video, video, video
+	other.Config, renamed.ID, ranked.Rank = []byte{1, 3}, 3, 7
+	for _, c := range []struct {
+		a, b []Track
+		want bool
+	}{
+		{nil, nil, true},
+		{[]Track{video, audio}, []Track{video, audio}, true},
+		{[]Track{video}, []Track{ranked}, true},
+		{[]Track{video, audio}, []Track{audio, video}, false},
+		{[]Track{video, audio}, []Track{video}, false},
+		{[]Track{video}, []Track{other}, false},
+		{[]Track{video}, []Track{renamed}, false},
+	} {
+		if SameFormats(c.a, c.b) != c.want || SameFormats(c.b, c.a) != c.want {
+			t.Errorf("%+v and %+v: want %v", c.a, c.b, c.want)
+		}
+	}
+}

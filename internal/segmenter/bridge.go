@@ -21,7 +21,7 @@ const steps = 700 * time.Millisecond
 
 // carry gives a frame that begins no new run the time that it has in the old one. ok is false when the new run must begin.
 func (s *session) carry(item *hub.Item) (f media.Frame, ok bool) {
-	if s.cutter == nil || s.run == item.Run || !sameClock(item.Run.Reason) || !sameFormats(s.tracks, item.Tracks) {
+	if s.cutter == nil || s.run == item.Run || !sameClock(item.Run.Reason) || !media.SameFormats(s.tracks, item.Tracks) {
 		return f, false
 	}
 	f = item.Frame
@@ -57,18 +57,6 @@ func (s *session) carry(item *hub.Item) (f media.Frame, ok bool) {
 // sameClock says whether a run began for no other reason than that times go on elsewhere.
 func sameClock(reason string) bool {
 	return reason == hub.ReasonTimestamps || reason == hub.ReasonClockSource || reason == hub.ReasonClockStep
-}
-
-func sameFormats(a, b []media.Track) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].ID != b[i].ID || !a[i].SameFormat(&b[i]) {
-			return false
-		}
-	}
-	return true
 }
 
 // next is when the frame after the last one of a track is due, if one has come.
