@@ -116,16 +116,19 @@ var periodTimes = regexp.MustCompile(`<Period id="r\d+" start="PT([\d.]+)S"(?: d
 func (s *Server) periods(t *testing.T) {
 	t.Helper()
 	mpd := s.get(t, "/live/x/index.mpd").Body.String()
-	end := 0.
+	end := time.Duration(0)
 	list := periodTimes.FindAllStringSubmatch(mpd, -1)
 	if len(list) == 0 {
 		t.Fatalf("no Period in %.600s", mpd)
 	}
 	for _, m := range list {
-		start, _ := strconv.ParseFloat(m[1], 64)
-		length, _ := strconv.ParseFloat(m[2], 64)
-		if start < end || strings.Contains(m[2], "-") {
-			t.Errorf("a Period begins at %f, the one before ends at %f", start, end)
+		start, err := time.ParseDuration(m[1] + "s")
+		length := time.Duration(0)
+		if err == nil && m[2] != "" {
+			length, err = time.ParseDuration(m[2] + "s")
+		}
+		if err != nil || start < end || length < 0 {
+			t.Errorf("a Period begins at %v and lasts %v, the one before ends at %v: %v", start, length, end, err)
 		}
 		end = start + length
 	}
