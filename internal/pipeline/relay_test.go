@@ -84,6 +84,7 @@ func TestAPullIsTriedForEver(t *testing.T) {
 		if s.State != Running || s.LastError != nil || s.Bytes != 1000 || pull.hub.Stream("live/a") == nil {
 			t.Errorf("%+v", s)
 		}
+		faketime.Pass(steady) // it may have begun only now
 		pull.cut <- struct{}{}
 		synctest.Wait()
 		s = state(t, p.Pulls(), "1")
