@@ -20,6 +20,7 @@ import (
 
 	"weir/internal/fault"
 	"weir/internal/media"
+	"weir/internal/watch"
 )
 
 // Config bounds what the hub keeps. Zero values get the defaults.
@@ -60,7 +61,7 @@ type Hub struct {
 	log    *slog.Logger
 	born   time.Time        // zero of the monotonic clock
 	wall   func() time.Time // nil: time.Now
-	events events
+	events watch.List[Event]
 
 	mu       sync.Mutex
 	streams  map[string]*Stream
@@ -96,7 +97,7 @@ func (h *Hub) Close() {
 		s.end(errShutdown())
 	}
 	h.supply.close()
-	h.events.close()
+	h.events.Close()
 }
 
 func errShutdown() error {
@@ -125,7 +126,7 @@ func (h *Hub) Streams() []*Stream {
 }
 
 // Watch returns the hub's events from now on; the oldest are dropped for a watcher that does not read.
-func (h *Hub) Watch() (<-chan Event, func()) { return h.events.watch() }
+func (h *Hub) Watch() (<-chan Event, func()) { return h.events.Watch() }
 
 // Stats are the hub's totals.
 type Stats struct {

@@ -118,7 +118,7 @@ func (p *Publication) enter(now instant, cause error) {
 			out.finish(cause)
 		}
 	}
-	s.hub.events.emit(ev)
+	s.hub.events.Tell(ev)
 }
 
 // begin starts a run with the given tracks; the stream's mu is held.
@@ -203,7 +203,7 @@ func (p *Publication) Write(f media.Frame) error {
 	run := p.write(&f, now)
 	s.mu.Unlock()
 	if run != nil {
-		s.hub.events.emit(Event{Type: NewRun, Stream: s, Run: run})
+		s.hub.events.Tell(Event{Type: NewRun, Stream: s, Run: run})
 	}
 	return nil
 }
@@ -287,7 +287,7 @@ func (p *Publication) Update(tracks []media.Track) error {
 	s.look(now)
 	run := p.begin(tracks, now, ReasonConfig)
 	s.mu.Unlock()
-	s.hub.events.emit(Event{Type: NewRun, Stream: s, Run: run})
+	s.hub.events.Tell(Event{Type: NewRun, Stream: s, Run: run})
 	return nil
 }
 

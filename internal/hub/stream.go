@@ -288,7 +288,7 @@ func (s *Stream) leave(p *Publication, cause error) {
 	}
 	s.mu.Unlock()
 	if !p.offer.Filler { // of which nobody was told that it came
-		s.hub.events.emit(Event{Type: WentAway, Stream: s, Run: run, Cause: cause})
+		s.hub.events.Tell(Event{Type: WentAway, Stream: s, Run: run, Cause: cause})
 	}
 }
 
@@ -325,7 +325,7 @@ func (s *Stream) end(cause error) {
 			p.finish(cause)
 		}
 	}
-	s.hub.events.emit(Event{Type: Ended, Stream: s, Cause: cause})
+	s.hub.events.Tell(Event{Type: Ended, Stream: s, Cause: cause})
 }
 
 // derived returns the tracks made here, which stay over a new run; s.mu is held.

@@ -105,7 +105,7 @@ func (r *Recordings) Begin(ctx context.Context, b Begin) (Record, error) {
 	}
 	rec, err := r.look(ctx, p)
 	if err == nil {
-		r.events.tell(Event{Kind: kind, Record: rec})
+		r.events.Tell(Event{Kind: kind, Record: rec})
 	}
 	return rec, err
 }
@@ -194,7 +194,7 @@ func (r *Recordings) finish(ctx context.Context, p timeline.Pin, at time.Time) (
 	}
 	rec, err := r.look(ctx, p)
 	if err == nil {
-		r.events.tell(Event{Kind: Finished, Record: rec})
+		r.events.Tell(Event{Kind: Finished, Record: rec})
 	}
 	return rec, err
 }
@@ -259,7 +259,7 @@ func (r *Recordings) Delete(ctx context.Context, id string, footage bool) error 
 	if err := r.footage.Unpin(ctx, id); err != nil {
 		return err
 	}
-	r.events.tell(Event{Kind: Deleted, Record: Record{Pin: p}})
+	r.events.Tell(Event{Kind: Deleted, Record: Record{Pin: p}})
 	if !footage {
 		return nil
 	}

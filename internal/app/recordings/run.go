@@ -106,6 +106,6 @@ func (r *Recordings) expire(ctx context.Context) {
 			}
 			continue
 		}
-		r.events.tell(Event{Kind: Deleted, Record: Record{Pin: p}})
+		r.events.Tell(Event{Kind: Deleted, Record: Record{Pin: p}})
 	}
 }

@@ -47,9 +47,7 @@ func (d *Door) refuse(r *Request, err error) error {
 	if r.Action == Publish && streamname.Check(r.Name) == nil {
 		a = d.refusals.keep(r.Name, a, addr.String())
 	}
-	d.watchers.send(func() Event {
-		return Event{Type: Refused, Info: Info{Action: r.Action, Protocol: r.Protocol, Name: clip(r.Name), Remote: a.Remote, UserAgent: a.UserAgent}, Attempt: a}
-	})
+	d.events.Tell(Event{Type: Refused, Info: Info{Action: r.Action, Protocol: r.Protocol, Name: clip(r.Name), Remote: a.Remote, UserAgent: a.UserAgent}, Attempt: a})
 	return f
 }
 

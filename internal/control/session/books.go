@@ -144,7 +144,7 @@ func (d *Door) Stats() Stats {
 	}
 	d.mu.Unlock()
 	s.Refused = d.refusals.counts()
-	s.Events = d.watchers.dropped.Load()
+	s.Events = d.events.Dropped()
 	return s
 }
 

@@ -24,6 +24,7 @@ import (
 	"weir/internal/control/access"
 	"weir/internal/fault"
 	"weir/internal/streamname"
+	"weir/internal/watch"
 )
 
 const (
@@ -56,7 +57,7 @@ type Door struct {
 	ticking  sync.WaitGroup // the tick, and hooks that are being closed
 
 	refusals refusals
-	watchers watchers
+	events   watch.List[Event]
 }
 
 // New returns a door. An invalid Config (see Validate) is an error of the program's
@@ -116,7 +117,7 @@ func (d *Door) Close() {
 	if hooks := d.rules.Load().Hooks; hooks != nil {
 		hooks.Close()
 	}
-	d.watchers.close()
+	d.events.Close()
 }
 
 // Connect is asked at an RTMP connect, before a stream is named: address rules, the
@@ -184,7 +185,9 @@ func (d *Door) open(ctx, parent context.Context, rules *rules, r *Request) (*Ses
 		s.cancel(err)
 		return nil, err
 	}
-	d.watchers.send(func() Event { return Event{Type: Opened, Info: s.info()} })
+	if d.events.Some() {
+		d.events.Tell(Event{Type: Opened, Info: s.info()})
+	}
 	return s, nil
 }
 
@@ -252,7 +255,9 @@ func (d *Door) remove(s *Session, cause error) {
 	d.meter.leave(s)
 	d.mu.Unlock()
 	d.tellDone(s)
-	d.watchers.send(func() Event { return Event{Type: Closed, Info: s.info(), Cause: cause} })
+	if d.events.Some() {
+		d.events.Tell(Event{Type: Closed, Info: s.info(), Cause: cause})
+	}
 }
 
 // Sessions lists the sessions that the filter accepts (nil: all), the oldest first.

@@ -246,7 +246,7 @@ func TestAttempts(t *testing.T) {
 func TestSlowWatcherLosesTheOldest(t *testing.T) {
 	d := door(t, Config{})
 	events, stop := d.Watch()
-	for range watchLength + 50 {
+	for range cap(events) + 50 {
 		mustOpen(t, d, request(Play, "live/a", "127.0.0.1:1"))
 	}
 	last := mustOpen(t, d, request(Play, "live/a", "127.0.0.1:1"))

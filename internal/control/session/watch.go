@@ -1,10 +1,6 @@
 package session
 
-import (
-	"net/netip"
-	"sync"
-	"sync/atomic"
-)
+import "net/netip"
 
 // EventType says what happened at the door.
 type EventType string
@@ -24,80 +20,9 @@ type Event struct {
 	Attempt Attempt // Refused
 }
 
-const watchLength = 256
-
-// watchers hands events to whoever listens; who is slow loses the oldest.
-type watchers struct {
-	mu      sync.Mutex
-	closed  bool
-	list    map[chan Event]struct{}
-	some    atomic.Bool
-	dropped atomic.Int64
-}
-
 // Watch returns what happens at the door from now on. A slow reader misses the
 // oldest events. The channel is closed by stop and when the door is closed.
-func (d *Door) Watch() (events <-chan Event, stop func()) {
-	w := &d.watchers
-	c := make(chan Event, watchLength)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		close(c)
-		return c, func() {}
-	}
-	if w.list == nil {
-		w.list = make(map[chan Event]struct{})
-	}
-	w.list[c] = struct{}{}
-	w.some.Store(true)
-	return c, func() { w.leave(c) }
-}
-
-func (w *watchers) leave(c chan Event) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, ok := w.list[c]; ok {
-		delete(w.list, c)
-		close(c)
-	}
-	w.some.Store(len(w.list) > 0)
-}
-
-func (w *watchers) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed = true
-	for c := range w.list {
-		close(c)
-	}
-	w.list = nil
-	w.some.Store(false)
-}
-
-// send makes the event only when somebody listens.
-func (w *watchers) send(event func() Event) {
-	if !w.some.Load() {
-		return
-	}
-	e := event()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for c := range w.list {
-		for full := true; full; {
-			select {
-			case c <- e:
-				full = false
-			default:
-				select {
-				case <-c:
-					w.dropped.Add(1)
-				default:
-				}
-			}
-		}
-	}
-}
+func (d *Door) Watch() (events <-chan Event, stop func()) { return d.events.Watch() }
 
 // host is the address of "address:port" as Attempt has it.
 func host(remote string) string {
