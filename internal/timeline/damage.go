@@ -21,8 +21,8 @@ type knownDamage struct {
 
 // distrust has a damaged index built again at the next start.
 func (v *volume) distrust(err error) {
-	if !errors.Is(err, index.ErrDamaged) {
-		return
+	if !errors.Is(err, index.ErrDamaged) || v.db.Answers() != nil {
+		return // the index may be whole on a disk that does not answer
 	}
 	v.toldMu.Lock()
 	first, note := !v.distrusted, !v.noted

@@ -191,7 +191,10 @@ func dyingDisk(t *testing.T, times int) {
 			}
 			return nil
 		})
-		pause(t, 3*time.Second)
+		for range 10 {
+			pause(t, 300*time.Millisecond)
+			_ = w.tryAPI(http.MethodGet, "/timelines/live%2Fd?from="+begun.Add(-time.Hour).UTC().Format(time.RFC3339), nil, nil) // what it says is not asked, but that it reads the index
+		}
 		v.alive(t)
 		complete(t, what, v.pictures())
 		list := parseMedia(t, mustGet(t, w.beside("live/d", "v0.m3u8")))
@@ -207,6 +210,9 @@ func dyingDisk(t *testing.T, times int) {
 			w.stop()
 		} else {
 			w.kill()
+		}
+		if strings.Contains(w.logs.String(), "index of the recordings is damaged") {
+			t.Errorf("%s: the disk's silence counts as damage of the index:\n%s", what, w.logs)
 		}
 		d.detach[len(d.detach)-1]()
 		d.mounted(d.path("pool/disk.img"), d.path("disk"))

@@ -37,3 +37,18 @@ func TestBrokenOff(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestTheDiskIsAskedWhetherItAnswers(t *testing.T) {
+	d := fresh(t)
+	if err := d.Answers(); err != nil {
+		t.Error(err)
+	}
+	gone := &DB{dir: d.dir}
+	d.dir = nil
+	if err := gone.dir.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if gone.Answers() == nil {
+		t.Error("a disk that is gone answers")
+	}
+}

@@ -39,6 +39,7 @@ type Opened struct {
 // DB is an open index. All methods may be called concurrently; readers never wait for the writer.
 type DB struct {
 	path string
+	dir  *os.File // the folder, on the disk that the index was opened on, whatever is mounted there now
 	read *sql.DB
 	get  [reads]*sql.Stmt
 	names
@@ -176,6 +177,9 @@ func Inspect(ctx context.Context, dir string) (*DB, error) {
 // attach connects the writer, makes the tables, then connects the readers and prepares all statements.
 func (d *DB) attach(ctx context.Context, writing bool, make func(*sql.Conn) error) error {
 	var err error
+	if d.dir, err = os.Open(filepath.Dir(d.path)); err != nil {
+		return failed(err)
+	}
 	if writing {
 		if d.write, err = sql.Open("sqlite", source(d.path, true)); err != nil {
 			return failed(err)
@@ -283,8 +287,15 @@ func (d *DB) Close() error {
 	if d.write != nil { // last, because the last connection empties the log
 		all = errors.Join(all, d.write.Close())
 	}
+	if d.dir != nil {
+		all = errors.Join(all, d.dir.Close())
+	}
 	return failed(all)
 }
+
+// Answers asks the disk of the index whether it works. SQLite makes no difference between a page that the disk cannot
+// read and one that holds something else than was written, so that after ErrDamaged only this tells them apart.
+func (d *DB) Answers() error { return failed(d.dir.Sync()) }
 
 // source is the address of a connection.
 func source(path string, writing bool) string {
