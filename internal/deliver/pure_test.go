@@ -161,10 +161,10 @@ type taker struct {
 func TestBare(t *testing.T) {
 	rec := newRecorder()
 	file := &taker{ResponseWriter: rec}
-	if bare(wrapper{wrapper{file}}) != io.Writer(file) {
+	if FileWriter(wrapper{wrapper{file}}) != io.Writer(file) {
 		t.Error("the writer that takes files was not found")
 	}
-	if w := (wrapper{rec}); bare(w) != io.Writer(w) {
+	if w := (wrapper{rec}); FileWriter(w) != io.Writer(w) {
 		t.Error("a wrapper was passed by for nothing")
 	}
 }

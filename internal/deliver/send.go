@@ -270,7 +270,7 @@ func (s *Server) sendFile(w http.ResponseWriter, f *os.File, at, n int64) (int64
 	if _, err := f.Seek(at, io.SeekStart); err != nil {
 		return 0, err
 	}
-	rc, to := http.NewResponseController(w), bare(w)
+	rc, to := http.NewResponseController(w), FileWriter(w)
 	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
 	sent := int64(0)
 	for sent < n {
@@ -285,8 +285,8 @@ func (s *Server) sendFile(w http.ResponseWriter, f *os.File, at, n int64) (int64
 	return sent, nil
 }
 
-// bare finds, behind wrappers that only watch (metrics, logs), the writer that can take a file; w if there is none.
-func bare(w http.ResponseWriter) io.Writer {
+// FileWriter finds, behind wrappers that only watch (metrics, logs), the writer that can take a file; w if there is none.
+func FileWriter(w http.ResponseWriter) io.Writer {
 	for inner := w; ; {
 		if _, ok := inner.(io.ReaderFrom); ok {
 			return inner

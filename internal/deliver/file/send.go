@@ -50,7 +50,7 @@ type download struct {
 }
 
 func (d *download) begin(w http.ResponseWriter) {
-	d.w, d.file, d.rc = w, bare(w), http.NewResponseController(w)
+	d.w, d.file, d.rc = w, deliver.FileWriter(w), http.NewResponseController(w)
 }
 
 func (d *download) end() {
@@ -80,20 +80,6 @@ func (d *download) goOn(sent int) error {
 		d.visit = v
 	}
 	return err
-}
-
-// bare finds, behind wrappers that only watch (metrics, logs), the writer that can take a file; w if there is none.
-func bare(w http.ResponseWriter) io.Writer {
-	for inner := w; ; {
-		if _, ok := inner.(io.ReaderFrom); ok {
-			return inner
-		}
-		u, ok := inner.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return w
-		}
-		inner = u.Unwrap()
-	}
 }
 
 // servePlan answers with a prepared clip (RFC 9110 sections 13 and 14).
