@@ -134,17 +134,11 @@ func fill(ctx context.Context, s *hub.Stream, o FillOptions, last picture) error
 // loop plays a reel again and again. It must have something to play.
 func (p *player) loop(ctx context.Context, open func() (reel, error)) error {
 	for {
-		r, err := open()
+		played, err := p.pass(ctx, open)
 		if err != nil {
 			return err
 		}
-		before := p.frames
-		err = p.run(ctx, r)
-		r.close()
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-		if p.frames == before {
+		if !played {
 			return unreadable("it is empty")
 		}
 	}

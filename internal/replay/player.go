@@ -66,6 +66,20 @@ func (p *player) run(ctx context.Context, r reel) error {
 	}
 }
 
+// pass plays a reel to its end; played says whether there was anything in it.
+func (p *player) pass(ctx context.Context, open func() (reel, error)) (played bool, err error) {
+	r, err := open()
+	if err != nil {
+		return false, err
+	}
+	defer r.close()
+	before := p.frames
+	if err := p.run(ctx, r); !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return p.frames != before, nil
+}
+
 // change takes the tracks of a joint over.
 func (p *player) change(tracks []media.Track) error {
 	kept := slices.Clone(tracks)

@@ -9,7 +9,6 @@ package replay
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -95,20 +94,14 @@ func play(ctx context.Context, h *hub.Hub, o Options, open func() (reel, error))
 	})
 	p.sent = o.Sent
 	defer func() { p.end(err) }()
-	for pass := 0; ; pass++ {
-		r, err := open()
-		if err != nil {
-			return err
-		}
-		before := p.frames
-		err = p.run(ctx, r)
-		r.close()
+	for first := true; ; first = false {
+		played, err := p.pass(ctx, open)
 		switch {
-		case err != nil && !errors.Is(err, io.EOF):
+		case err != nil:
 			return err
-		case p.frames == before && pass == 0:
+		case !played && first:
 			return timeline.ErrNoFootage
-		case !o.Loop || p.frames == before: // what was looped has been deleted
+		case !o.Loop || !played: // what was looped has been deleted
 			return nil
 		}
 	}
