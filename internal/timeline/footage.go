@@ -1,11 +1,11 @@
 package timeline
 
 import (
-	"encoding/binary"
 	"os"
 	"slices"
 	"time"
 
+	"weir/internal/format/box"
 	"weir/internal/format/cmaf/trackfile"
 	"weir/internal/timeline/index"
 )
@@ -60,14 +60,13 @@ type stretch struct{ from, to int64 }
 
 // addPart takes a part, and notes where its sample tables lie.
 func (f *footage) addPart(p piece) {
-	for at := 0; at+8 <= len(p.b); {
-		n := int(binary.BigEndian.Uint32(p.b[at:]))
-		kind := string(p.b[at+4 : at+8])
-		if n < 8 || kind == "mdat" {
+	for at := int64(0); at < int64(len(p.b)); {
+		kind, _, n, ok := box.Head(p.b[at:])
+		if !ok || n == 0 || kind == "mdat" {
 			break
 		}
 		if kind == "moof" {
-			f.tables = append(f.tables, stretch{f.size + int64(at), f.size + int64(at+n)})
+			f.tables = append(f.tables, stretch{f.size + at, f.size + at + n})
 		}
 		at += n
 	}
