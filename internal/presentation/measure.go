@@ -161,58 +161,40 @@ func (p *Presentation) Edge(rendition string) (msn int64, part int, ok bool) {
 			continue
 		}
 		s := &segs[len(segs)-1]
-		return p.Periods[i].Run.Counted(s.N), len(s.Parts) - 1, true
+		return s.MSN, len(s.Parts) - 1, true
 	}
 	return 0, -1, false
 }
 
-// LastComplete is the media sequence number of a rendition's newest finished segment, or that of the absence behind it if a
-// newer run has begun.
+// LastComplete is the media sequence number of a rendition's newest finished segment.
 func (p *Presentation) LastComplete(rendition string) (msn int64, ok bool) {
-	absent := int64(-1)
 	for i := len(p.Periods) - 1; i >= 0; i-- {
-		run := &p.Periods[i].Run
 		segs, _ := p.Periods[i].Segments(rendition)
 		for j := len(segs) - 1; j >= 0; j-- {
 			if segs[j].Complete {
-				return max(absent, run.Counted(segs[j].N)), true
+				return segs[j].MSN, true
 			}
-		}
-		if len(segs) > 0 {
-			absent = max(absent, run.Counted(segs[0].N)-1)
 		}
 	}
 	return 0, false
 }
 
-// GoesOn reports whether the newest run of a rendition has come to its second segment, if there was an absence before it. Players
-// that know no parts find nothing else behind the absence.
-func (p *Presentation) GoesOn(rendition string) bool {
-	for i := len(p.Periods) - 1; i >= 0; i-- {
-		if segs, _ := p.Periods[i].Segments(rendition); len(segs) > 0 {
-			return p.Periods[i].Run.Absent == 0 || len(segs) > 1
-		}
-	}
-	return true
-}
-
 // Contains reports whether the rendition has segment msn finished (part < 0), or its part with that index, or
 // anything later. A part beyond the last one of a finished segment stands for the first part of the next segment
-// (RFC 8216bis section 6.2.5.2). Absences count.
+// (RFC 8216bis section 6.2.5.2).
 func (p *Presentation) Contains(rendition string, msn int64, part int) bool {
 	for i := len(p.Periods) - 1; i >= 0; i-- {
 		segs, _ := p.Periods[i].Segments(rendition)
 		if len(segs) == 0 {
 			continue
 		}
-		run := &p.Periods[i].Run
-		first, last := &segs[0], &segs[len(segs)-1]
-		switch newest := run.Counted(last.N); {
-		case msn > newest:
+		first, last := segs[0].MSN, &segs[len(segs)-1]
+		switch {
+		case msn > last.MSN:
 			return false
-		case msn < newest:
+		case msn < last.MSN:
 			// Only the part rule can point at the last segment: the one before it is finished.
-			if msn == newest-1 && part >= 0 && msn >= run.Counted(first.N) {
+			if msn == last.MSN-1 && part >= 0 && msn >= first {
 				return part < len(segs[len(segs)-2].Parts) || last.Complete || len(last.Parts) > 0
 			}
 			return true

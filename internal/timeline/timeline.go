@@ -32,8 +32,6 @@ type Run struct {
 	FirstN           int64     // number of the first segment
 	MSNBase          int64     // HLS media sequence number of segment FirstN
 	DiscontinuitySeq int       // how many discontinuities lie before this run
-	Absent           int64     // how many segments fill the time that the publisher was away before this run
-	AbsentSoFar      int64     // that of all runs up to this one
 	SegmentDuration  time.Duration
 	PartDuration     time.Duration
 	Renditions       []Rendition
@@ -52,23 +50,6 @@ const (
 
 // MSN is the HLS media sequence number of segment n.
 func (r *Run) MSN(n int64) int64 { return r.MSNBase + n - r.FirstN }
-
-// Counted is the number of segment n in a playlist that lists the absences too.
-func (r *Run) Counted(n int64) int64 { return r.MSN(n) + r.AbsentSoFar }
-
-const (
-	shortestAbsence = time.Second // players bridge less
-	longestAbsence  = time.Minute // as long as a live playlist lists what there was before
-)
-
-// absence is how many segments of at most d fill the time from until to start, of a very long one the end.
-func absence(until, start time.Time, d time.Duration) int64 {
-	away := min(start.Sub(until), longestAbsence)
-	if until.IsZero() || away <= shortestAbsence {
-		return 0
-	}
-	return int64((away + d - 1) / d)
-}
 
 // Part is one CMAF chunk as the segmenter hands it over.
 type Part struct {

@@ -168,8 +168,6 @@ func continuity(t *testing.T, settle time.Duration, absences ...time.Duration) {
 	whep.awaitPackets(t, 10, 10)
 	browser := watchMany(t,
 		map[string]any{"engine": "hls.js", "url": w.http("/live/show/index.m3u8"), "low": true},
-		map[string]any{"engine": "shaka", "url": w.http("/live/show/index.m3u8"), "low": true},
-		map[string]any{"engine": "shaka", "url": w.http("/live/show/index.m3u8"), "low": false},
 		map[string]any{"engine": "shaka", "url": w.http("/live/show/index.mpd"), "low": false},
 		map[string]any{"engine": "dash.js", "url": w.http("/live/show/index.mpd"), "low": false})
 	poll := pollLists(t, w, "live/show")
@@ -198,7 +196,6 @@ func continuity(t *testing.T, settle time.Duration, absences ...time.Duration) {
 	for _, p := range browser.finish(t) {
 		judgeStalls(t, p, outages)
 	}
-	clean(t, "index.m3u8 with absences", lintOf(t, w.http("/live/show/index.m3u8"), 6*time.Second))
 }
 
 // gap waits for a picture after the first n tags and returns the time without one before it.

@@ -27,7 +27,7 @@ func TestGoldenMedia(t *testing.T) {
 	s := newStage(t)
 	defer s.Store.Close()
 	text := func(rendition string, delta bool) []byte {
-		m := Media(s.View(window), rendition, delta, false)
+		m := Media(s.View(window), rendition, delta)
 		return m.Append(nil)
 	}
 	s.Begin(1000, 2*time.Second, 200*time.Millisecond, "v0", "a0", "a1")
@@ -39,8 +39,6 @@ func TestGoldenMedia(t *testing.T) {
 	s.Add("v0", 40*time.Millisecond, 500, false) // the publisher dies within a part
 	s.TL.EndRun()
 	s.golden(t, "away.m3u8", text("v0", false))
-	quiet := Media(s.View(window), "v0", false, true)
-	s.golden(t, "quiet.m3u8", quiet.Append(nil))
 	s.Begin(1020, 2*time.Second, 200*time.Millisecond, "v0", "a0")
 	s.Segments(2, "v0", "a0")
 	s.Add("v0", 200*time.Millisecond, 500, false)
@@ -60,7 +58,7 @@ func TestGoldenPlain(t *testing.T) {
 		s.Add("v0", d*time.Second, 1000, true)
 	}
 	s.Add("v0", time.Second, 1000, false)
-	m := Media(s.View(window), "v0", true, false)
+	m := Media(s.View(window), "v0", true)
 	s.golden(t, "plain.m3u8", m.Append(nil))
 }
 

@@ -143,7 +143,7 @@ func (h *Handler) media(q *request, rendition string) error {
 	if err != nil {
 		return err
 	}
-	doc := h.document(st, v, rendition, ask.delta, quiet(v, h.server.Wall(time.Now())), visit.Keyed(), visit.Query(visit.Keyed()))
+	doc := h.document(st, v, rendition, ask.delta, visit.Keyed(), visit.Query(visit.Keyed()))
 	n := doc.Serve(q.w, r, format.MIMEType, cacheControl(v, held, visit.Keyed()))
 	visit.Session.Out(n)
 	return nil
@@ -152,26 +152,25 @@ func (h *Handler) media(q *request, rendition string) error {
 // fresh waits for the next part of a low-latency rendition, as long as a part lasts at most. A player begins at a distance
 // from the newest part of its first playlist, however long ago that was made, and hls.js keeps that delay for ever.
 func fresh(ctx context.Context, st *deliver.Stream, v deliver.View, rendition string) (deliver.View, error) {
-	msn, part, ok := listed(v).Edge(rendition)
+	msn, part, ok := v.Edge(rendition)
 	if !ok || !lowLatency(v) || v.Away {
 		return v, nil
 	}
 	v, _, err := st.Wait(ctx, v.Newest().Run.PartDuration, func(v deliver.View) bool {
-		return v.Away || listed(v).Contains(rendition, msn, part+1)
+		return v.Away || v.Contains(rendition, msn, part+1)
 	})
 	return v, err
 }
 
 // hold waits for what a blocking reload asks for. held tells that the answer has it.
 func hold(r *http.Request, st *deliver.Stream, v deliver.View, rendition string, ask reload) (deliver.View, bool, error) {
-	if last, ok := listed(v).LastComplete(rendition); ok && ask.msn > last+2 {
+	if last, ok := v.LastComplete(rendition); ok && ask.msn > last+2 {
 		return v, false, fault.New(fault.Invalid, "hls_too_far_ahead",
 			"The request names a media sequence number too far ahead of the playlist.", "Reload the playlist without _HLS_msn.")
 	}
 	has := func(v deliver.View) bool {
-		v = listed(v)
 		if ask.part < 0 && lowLatency(v) {
-			return v.Contains(rendition, ask.msn, math.MaxInt) && v.GoesOn(rendition) // once the next one has a part (see builder.held)
+			return v.Contains(rendition, ask.msn, math.MaxInt) // once the next one has a part (see builder.held)
 		}
 		return v.Contains(rendition, ask.msn, ask.part)
 	}
@@ -192,17 +191,14 @@ func hold(r *http.Request, st *deliver.Stream, v deliver.View, rendition string,
 // whole stream after a few of those.
 func away(ctx context.Context, st *deliver.Stream, v deliver.View, started time.Time, has func(deliver.View) bool) (deliver.View, error) {
 	limit := max(v.Segment/2-time.Since(started), v.Segment/8)
-	v, ready, err := st.Wait(ctx, limit, has)
-	if err == nil && !ready && !v.Away { // it has come back, and says so at once
-		v, _, err = st.Wait(ctx, v.Patience(), has)
-	}
+	v, _, err := st.Wait(ctx, limit, has)
 	return v, err
 }
 
 // document gives the media playlist of a version, shared by all viewers unless its addresses carry a key.
-func (h *Handler) document(st *deliver.Stream, v deliver.View, rendition string, delta, quiet, own bool, query string) *deliver.Doc {
+func (h *Handler) document(st *deliver.Stream, v deliver.View, rendition string, delta, own bool, query string) *deliver.Doc {
 	if own {
-		m := Media(v, rendition, delta, quiet)
+		m := Media(v, rendition, delta)
 		m.Query = query
 		return deliver.NewDoc(m.Append(nil))
 	}
@@ -210,11 +206,8 @@ func (h *Handler) document(st *deliver.Stream, v deliver.View, rendition string,
 	if delta {
 		kind += " delta"
 	}
-	if quiet {
-		kind += " quiet"
-	}
 	return st.Doc(kind, v.Version, func(*deliver.Doc) *deliver.Doc {
-		m := Media(v, rendition, delta, quiet)
+		m := Media(v, rendition, delta)
 		m.Query = query
 		return deliver.NewDoc(m.Append(nil))
 	})

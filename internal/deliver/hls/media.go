@@ -20,10 +20,8 @@ func lowLatency(v deliver.View) bool {
 	return n != nil && n.Run.PartDuration > 0 && n.Run.PartDuration < n.Run.SegmentDuration
 }
 
-// Media is the media playlist of a rendition, whole or as a delta update. quiet tells that the publisher is away for so long
-// that players have the last part. It is a pure function of its arguments.
-func Media(v deliver.View, rendition string, delta, quiet bool) format.Media {
-	v = listed(v)
+// Media is the media playlist of a rendition, whole or as a delta update. It is a pure function of its arguments.
+func Media(v deliver.View, rendition string, delta bool) format.Media {
 	m := format.Media{TargetDuration: targetDuration(v.Segment, nominal(v)), Ended: !v.Live, Independent: true}
 	ll := lowLatency(v) && v.Live
 	target := time.Duration(m.TargetDuration) * time.Second
@@ -31,13 +29,12 @@ func Media(v deliver.View, rendition string, delta, quiet bool) format.Media {
 		m.PartTarget = v.Part
 		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*v.Part, 6*target, true
 	}
-	b := builder{m: &m, rendition: rendition, ll: ll && !quiet}
+	b := builder{m: &m, rendition: rendition, ll: ll}
 	b.partsFrom = partsFrom(v, rendition, partsBack*target)
 	b.names.Grow(4 << 10)
 	m.Segments = make([]format.Segment, 0, 32)
 	for i := range v.Periods {
 		b.past = goesOn(v.Periods[i+1:], rendition)
-		b.anew = quiet || b.past && v.Periods[i].Run.EndReason == timeline.EndPublisherGone
 		b.period(&v.Periods[i])
 	}
 	if ll {
@@ -105,7 +102,6 @@ type builder struct {
 	parts     []format.Part
 	rendition string
 	ll        bool
-	anew      bool // the publisher has been away behind the run
 	past      bool // a newer run of the rendition has begun
 	last      bool // this is the last segment of its run
 	partsFrom time.Time
@@ -141,15 +137,12 @@ func (b *builder) period(p *presentation.Period) {
 		out := b.segment(p, s, r)
 		if i == 0 {
 			if len(m.Segments) == 0 {
-				m.MediaSequence, m.DiscontinuitySequence = p.Run.Counted(s.N), p.Run.DiscontinuitySeq
+				m.MediaSequence, m.DiscontinuitySequence = s.MSN, p.Run.DiscontinuitySeq
 			} else {
 				out.Discontinuity = true
 			}
 			if r != nil {
 				out.Map = r.InitName
-			}
-			if out.Discontinuity && p.Run.Absent > 0 {
-				b.absence(p, &out)
 			}
 		}
 		m.Independent = m.Independent && (s.Independent || s.Gap)
@@ -169,9 +162,6 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 	out := format.Segment{Time: time.UnixMilli(milliseconds(s.Start, scale))}
 	if s.Complete && !b.held() {
 		out.URI, out.Duration = b.name(a), max(between(s.Start, s.Duration, scale), time.Millisecond)
-		if longer := out.Duration + anew; b.last && b.anew && math.Round(longer.Seconds()) <= float64(b.m.TargetDuration) {
-			out.Duration = longer
-		}
 	}
 	if !b.ll || b.past && b.last || presentation.At(s.Start+s.Duration, scale).Before(b.partsFrom) {
 		return out
@@ -189,8 +179,8 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 
 // held tells that a finished segment is still listed by its parts alone, because it is the newest. hls.js takes a
 // segment for loaded, and never fetches its last part, when the segment's own address appears while the part before is
-// on its way into the buffer; the first part of the next segment comes late enough. A run's last segment is held until
-// the publisher is away for a while or another run has begun; then it is listed whole, without its parts. hls.js may have taken it
+// on its way into the buffer; the first part of the next segment comes late enough. A run's last segment is held for as
+// long as the publisher is away; once another run has begun it is listed whole, without its parts. hls.js may have taken it
 // for loaded without the short last part that a run's end leaves, and would then look for nothing but that part until it
 // leaves the list: a stall of three target durations, where the next run is there to be played.
 func (b *builder) held() bool {
@@ -226,16 +216,14 @@ func reports(v deliver.View, rendition string) []format.Report {
 }
 
 // skip turns a whole playlist into a delta update: segments older than CAN-SKIP-UNTIL are left out, but never across
-// a discontinuity (RFC 8216bis section 6.2.5.1; players lose count of it). An absence comes into the list all at once, so that
-// what is old already may be new to the player: its gaps, and the last segment before it, which may have been listed by its
-// parts alone (see builder.held).
+// a discontinuity (RFC 8216bis section 6.2.5.1; players lose count of it).
 func skip(m *format.Media) {
 	total := time.Duration(0)
 	for i := range m.Segments {
 		total += length(&m.Segments[i])
 	}
 	n := 0
-	for n+1 < len(m.Segments) && !m.Segments[n].Discontinuity && !m.Segments[n].Gap && !m.Segments[n+1].Discontinuity {
+	for n < len(m.Segments) && !m.Segments[n].Discontinuity {
 		total -= length(&m.Segments[n])
 		if total < m.SkipUntil {
 			break

@@ -138,10 +138,9 @@ func TestPlaylistsAreOneStory(t *testing.T) {
 				if _, ok := v.LastComplete(name); !ok {
 					continue
 				}
-				full, delta := parse(t, Media(v, name, false, false)), parse(t, Media(v, name, true, false))
+				full, delta := parse(t, Media(v, name, false)), parse(t, Media(v, name, true))
 				k := seen[name]
 				k.look(t, full)
-				noStep(t, full)
 				k.merge(t, delta)
 				if delta.Skipped == 0 {
 					if diff := cmp.Diff(alike(full), alike(delta)); diff != "" {
@@ -152,16 +151,6 @@ func TestPlaylistsAreOneStory(t *testing.T) {
 			}
 		}
 	})
-}
-
-// noStep: dates go on without a step over every absence.
-func noStep(t *rapid.T, m *format.Media) {
-	for i := 1; i < len(m.Segments); i++ {
-		before, s := &m.Segments[i-1], &m.Segments[i]
-		if end := before.Time.Add(before.Duration); (s.Gap || before.Gap) && !s.Time.Equal(end) {
-			t.Fatalf("the date steps from %v to %v at an absence", end, s.Time)
-		}
-	}
 }
 
 // ended tells that the newest run is closed.
@@ -182,7 +171,7 @@ func BenchmarkMedia(b *testing.B) {
 			b.ReportAllocs()
 			var buf []byte
 			for b.Loop() {
-				m := Media(v, "v0", delta, false)
+				m := Media(v, "v0", delta)
 				buf = m.Append(buf[:0])
 			}
 			b.ReportMetric(float64(len(buf)), "bytes")
