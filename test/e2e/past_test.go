@@ -151,22 +151,34 @@ func judgeRewind(t *testing.T, p [2]string, seen []pastStep) {
 }
 
 // TestShow_3_1_EveryCounterOnce is the other half: each counter of the footage is there exactly once in HLS (by ffmpeg's
-// decoder, and in the MPEG-TS form) and in DASH.
+// decoder, and in the MPEG-TS form), in the MP4 and in DASH.
 func TestShow_3_1_EveryCounterOnce(t *testing.T) {
 	length := 6 * time.Minute
 	if testing.Short() {
 		length = 3 * time.Minute
 	}
+	everyCounterOnce(t, length)
+}
+
+// TestShow_3_1_EveryCounterOfTheHour is the line itself.
+func TestShow_3_1_EveryCounterOfTheHour(t *testing.T) {
+	long(t)
+	everyCounterOnce(t, 62*time.Minute)
+}
+
+func everyCounterOnce(t *testing.T, length time.Duration) {
 	need(t, "ffmpeg")
 	w, f := startWithPast(t, "live/show", length)
 	query := fmt.Sprintf("?from=%d&to=%d", f.from.Unix()-10, f.to.Unix())
-	for _, form := range []string{"", "&form=ts"} {
-		r := decodeMarks(t, w.http("/live/show/index.m3u8"+query+form))
+	for _, file := range []string{"index.m3u8" + query, "index.m3u8" + query + "&form=ts", "clip.mp4" + query} {
+		r := decodeMarks(t, w.http("/live/show/"+file))
 		if r.Missing+r.Duplicates+r.OutOfOrder+r.Unreadable > 0 || r.Frames != f.pictures || r.First != 0 {
-			t.Errorf("HLS%s: %+v, want %d pictures", form, r, f.pictures)
+			t.Errorf("%s: %+v, want %d pictures", file, r, f.pictures)
 		}
+		t.Logf("%s: %d pictures", file, r.Frames)
 	}
 	pictures, sound := dashCounters(t, w, "/live/show/index.mpd"+query)
+	t.Logf("DASH: %d pictures, %d frames of sound", pictures.Frames, sound)
 	if pictures.Missing+pictures.Duplicates+pictures.OutOfOrder > 0 || pictures.Frames != f.pictures || sound != f.frames {
 		t.Errorf("DASH: %+v and %d frames of sound, want %d and %d", pictures, sound, f.pictures, f.frames)
 	}
