@@ -236,7 +236,7 @@ func (p *Publication) write(f *media.Frame, now instant) (run *Run) {
 		s.count.discontinuities.Add(1)
 		run = p.anew(now, reason, true)
 	}
-	ticks := media.FromDuration(s.steps.sum, scale)
+	ticks := media.FromDuration(s.steps.Steps(), scale)
 	f.DTS += ticks
 	f.PTS += ticks
 	s.count.frames.Add(1)

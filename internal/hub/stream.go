@@ -87,12 +87,14 @@ var errEnded = errors.New("hub: the stream ended while it was opened")
 
 func newStream(h *Hub, o Offer) *Stream {
 	now := h.now()
-	return &Stream{
-		hub: h, name: o.Name, origin: now.wall.Milliseconds(), steps: steps{lead: now.wall - now.mono}, unlisted: o.Unlisted, state: Away,
+	s := &Stream{
+		hub: h, name: o.Name, origin: now.wall.Milliseconds(), unlisted: o.Unlisted, state: Away,
 		logs:    map[media.TrackID]*trackLog{},
 		readers: readers{subs: map[*Subscription]struct{}{}, lanes: map[LaneKey]*Lane{}},
 		done:    make(chan struct{}),
 	}
+	s.steps.Look(now.wall, now.mono)
+	return s
 }
 
 // Name returns the stream's name.
@@ -196,7 +198,7 @@ func (s *Stream) Stats() StreamStats {
 
 // setLayout installs a new run and/or track list; s.mu is held.
 func (s *Stream) setLayout(run *Run, tracks []media.Track) {
-	s.layout = &layout{run: run, tracks: tracks, stepped: s.steps.sum}
+	s.layout = &layout{run: run, tracks: tracks, stepped: s.steps.Steps()}
 	s.leading = leading(run.Tracks)
 	for _, l := range s.readers.lanes {
 		l.relayout(s.layout)

@@ -4,11 +4,8 @@ import (
 	"time"
 
 	"weir/internal/media"
+	"weir/internal/steady"
 )
-
-// wallStep is how far the wall clock may move against the monotonic one before it counts as set anew. What is less is
-// slewed like a publisher's drift.
-const wallStep = time.Second
 
 // stepSettles is how long after a step of the wall clock frames of derived tracks may still be timed by the old one.
 const stepSettles = 5 * time.Second
@@ -32,29 +29,26 @@ func (h *Hub) now() instant {
 func (i instant) time() time.Time { return time.Unix(0, int64(i.wall)) }
 
 // steps follows the wall clock of a stream. The clocks of publications and the lanes live in a time without steps, so
-// that only those who ask for epoch media time meet them; it is moved by the sum of the steps.
+// that only those who ask for epoch media time meet them; it is moved by the sum of the steps. What is less than a step
+// is slewed like a publisher's drift.
 type steps struct {
-	lead   time.Duration // the wall clock's over the monotonic one
-	sum    time.Duration // whole milliseconds
+	steady.Clock
 	newest time.Duration
 	at     time.Duration // of the newest, monotonic
 }
 
 // look compares the clocks and reports whether the wall clock was set since the last look; s.mu is held.
 func (s *Stream) look(now instant) (stepped bool) {
-	lead := now.wall - now.mono
-	by := (lead - s.steps.lead).Round(time.Millisecond)
-	s.steps.lead = lead
-	if by.Abs() <= wallStep {
+	by := s.steps.Look(now.wall, now.mono)
+	if by == 0 {
 		return false
 	}
-	s.steps.sum += by
 	s.steps.newest, s.steps.at = by, now.mono
 	return true
 }
 
 // unstepped is the wall clock as if it had never been set since the stream began; s.mu is held.
-func (s *Stream) unstepped(now instant) time.Duration { return now.wall - s.steps.sum }
+func (s *Stream) unstepped(now instant) time.Duration { return now.wall - s.steps.Steps() }
 
 // settle moves a frame whose times were taken from frames before the newest step; s.mu is held.
 func (s *Stream) settle(f *media.Frame, scale uint32, now instant) {

@@ -16,7 +16,7 @@ import (
 // Handler serves manifests.
 type Handler struct {
 	server *deliver.Server
-	clock  steady
+	clock  steadyTime
 }
 
 // New returns a handler.

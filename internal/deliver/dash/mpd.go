@@ -60,7 +60,7 @@ func lowLatency(p *presentation.Period) bool {
 }
 
 // MPD is the manifest of a version, without its publishTime; stepped is by how much the wall clock has been set since the
-// presentation began (see steady), and before is the manifest of the version before, nil if there is none. It is a pure
+// presentation began (see steadyTime), and before is the manifest of the version before, nil if there is none. It is a pure
 // function of its arguments.
 func MPD(v deliver.View, window, stepped time.Duration, before *format.MPD) (format.MPD, error) {
 	m := format.MPD{

@@ -8,9 +8,9 @@ import (
 	format "weir/internal/format/dash"
 )
 
-// TestSteady: the steady clock goes on over steps of the wall clock, and follows what is less than one.
-func TestSteady(t *testing.T) {
-	var c steady
+// TestSteadyTime: the steady clock goes on over steps of the wall clock, and follows what is less than one.
+func TestSteadyTime(t *testing.T) {
+	var c steadyTime
 	began := time.Unix(3_000_000, 0)
 	for i, step := range []struct{ passed, off, want time.Duration }{
 		{0, 0, 0},
