@@ -210,16 +210,22 @@ func NewSite(t *testing.T, cfg deliver.Config, window time.Duration, documents f
 // Get asks for a file of the stream.
 func (s *Site) Get(file string) (int, string, http.Header) {
 	s.t.Helper()
-	res, err := s.HTTP.Client().Get(s.HTTP.URL + "/live/show/" + file)
+	status, header, body := Get(s.t, s.HTTP, "/live/show/"+file)
+	return status, string(body), header
+}
+
+// Get asks a server for what is at an address.
+func Get(t testing.TB, server *httptest.Server, path string) (status int, header http.Header, body []byte) {
+	t.Helper()
+	res, err := server.Client().Get(server.URL + path)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
+	if body, err = io.ReadAll(res.Body); err != nil {
+		t.Fatal(err)
 	}
-	return res.StatusCode, string(b), res.Header
+	return res.StatusCode, res.Header, body
 }
 
 // Waiting returns when n requests are held.

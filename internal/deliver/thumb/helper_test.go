@@ -5,7 +5,6 @@ import (
 	"context"
 	"image"
 	"image/jpeg"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +20,7 @@ import (
 	"weir/internal/blob/mem"
 	"weir/internal/control/session"
 	"weir/internal/deliver"
+	"weir/internal/deliver/delivertest"
 	"weir/internal/format/cmaf"
 	"weir/internal/media"
 	"weir/internal/segmenter"
@@ -126,16 +126,7 @@ func (s *stage) record(from, to int, size string) {
 
 func (s *stage) get(path string) (status int, h http.Header, body []byte) {
 	s.t.Helper()
-	res, err := s.http.Client().Get(s.http.URL + "/" + path)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return res.StatusCode, res.Header, b
+	return delivertest.Get(s.t, s.http, "/"+path)
 }
 
 func (s *stage) picture(path string) image.Image {
