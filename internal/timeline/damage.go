@@ -21,7 +21,13 @@ type knownDamage struct {
 
 // distrust has a damaged index built again at the next start.
 func (v *volume) distrust(err error) {
-	if !errors.Is(err, index.ErrDamaged) || v.db.Answers() != nil {
+	if !errors.Is(err, index.ErrDamaged) {
+		return
+	}
+	v.toldMu.Lock()
+	noted := v.noted
+	v.toldMu.Unlock()
+	if noted || v.db.Answers() != nil {
 		return // the index may be whole on a disk that does not answer
 	}
 	v.toldMu.Lock()
