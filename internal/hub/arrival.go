@@ -57,39 +57,96 @@ func noted(list *[]time.Duration, now, within time.Duration) int {
 	return len(*list)
 }
 
-// useArrival leaves the publisher's timestamps for good. What lies behind is brought to now; what lies ahead waits.
+// stand times a frame whose clock stands, until that is certain: by its arrival, as late as those before.
+func (c *clock) stand(t *trackClock, now time.Duration) int64 {
+	every := media.FromDuration(t.pace.every(), t.scale)
+	if t.still.frames == 1 && t.step > 0 && t.step < every { // the clock stopped before the last frame already
+		t.out += every - t.step
+	}
+	return t.arrive(now-(c.drift.recent()-c.shift), c.foremost())
+}
+
+// useArrival leaves the publisher's timestamps for good.
 func (c *clock) useArrival(now time.Duration) (reason string) {
 	c.arrival = true
-	for _, t := range c.tracks {
-		t.pace = pace{at: t.seen, every: media.ToDuration(t.step, t.scale)}
-		if t.pace.every < time.Millisecond || t.pace.every > time.Second {
-			t.pace.every = 40 * time.Millisecond
-		}
-		if t.started {
-			t.out = max(t.out, media.FromDuration(now-t.pace.every, t.scale))
-		}
-	}
+	c.rouse(now)
 	return ReasonClockSource
 }
 
-// pace is how often the frames of a track come.
-type pace struct{ at, every time.Duration }
+// align takes tracks that jumped each by itself to within a frame of each other: they come together.
+func (c *clock) align() {
+	lead := c.foremost()
+	for _, t := range c.tracks {
+		if t.started {
+			t.out = max(t.out, media.FromDuration(lead-t.pace.every(), t.scale))
+		}
+	}
+}
+
+// silence is what no jitter explains: who was silent for so long goes on at the present time.
+const silence = time.Second
+
+// rouse brings tracks that were silent, all of them, to now by one and the same step.
+func (c *clock) rouse(now time.Duration) {
+	by := now - c.foremost()
+	if by <= silence {
+		return
+	}
+	for _, t := range c.tracks {
+		if t.started {
+			t.out += media.FromDuration(by, t.scale)
+		}
+	}
+}
+
+// foremost is how far the tracks have come.
+func (c *clock) foremost() time.Duration {
+	last := c.floor
+	for _, t := range c.tracks {
+		if t.started {
+			last = max(last, media.ToDuration(t.out, t.scale))
+		}
+	}
+	return last
+}
+
+// How the pace of a track is found and drawn towards the arrivals. All of it is in time and not in frames: what holds up
+// a connection holds up all tracks, so that they lose and regain the same time however many frames a second each has.
+const (
+	paceOver  = 4 * time.Second // that frames are counted over
+	drawnOver = time.Second     // that what is left of a delay shrinks to a third in
+)
+
+// pace is how often the frames of a track come: so many in so long.
+type pace struct {
+	at, span time.Duration
+	frames   float64
+}
+
+// see counts a frame.
+func (p *pace) see(now time.Duration) {
+	if p.at == 0 {
+		p.at = now
+		return
+	}
+	gap := max(min(now-p.at, 2*time.Second), 0)
+	fade := float64(paceOver) / float64(paceOver+gap)
+	p.at = now
+	p.span = time.Duration(float64(p.span)*fade) + gap
+	p.frames = p.frames*fade + 1
+}
+
+// every is how far apart the frames are.
+func (p *pace) every() time.Duration { return time.Duration(float64(p.span) / max(p.frames, 1)) }
 
 // arrive times a frame by its arrival. Frames come in bursts and hold each other up, so that each is put where the pace
-// expects it, and the pace is drawn towards the arrivals.
-func (t *trackClock) arrive(now, floor time.Duration) int64 {
-	if !t.started {
-		t.pace = pace{at: now, every: 40 * time.Millisecond}
-		return media.FromDuration(max(now, floor), t.scale)
+// expects it, and the pace is drawn towards the arrivals. lead is how far the tracks have come.
+func (t *trackClock) arrive(now, lead time.Duration) int64 {
+	every := t.pace.every()
+	at := media.ToDuration(t.out, t.scale) + every
+	if lead-at > silence {
+		at = lead // it was silent while the others went on
 	}
-	p := &t.pace
-	p.every = max(p.every+(min(now-p.at, 2*time.Second)-p.every)/32, 0)
-	p.at = now
-	at := media.ToDuration(t.out, t.scale) + p.every
-	if off := now - at; off > time.Second {
-		at = now // it was silent
-	} else {
-		at += max(min(off/8, p.every/2), -p.every/2)
-	}
-	return max(media.FromDuration(at, t.scale), t.out+1)
+	drawn := time.Duration(float64(now-at) * float64(every) / float64(drawnOver))
+	return max(media.FromDuration(at+max(min(drawn, every/2), -every/2), t.scale), t.out+1)
 }

@@ -77,19 +77,23 @@ func (c *clock) mapFrame(f *media.Frame, scale uint32, now time.Duration) verdic
 	if !c.arrival {
 		v.reason = c.place(t, f.DTS, now)
 	}
+	t.pace.see(now)
 	var out int64
-	if c.arrival {
-		out = t.arrive(now, c.floor)
-	} else {
+	switch {
+	case !c.arrival:
 		c.shift += c.drift.slew(c.shift, now)
 		out = f.DTS + media.FromDuration(t.base+c.shift, scale)
+	case !t.started:
+		out = media.FromDuration(max(now, c.floor), scale)
+	default:
+		c.rouse(now)
+		out = t.arrive(now, c.foremost())
 	}
 	if t.started && out <= t.out {
-		next := t.out + 1
-		if f.DTS == t.raw { // the clock stands: until that is certain, frames are as far apart as they came
-			next = max(next, t.out+media.FromDuration(now-t.seen, scale))
+		out, v.repaired = t.out+1, true
+		if f.DTS == t.raw {
+			out = c.stand(t, now)
 		}
-		out, v.repaired = next, true
 	}
 	if t.started && out-t.out < media.FromDuration(maxStep, scale) {
 		t.step = out - t.out
@@ -112,6 +116,7 @@ func (c *clock) place(t *trackClock, dts int64, now time.Duration) (reason strin
 	case c.follow(t, dts, now):
 		c.drift.reset()
 		if c.trouble.jumped(now) {
+			c.align()
 			return c.useArrival(now)
 		}
 		return ReasonTimestamps

@@ -82,6 +82,14 @@ func (d *drift) behind() bool {
 	return running > 1 && by > 0
 }
 
+// recent is the least delay of late.
+func (d *drift) recent() time.Duration {
+	if d.count > 0 {
+		return min(d.least, d.closed[len(d.closed)-1].least)
+	}
+	return d.least
+}
+
 // target is the delay that the shift should have, if enough is known.
 func (d *drift) target() (by time.Duration, ok bool) {
 	if d.count < 2 {

@@ -1,0 +1,50 @@
+package hub
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"weir/internal/media"
+)
+
+// However late the frames of one connection come, sound and picture of a publisher whose clock stops or lies stay together:
+// what delays a picture delays the sound sent with it.
+func TestLateFramesOfAUselessClockStayTogether(t *testing.T) {
+	const (
+		learnt  = time.Second             // how far apart the frames are is known by then
+		learns  = 3500 * time.Millisecond // or else so long after the clock stopped
+		unknown = 80 * time.Millisecond   // that the clock stopped: two pictures
+		slot    = 50 * time.Millisecond
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		stops := time.Duration(rapid.IntRange(0, 4000).Draw(t, "stops")) * time.Millisecond
+		late := rapid.SliceOfN(rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 300)), 160, 160).Draw(t, "late")
+		lies := rapid.Bool().Draw(t, "lies")
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		judged := stops + learns
+		if stops >= learnt && !lies {
+			judged = stops + unknown
+		}
+		var off [2]time.Duration // of what came of each track last
+		var came [2]bool
+		fd := feeder{rate: 1,
+			stamp: func(at time.Duration) time.Duration {
+				if at > stops && lies {
+					return time.Duration(random.Int64N(int64(1e6 * time.Hour)))
+				}
+				return min(at, stops)
+			},
+			network: func(at time.Duration) time.Duration { return time.Duration(late[at/slot]) * time.Millisecond },
+			check: func(f *media.Frame, c checked) bool {
+				off[f.Track], came[f.Track] = c.media-c.sent, c.sent >= judged
+				if apart := off[0] - off[1]; came[0] && came[1] && apart.Abs() > 40*time.Millisecond {
+					t.Fatalf("%v after the clock stopped sound and picture are %v apart", c.sent-stops, apart)
+				}
+				return true
+			}}
+		fd.run(8 * time.Second)
+	})
+}
