@@ -65,6 +65,7 @@ type Server struct {
 	log     *slog.Logger
 	start   time.Time
 	pending pending
+	rounds  rounds
 	serials atomic.Uint64
 	count   counters
 }

@@ -25,6 +25,7 @@ const (
 // reads messages, sends acknowledgements and answers pings by itself.
 type link struct {
 	conn   net.Conn
+	inlet *inlet
 	reader *rtmpmsg.Reader
 	queue  []rtmpmsg.Message // the rest of an aggregate message
 	window uint64            // the peer wants an acknowledgement for each so many bytes
@@ -37,7 +38,8 @@ type link struct {
 }
 
 func newLink(conn net.Conn, buffer int, limits rtmpmsg.Limits) *link {
-	return &link{conn: conn, reader: rtmpmsg.NewReader(conn, buffer, limits), window: ackWindow, chunk: 128}
+	in := &inlet{conn: conn}
+	return &link{conn: conn, inlet: in, reader: rtmpmsg.NewReader(in, buffer, limits), window: ackWindow, chunk: 128}
 }
 
 // read returns the next message that is not about the connection itself.

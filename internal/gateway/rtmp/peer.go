@@ -264,6 +264,7 @@ func (p *peer) onPublish(ctx context.Context, c rtmpmsg.Command) error {
 		Origin: hub.Origin{Protocol: "rtmp", Remote: p.remote.String(), Software: p.connect.flashver, Session: s.ID()},
 	}}
 	p.server.count.publishers.Add(1)
+	p.link.inlet.publishing(p.server)
 	p.redirect()
 	p.log.Info("publishing over RTMP", "stream", s.Name(), "session", s.ID(), "software", p.connect.flashver)
 	if err := p.link.send(rtmpmsg.AppendEvent(nil, rtmpmsg.EventStreamBegin, mediaStream)); err != nil {
@@ -323,6 +324,7 @@ func (p *peer) leave(cause error) {
 		p.server.count.damaged.Add(uint64(in.lost()))
 		in.close(cause)
 		p.ingest = nil
+		p.link.inlet.gone()
 		p.server.count.publishers.Add(-1)
 	}
 	if p.play != nil {
