@@ -84,10 +84,13 @@ func (c *clock) mapFrame(f *media.Frame, scale uint32, now time.Duration) verdic
 		c.shift += c.drift.slew(c.shift, now)
 		out = f.DTS + media.FromDuration(t.base+c.shift, scale)
 	case !t.started:
-		out = media.FromDuration(max(now, c.floor), scale)
+		out = media.FromDuration(now, scale)
 	default:
 		c.rouse(now)
 		out = t.arrive(now, c.foremost())
+	}
+	if floor := media.FromDuration(c.floor, scale); !t.started && out < floor {
+		out, v.repaired = floor, true // sound that came behind the first picture, though its time is before the picture's
 	}
 	if t.started && out <= t.out {
 		out, v.repaired = t.out+1, true

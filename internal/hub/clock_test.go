@@ -104,3 +104,23 @@ func TestClockNeverGoesBack(t *testing.T) {
 		}
 	})
 }
+
+// Whatever comes first, a publication begins behind the end of the one before it.
+func TestNothingLiesBeforeTheEndOfTheLastPublication(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		floor := day + time.Duration(rapid.Int64Range(-2e9, 2e9).Draw(t, "floor"))
+		clk := newClock(floor)
+		scales := []uint32{90000, 48000, 1000}
+		wall := day
+		for range rapid.IntRange(1, 60).Draw(t, "frames") {
+			wall += time.Duration(rapid.IntRange(0, 100).Draw(t, "step")) * time.Millisecond
+			id := rapid.IntRange(0, 2).Draw(t, "track")
+			sent := wall - day + time.Duration(rapid.IntRange(-300, 300).Draw(t, "skew"))*time.Millisecond
+			f := media.Frame{Track: media.TrackID(id), DTS: media.FromDuration(sent, scales[id])}
+			clk.mapFrame(&f, scales[id], wall)
+			if least := media.FromDuration(floor, scales[id]); f.DTS < least {
+				t.Fatalf("track %d begins at %d, before %d", id, f.DTS, least)
+			}
+		}
+	})
+}

@@ -106,7 +106,7 @@ func (p *Publication) enter(now instant, cause error) {
 			ev.Type = NewRun // the publisher is as far away as before
 		}
 	}
-	p.clock = newClock(max(s.end_, s.unstepped(now)))
+	p.clock = newClock(s.end_)
 	s.pub, s.state, s.next = p, Live, nil
 	if s.grace != nil {
 		s.grace.Stop()

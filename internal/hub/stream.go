@@ -63,7 +63,7 @@ type Stream struct {
 	group   uint64 // order of the newest random access point of the leading track
 	groupAt int64  // its DTS
 	leading media.TrackID
-	end_    time.Duration // where the last publication ended, without steps
+	end_    time.Duration // where the last publication ended, or the stream was created; without steps
 	steps   steps
 	logs    map[media.TrackID]*trackLog
 	readers readers
@@ -88,7 +88,7 @@ var errEnded = errors.New("hub: the stream ended while it was opened")
 func newStream(h *Hub, o Offer) *Stream {
 	now := h.now()
 	s := &Stream{
-		hub: h, name: o.Name, origin: now.wall.Milliseconds(), unlisted: o.Unlisted, state: Away,
+		hub: h, name: o.Name, origin: now.wall.Milliseconds(), end_: now.wall, unlisted: o.Unlisted, state: Away,
 		logs:    map[media.TrackID]*trackLog{},
 		readers: readers{subs: map[*Subscription]struct{}{}, lanes: map[LaneKey]*Lane{}},
 		done:    make(chan struct{}),

@@ -451,7 +451,7 @@ func TestRecoveryPointsAreEntries(t *testing.T) {
 		"plain":          {slice, false},
 	} {
 		m := NewMuxer(Enhanced)
-		bufs, _, err := m.Start([]media.Track{k}, 0)
+		bufs, _, err := m.Start([]media.Track{k})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ func TestSeeds(t *testing.T) {
 			continue
 		}
 		m := NewMuxer(Enhanced)
-		bufs, _, err := m.Start([]media.Track{k}, 0)
+		bufs, _, err := m.Start([]media.Track{k})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func writeBack(t *testing.T, d *Demuxer, frames []media.Frame) {
 	}
 	for _, dialect := range []Dialect{Legacy, Enhanced, Multitrack} {
 		m := NewMuxer(dialect)
-		bufs, _, err := m.Start(tracks, 0)
+		bufs, _, err := m.Start(tracks)
 		if err != nil {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 type Muxer struct {
 	dialect Dialect
 	bodies  *Bodies
+	newest  Newest
 	block   []byte
 }
 
@@ -27,8 +28,8 @@ func NewMuxer(d Dialect) *Muxer { return &Muxer{dialect: d} }
 
 // Start begins a set of tracks. header is what a newcomer needs before any
 // tag: the file header, onMetaData and sequence headers; inband is what a
-// reader needs who is there already, at time ms.
-func (m *Muxer) Start(tracks []media.Track, ms uint32) (header, inband [][]byte, err error) {
+// reader needs who is there already.
+func (m *Muxer) Start(tracks []media.Track) (header, inband [][]byte, err error) {
 	if m.bodies, err = NewBodies(m.dialect, tracks); err != nil {
 		return nil, nil, err
 	}
@@ -41,14 +42,14 @@ func (m *Muxer) Start(tracks []media.Track, ms uint32) (header, inband [][]byte,
 		}
 	}
 	start := []byte{'F', 'L', 'V', 1, flags, 0, 0, 0, 9, 0, 0, 0, 0}
-	return [][]byte{m.describe(start, ms)}, [][]byte{m.describe(nil, ms)}, nil
+	return [][]byte{m.describe(start)}, [][]byte{m.describe(nil)}, nil
 }
 
-func (m *Muxer) describe(dst []byte, ms uint32) []byte {
+func (m *Muxer) describe(dst []byte) []byte {
 	// FFmpeg makes an empty subtitle track of metadata whose time is not 0.
 	dst = appendTag(dst, TagScript, 0, AppendMetadata(nil, m.dialect, m.bodies.Tracks()))
 	m.bodies.SequenceHeaders(func(kind TagType, body []byte) {
-		dst = appendTag(dst, kind, ms, body)
+		dst = appendTag(dst, kind, m.newest.Of(kind), body)
 	})
 	return dst
 }
@@ -68,6 +69,7 @@ func (m *Muxer) AppendTag(dst [][]byte, f *media.Frame, ms uint32) [][]byte {
 	if !ok {
 		return dst
 	}
+	m.newest.See(kind, ms)
 	size := uint32(len(piece) - tagHeader + len(f.Data))
 	putTagHeader(piece, kind, size, ms)
 	head := len(piece)

@@ -78,7 +78,7 @@ func TestMuxedIsReadBack(t *testing.T) {
 	for c, k := range allTracks(t) {
 		for _, dialect := range []Dialect{Legacy, LegacyHEVC, Enhanced, Multitrack} {
 			m := NewMuxer(dialect)
-			header, inband, err := m.Start([]media.Track{k}, 7)
+			header, inband, err := m.Start([]media.Track{k})
 			if !dialect.Accepts(c) {
 				if fault.Code(err) != "codec_needs_enhanced_rtmp" {
 					t.Errorf("%s in dialect %d: %v", c, dialect, err)
@@ -262,7 +262,7 @@ func TestFourCC(t *testing.T) {
 func BenchmarkAppendTag(b *testing.B) {
 	m := NewMuxer(Enhanced)
 	k := track(b, 0, media.H264, avcHex)
-	if _, _, err := m.Start([]media.Track{k}, 0); err != nil {
+	if _, _, err := m.Start([]media.Track{k}); err != nil {
 		b.Fatal(err)
 	}
 	f := media.Frame{DTS: 90000, PTS: 93600, Key: true, Data: make([]byte, 12_000)}

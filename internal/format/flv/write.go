@@ -64,6 +64,27 @@ func (d Dialect) audioID(c media.Codec) float64 {
 	return float64(fourOf(c))
 }
 
+// Newest remembers how far the tags of each kind have come: what is written between them and has no time of its own, such as
+// a sequence header, must not lie ahead of those that follow. The kinds are interleaved, but not to the millisecond.
+type Newest struct{ video, audio uint32 }
+
+// See takes the time of a tag, in ms.
+func (n *Newest) See(kind TagType, ms uint32) {
+	if kind == TagVideo {
+		n.video = ms
+	} else {
+		n.audio = ms
+	}
+}
+
+// Of returns the time of the newest tag of a kind, 0 if there was none.
+func (n *Newest) Of(kind TagType) uint32 {
+	if kind == TagVideo {
+		return n.video
+	}
+	return n.audio
+}
+
 // Bodies writes the bodies of the tags of a set of tracks.
 type Bodies struct {
 	dialect Dialect

@@ -103,17 +103,15 @@ type flvEncoder struct {
 	stream *hub.Stream
 	mux    *flv.Muxer
 	tracks []media.Track
-	last   uint32
 }
 
 func (e *flvEncoder) Start(tracks []media.Track, _ *hub.Run) (header, inband [][]byte, err error) {
 	e.tracks = tracks
-	return e.mux.Start(tracks, e.last)
+	return e.mux.Start(tracks)
 }
 
 func (e *flvEncoder) Encode(dst [][]byte, f *media.Frame) [][]byte {
-	e.last = e.stream.Millis(f.DTS, media.Find(e.tracks, f.Track).TimeScale)
-	return e.mux.AppendTag(dst, f, e.last)
+	return e.mux.AppendTag(dst, f, e.stream.Millis(f.DTS, media.Find(e.tracks, f.Track).TimeScale))
 }
 
 type mp4Encoder struct {

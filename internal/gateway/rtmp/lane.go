@@ -23,7 +23,7 @@ type laneEncoder struct {
 	bodies   *flv.Bodies
 	chunks   rtmpmsg.Chunker
 	head     []byte
-	last     uint32
+	newest   flv.Newest
 }
 
 // laneKey names the shared form.
@@ -111,12 +111,12 @@ func (e *laneEncoder) Start(tracks []media.Track, _ *hub.Run) (header, inband []
 		return nil, nil, err
 	}
 	e.tracks = tracks
-	b := e.describe(e.last)
+	b := e.describe()
 	return [][]byte{b}, [][]byte{b}, nil
 }
 
 // describe is the metadata and the sequence headers as messages.
-func (e *laneEncoder) describe(ms uint32) []byte {
+func (e *laneEncoder) describe() []byte {
 	var meta []byte
 	if e.publish {
 		meta = rtmpmsg.AppendAMF0(nil, "@setDataFrame")
@@ -126,7 +126,7 @@ func (e *laneEncoder) describe(ms uint32) []byte {
 	h := rtmpmsg.Header{CSID: rtmpmsg.CSIDData, Type: rtmpmsg.TypeDataAMF0, StreamID: e.streamID, ChunkSize: laneChunk}
 	b := rtmpmsg.AppendMessage(nil, h, meta)
 	e.bodies.SequenceHeaders(func(kind flv.TagType, body []byte) {
-		b = rtmpmsg.AppendMessage(b, e.header(kind, ms), body)
+		b = rtmpmsg.AppendMessage(b, e.header(kind, e.newest.Of(kind)), body)
 	})
 	return b
 }
@@ -157,6 +157,6 @@ func (e *laneEncoder) encodeAt(dst [][]byte, f *media.Frame, ms uint32) [][]byte
 	if !ok {
 		return dst
 	}
-	e.last = ms
+	e.newest.See(kind, ms)
 	return e.chunks.Append(dst, e.header(kind, ms), head, f.Data)
 }
