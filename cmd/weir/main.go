@@ -9,17 +9,31 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"weir/internal/fault"
 )
 
 func main() {
+	command := root()
+	if serves(command, os.Args[1:]) {
+		if err := coarseTimers(); err != nil {
+			fmt.Fprintf(os.Stderr, "weir: the server runs on, but takes somewhat more CPU time (%v)\n", err)
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	err := root().ExecuteContext(ctx)
+	err := command.ExecuteContext(ctx)
 	stop()
 	if code := finish(err, func(s string) { fmt.Fprintln(os.Stderr, s) }); code != 0 {
 		os.Exit(code)
 	}
+}
+
+// serves says whether these arguments run the server.
+func serves(root *cobra.Command, args []string) bool {
+	c, _, err := root.Find(args)
+	return err == nil && (c == root || c.Name() == "serve")
 }
 
 // describe is an error as a person should see it.
