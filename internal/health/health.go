@@ -169,7 +169,9 @@ func (m *Monitor) facts(w *watch, now time.Time) Facts {
 		Live: st.State == hub.Live, Tracks: w.stream.Tracks(), Viewers: m.cfg.Viewers(name), WebRTCViewers: m.cfg.WebRTCViewers(name),
 		Repairs: st.Repairs, Discontinuities: st.Discontinuities, Dropped: st.Dropped, Unusable: m.cfg.Unusable(name),
 	}
-	if session := w.stream.Publisher().Session; session != w.session {
+	publisher := w.stream.Publisher()
+	f.Speed = publisher.Speed
+	if session := publisher.Session; session != w.session {
 		w.session = session
 		if f.Live && w.judge.facts.Live {
 			away := f

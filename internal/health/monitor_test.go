@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,5 +252,38 @@ func TestClocksMayDiffer(t *testing.T) {
 		if r := j.Report(); slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == "uplink_too_slow" }) {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+// TestReplaysAreKnown: at another speed there is no sound and few pictures, which nobody is to blame for.
+func TestReplaysAreKnown(t *testing.T) {
+	for _, c := range []struct {
+		speed float64
+		codes string
+	}{{0, "frame_rate_low audio_missing codec_not_everywhere"}, {0.5, "codec_not_everywhere replayed_at_speed"}} {
+		onStage(t, Config{}, func(s *stage) {
+			pub, err := s.hub.Publish(hub.Offer{Name: "live/x", TakeOver: true, Origin: hub.Origin{Speed: c.speed}, Tracks: []media.Track{
+				{ID: 0, Kind: media.Video, Codec: media.VP9, TimeScale: 90000, Width: 1280, Height: 720},
+			}})
+			if err != nil {
+				s.Fatal(err)
+			}
+			for i := range int64(250) {
+				if err := pub.Write(media.Frame{Key: i%50 == 0, DTS: i * 7200, PTS: i * 7200, Data: make([]byte, 1000)}); err != nil {
+					s.Fatal(err)
+				}
+				faketime.Pass(80 * time.Millisecond)
+			}
+			var codes []string
+			for _, f := range s.report().Findings {
+				codes = append(codes, f.Code)
+			}
+			if got := strings.Join(codes, " "); got != c.codes {
+				s.Errorf("at speed %v: %s", c.speed, got)
+			}
+			if grade := map[bool]string{true: Good, false: Fair}[c.speed != 0]; s.report().Grade != grade {
+				s.Errorf("at speed %v: %s", c.speed, s.report().Grade)
+			}
+		})
 	}
 }

@@ -98,5 +98,6 @@ type Facts struct {
 	Viewers int
 	// WebRTCViewers cannot be shown B-frames.
 	WebRTCViewers                               int
-	Repairs, Discontinuities, Dropped, Unusable uint64 // running totals; Unusable: frames that came without a decoder configuration
+	Speed                                       float64 // of a replay, if it is another than its footage was filmed at
+	Repairs, Discontinuities, Dropped, Unusable uint64  // running totals; Unusable: frames that came without a decoder configuration
 }

@@ -35,16 +35,16 @@ type rule struct {
 }
 
 // ruleCount is written out since the type of a Judge may not depend on the rules, which look at Judges.
-const ruleCount = 14
+const ruleCount = 15
 
 var rules = [ruleCount]rule{
-	{"key_frames_far_apart", 1, 2, farApart},
-	{"key_frames_irregular", 2, 5, irregular},
+	{"key_frames_far_apart", 1, 2, ofEncoder(farApart)},
+	{"key_frames_irregular", 2, 5, ofEncoder(irregular)},
 	{"idr_without_sps", 1, 5, withoutSPS},
-	{"frame_rate_low", 2, 3, slowPictures},
-	{"bitrate_unsteady", 2, 10, unsteady},
+	{"frame_rate_low", 2, 3, ofEncoder(slowPictures)},
+	{"bitrate_unsteady", 2, 10, ofEncoder(unsteady)},
 	{"b_frames_for_webrtc", 1, 3, bFramesForWebRTC},
-	{"audio_missing", 1, 2, noAudio},
+	{"audio_missing", 1, 2, ofEncoder(noAudio)},
 	{"audio_silent", 1, 2, silentAudio},
 	{"picture_black", 1, 1, black},
 	{"av_drift", 2, 5, drifting},
@@ -52,6 +52,7 @@ var rules = [ruleCount]rule{
 	{"uplink_too_slow", 1, 5, slowUplink},
 	{"codec_not_everywhere", 1, 1, rareCodec},
 	{"sample_rate_unusual", 1, 1, oddRate},
+	{"replayed_at_speed", 1, 1, otherSpeed},
 }
 
 // light is the state of one rule.
@@ -92,6 +93,24 @@ func over(value, warnAt, badAt float64) level {
 		return warn
 	}
 	return nothing
+}
+
+// ofEncoder makes a rule about how an encoder was set up. A replay at another speed has no sound, and its pictures and key
+// frames come at that speed, which no encoder is to blame for.
+func ofEncoder(see func(*Judge, time.Time) sight) func(*Judge, time.Time) sight {
+	return func(j *Judge, now time.Time) sight {
+		if j.facts.Speed != 0 {
+			return sight{}
+		}
+		return see(j, now)
+	}
+}
+
+func otherSpeed(j *Judge, _ time.Time) sight {
+	if j.facts.Speed == 0 {
+		return sight{}
+	}
+	return sight{level: info, a: j.facts.Speed}
 }
 
 // Four seconds are good and eight are warned of; some frames more are within what encoders do.

@@ -75,6 +75,9 @@ func moreWords(code string, s sight) (message, remedy string, values map[string]
 		name := media.Codec(s.a).String()
 		return name + " does not play everywhere. Some browsers and devices show nothing or are silent.",
 			"In OBS: Settings → Output → Video Encoder: H.264, Audio Encoder: AAC.", map[string]any{"codec": name}
+	case "replayed_at_speed":
+		return "This is a replay at " + strconv.FormatFloat(s.a, 'f', -1, 64) + " times its speed. It has no sound, and its pictures come at that speed.",
+			"For sound, replay it at speed 1.", map[string]any{"speed": s.a}
 	case "sample_rate_unusual":
 		return "The audio has " + number(s.a/1000) + " kHz. It plays; converting it for WebRTC costs a little quality.",
 			"In OBS: Settings → Audio → Sample Rate: 48 kHz.", map[string]any{"hz": int(s.a)}

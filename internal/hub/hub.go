@@ -174,7 +174,10 @@ type Offer struct {
 }
 
 // Origin describes the publisher, for people.
-type Origin struct{ Protocol, Remote, Software, Session string }
+type Origin struct {
+	Protocol, Remote, Software, Session string
+	Speed                               float64 // of a replay, if it is another than its footage was filmed at
+}
 
 // Feedback is a reader's wish, on its way to the publisher.
 type Feedback struct {

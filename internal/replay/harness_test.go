@@ -111,6 +111,7 @@ type seen struct {
 	sounds   []time.Duration
 	skew     time.Duration // the farthest that media time was from the wall clock
 	runs     []string      // why each began
+	speed    float64       // that the publisher tells of
 	tally    testpattern.Tally
 }
 
@@ -132,7 +133,7 @@ func (s *stage) watch(name string) <-chan *seen {
 				return
 			}
 			if item.Run != run {
-				run = item.Run
+				run, v.speed = item.Run, sub.Stream().Publisher().Speed
 				v.runs = append(v.runs, run.Reason)
 			}
 			v.take(&item)

@@ -86,6 +86,9 @@ func RunFile(ctx context.Context, open func() (io.ReadCloser, error), h *hub.Hub
 func play(ctx context.Context, h *hub.Hub, o Options, open func() (reel, error)) (err error) {
 	p := newPlayer(o.Speed, o.KeepGaps, func(offer hub.Offer) (*hub.Publication, error) {
 		offer.Name, offer.Unlisted, offer.Origin = o.Name, o.Unlisted, o.Origin
+		if o.Speed != 1 {
+			offer.Origin.Speed = o.Speed
+		}
 		pub, err := h.Publish(offer)
 		if err == nil && o.Live != nil {
 			o.Live()

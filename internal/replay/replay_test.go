@@ -67,6 +67,9 @@ func TestSpeeds(t *testing.T) {
 			if took := time.Since(start); (took - want).Abs() > want/10+100*time.Millisecond {
 				t.Errorf("%g: 32 s took %v", speed, took)
 			}
+			if v.speed != speed {
+				t.Errorf("%g: the publisher tells of %g", speed, v.speed)
+			}
 			if len(v.sounds) != 0 || v.skew > 50*time.Millisecond {
 				t.Errorf("%g: %d audio frames, %v from the wall clock", speed, len(v.sounds), v.skew)
 			}
