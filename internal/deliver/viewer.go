@@ -49,7 +49,18 @@ type viewer struct {
 
 	confirmed bool // its token has come back
 	crowd     bool // stands for all newcomers of a network
+	given     map[string]Given
 }
+
+// Given is how far the last media playlist went that a viewer got of a rendition (see presentation.Edge).
+type Given struct {
+	MSN   int64
+	Part  int
+	Whole bool // it was for one that reads no parts
+}
+
+// maxGiven bounds the renditions of which a viewer's row says what it was given.
+const maxGiven = 16
 
 type viewers struct {
 	door *session.Door
@@ -80,6 +91,9 @@ type Visit struct {
 	key     string
 	token   string // "" where viewers share everything
 	pinned  bool
+
+	table  *viewers
+	viewer *viewer // nil where one row may stand for several players
 }
 
 // Keyed tells that the request showed a playback key: the answer is for this viewer alone.
@@ -88,6 +102,37 @@ func (v *Visit) Keyed() bool { return v.key != "" }
 // Pinned tells that the viewer is known by the token in its address, so that the address of the next request must
 // carry it too.
 func (v *Visit) Pinned() bool { return v.pinned }
+
+// Given is what this player was given of a rendition. It is not known of one without a token in its address, because such
+// players may share a row, and the answers to them a cache.
+func (v *Visit) Given(rendition string) (Given, bool) {
+	if v.viewer == nil {
+		return Given{}, false
+	}
+	v.table.mu.Lock()
+	defer v.table.mu.Unlock()
+	g, ok := v.viewer.given[rendition]
+	return g, ok
+}
+
+// Give notes what this player is given.
+func (v *Visit) Give(rendition string, g Given) {
+	if v.viewer == nil {
+		return
+	}
+	v.table.mu.Lock()
+	defer v.table.mu.Unlock()
+	if _, known := v.viewer.given[rendition]; !known && len(v.viewer.given) >= maxGiven {
+		return
+	}
+	if v.viewer.given == nil {
+		v.viewer.given = make(map[string]Given, 2)
+	}
+	v.viewer.given[rendition] = g
+}
+
+// Known tells that the address of the request has the token of one player.
+func (v *Visit) Known() bool { return v.viewer != nil }
 
 // Returns tells that the request carries the token of an earlier answer: the viewer is not new.
 func (v *Visit) Returns(r *http.Request) bool { return r.URL.Query().Has(tokenParam) }
@@ -137,6 +182,9 @@ func (s *Server) Enter(w http.ResponseWriter, r *http.Request, name, protocol st
 		return v, nil
 	}
 	v.token, v.pinned = vw.token, pinned || fresh
+	if pinned && token == vw.token && !vw.crowd {
+		v.table, v.viewer = s.viewers, vw
+	}
 	if fresh {
 		setCookie(w, r, name, vw.token)
 	}

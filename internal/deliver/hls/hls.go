@@ -118,6 +118,7 @@ type reload struct {
 	msn   int64 // -1 = answer at once
 	part  int   // -1 = the whole segment
 	delta bool
+	whole bool // of a player that reads no parts
 }
 
 func (h *Handler) media(q *request, rendition string) error {
@@ -134,6 +135,7 @@ func (h *Handler) media(q *request, rendition string) error {
 	if err != nil {
 		return err
 	}
+	ask.whole = readsWhole(v, rendition, ask, visit)
 	held := ask.msn >= 0
 	if held {
 		v, held, err = hold(r, st, v, rendition, ask)
@@ -143,10 +145,40 @@ func (h *Handler) media(q *request, rendition string) error {
 	if err != nil {
 		return err
 	}
-	doc := h.document(st, v, rendition, ask.delta, visit.Keyed(), visit.Query(visit.Keyed()))
-	n := doc.Serve(q.w, r, format.MIMEType, cacheControl(v, held, visit.Keyed()))
+	if msn, part, ok := v.Edge(rendition); ok {
+		visit.Give(rendition, deliver.Given{MSN: msn, Part: part, Whole: ask.whole})
+	}
+	doc := h.document(st, v, rendition, ask, visit.Keyed(), visit.Query(visit.Keyed()))
+	n := doc.Serve(q.w, r, format.MIMEType, cacheControl(v, held, visit.Keyed() || held && visit.Known()))
 	visit.Session.Out(n)
 	return nil
+}
+
+// farAhead is how many parts beyond the newest nobody asks for who reads parts one by one.
+const farAhead = 4
+
+// readsWhole reports whether a player of a low-latency stream reads whole segments. hls.js does without lowLatencyMode,
+// and then asks for the last part of the open segment, or once more for the newest part that it was given, which stands for
+// "and the address of the segment": without that it comes back a second later, and a stream that has just begun is not
+// far enough ahead of its player for that. Who asks for the next part, and it is none of the last, reads parts.
+func readsWhole(v deliver.View, rendition string, ask reload, visit *deliver.Visit) bool {
+	given, known := visit.Given(rendition)
+	msn, part, ok := v.Edge(rendition)
+	if !known || !ok || !lowLatency(v) {
+		return false
+	}
+	if ask.part < 0 {
+		return given.Whole
+	}
+	switch {
+	case ask.msn > msn && ask.part >= farAhead, ask.msn == msn && ask.part >= part+farAhead:
+		return true
+	case ask.msn < given.MSN, ask.msn == given.MSN && ask.part <= given.Part:
+		return true
+	case ask.part < farAhead:
+		return false
+	}
+	return given.Whole
 }
 
 // fresh waits for the next part of a low-latency rendition, as long as a part lasts at most. A player begins at a distance
@@ -169,18 +201,27 @@ func hold(r *http.Request, st *deliver.Stream, v deliver.View, rendition string,
 			"The request names a media sequence number too far ahead of the playlist.", "Reload the playlist without _HLS_msn.")
 	}
 	has := func(v deliver.View) bool {
+		if ask.whole {
+			last, ok := v.LastComplete(rendition)
+			return ok && last >= ask.msn || ask.part >= 0 && v.Contains(rendition, ask.msn, ask.part)
+		}
 		if ask.part < 0 && lowLatency(v) {
 			return v.Contains(rendition, ask.msn, math.MaxInt) // once the next one has a part (see builder.held)
 		}
 		return v.Contains(rendition, ask.msn, ask.part)
 	}
 	started := time.Now()
-	v, ready, err := st.Wait(r.Context(), v.Patience(), func(v deliver.View) bool { return v.Away || has(v) })
+	limit, short := v.Patience(), ask.whole && ask.part >= 0
+	if short {
+		// The last part may be further away than hls.js waits (see away). For what the answer lacks it asks again at once.
+		limit = v.Segment / 2
+	}
+	v, ready, err := st.Wait(r.Context(), limit, func(v deliver.View) bool { return v.Away || has(v) })
 	switch {
 	case err != nil || has(v):
 	case v.Away:
 		v, err = away(r.Context(), st, v, started, has)
-	case !ready:
+	case !ready && !short:
 		err = fault.New(fault.Unavailable, "hls_reload_timeout", "The stream has not gone on in time.", "Try again.")
 	}
 	return v, has(v), err
@@ -196,18 +237,21 @@ func away(ctx context.Context, st *deliver.Stream, v deliver.View, started time.
 }
 
 // document gives the media playlist of a version, shared by all viewers unless its addresses carry a key.
-func (h *Handler) document(st *deliver.Stream, v deliver.View, rendition string, delta, own bool, query string) *deliver.Doc {
+func (h *Handler) document(st *deliver.Stream, v deliver.View, rendition string, ask reload, own bool, query string) *deliver.Doc {
 	if own {
-		m := Media(v, rendition, delta)
+		m := playlist(v, rendition, ask.delta, ask.whole)
 		m.Query = query
 		return deliver.NewDoc(m.Append(nil))
 	}
 	kind := rendition
-	if delta {
+	if ask.delta {
 		kind += " delta"
 	}
+	if ask.whole {
+		kind += " whole"
+	}
 	return st.Doc(kind, v.Version, func(*deliver.Doc) *deliver.Doc {
-		m := Media(v, rendition, delta)
+		m := playlist(v, rendition, ask.delta, ask.whole)
 		m.Query = query
 		return deliver.NewDoc(m.Append(nil))
 	})

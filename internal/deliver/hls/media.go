@@ -22,6 +22,11 @@ func lowLatency(v deliver.View) bool {
 
 // Media is the media playlist of a rendition, whole or as a delta update. It is a pure function of its arguments.
 func Media(v deliver.View, rendition string, delta bool) format.Media {
+	return playlist(v, rendition, delta, false)
+}
+
+// playlist is Media, whole for a player that reads no parts.
+func playlist(v deliver.View, rendition string, delta, whole bool) format.Media {
 	m := format.Media{TargetDuration: targetDuration(v.Segment, nominal(v)), Ended: !v.Live, Independent: true}
 	ll := lowLatency(v) && v.Live
 	target := time.Duration(m.TargetDuration) * time.Second
@@ -29,7 +34,7 @@ func Media(v deliver.View, rendition string, delta bool) format.Media {
 		m.PartTarget = v.Part
 		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*v.Part, 6*target, true
 	}
-	b := builder{m: &m, rendition: rendition, ll: ll}
+	b := builder{m: &m, rendition: rendition, ll: ll, whole: whole}
 	b.partsFrom = partsFrom(v, rendition, partsBack*target)
 	b.names.Grow(4 << 10)
 	m.Segments = make([]format.Segment, 0, 32)
@@ -104,6 +109,7 @@ type builder struct {
 	ll        bool
 	past      bool // a newer run of the rendition has begun
 	last      bool // this is the last segment of its run
+	whole     bool // its reader takes no parts
 	partsFrom time.Time
 }
 
@@ -182,9 +188,10 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 // on its way into the buffer; the first part of the next segment comes late enough. A run's last segment is held for as
 // long as the publisher is away; once another run has begun it is listed whole, without its parts. hls.js may have taken it
 // for loaded without the short last part that a run's end leaves, and would then look for nothing but that part until it
-// leaves the list: a stall of three target durations, where the next run is there to be played.
+// leaves the list: a stall of three target durations, where the next run is there to be played. Who reads no parts needs the
+// address at once.
 func (b *builder) held() bool {
-	return b.ll && b.last && !b.past && len(b.m.Segments) > 0
+	return b.ll && b.last && !b.past && !b.whole && len(b.m.Segments) > 0
 }
 
 // hint is the address of the part that comes next in the open segment. It is "" where none will come, and while the
