@@ -27,8 +27,13 @@ type stage struct {
 
 func bubble(t *testing.T, f func(s *stage)) {
 	t.Helper()
+	bubbleWith(t, timeline.Config{Window: time.Hour}, f)
+}
+
+func bubbleWith(t *testing.T, cfg timeline.Config, f func(s *stage)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		store, err := timeline.NewStore(timeline.Config{Window: time.Hour}, quiet)
+		store, err := timeline.NewStore(cfg, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,13 +92,17 @@ func (f *footage) look(ctx context.Context) (bool, error) {
 		return f.find(ctx)
 	}
 	span := f.spans[0]
-	f.at = latest(f.at, span.From)
-	if !f.at.Before(span.To) {
+	f.at = latest(latest(f.at, span.From), f.from) // it may reach out of what was asked for
+	until := span.To
+	if !f.to.IsZero() {
+		until = earliest(until, f.to)
+	}
+	if !f.at.Before(until) {
 		f.resume = span.To
 		f.spans, f.at = f.spans[1:], time.Time{}
 		return true, nil
 	}
-	end := earliest(f.at.Add(window), span.To)
+	end := earliest(f.at.Add(window), until)
 	snap, err := f.src.Past(ctx, f.name, timeline.Range{From: f.at, To: end})
 	f.at = end
 	if fault.Code(err) == "no_footage" {
@@ -121,7 +125,7 @@ func (f *footage) find(ctx context.Context) (bool, error) {
 	if f.asked {
 		from = earliest(f.resume, now.Add(-10*time.Second)) // the clock may have been set back
 	}
-	spans, err := f.src.Spans(ctx, f.name, timeline.Range{From: from, To: f.to}, 0)
+	spans, err := f.src.Spans(ctx, f.name, timeline.Range{From: from, To: f.to}, hole)
 	if err != nil {
 		return false, err
 	}

@@ -10,6 +10,7 @@ import (
 	"weir/internal/faketime"
 	"weir/internal/fault"
 	"weir/internal/hub"
+	"weir/internal/timeline"
 )
 
 func (s *stage) replay(o Options) (*seen, error) {
@@ -48,6 +49,35 @@ func TestReplayOfARange(t *testing.T) {
 		if s.hub.Stream("replay/cam") != nil {
 			t.Error("the stream goes on after its end")
 		}
+	})
+}
+
+// Files are longer than what is asked for, and what lies in them beside it is not played.
+func TestReplayOfAPartOfFiles(t *testing.T) {
+	keep := func(string) timeline.Keep { return timeline.Keep{For: -1} }
+	bubbleWith(t, timeline.Config{Dir: t.TempDir(), Window: 6 * time.Second, Keep: keep}, func(s *stage) {
+		c := s.camera(true)
+		begun := c.from
+		c.shoot(150 * time.Second)
+		c.off()
+		ctx, stop := context.WithCancel(context.Background())
+		ran := make(chan error, 1)
+		go func() { ran <- s.store.Run(ctx) }()
+		for st := s.store.Stats(); st.Recording+st.Sealing > 0; st = s.store.Stats() {
+			faketime.Pass(time.Second)
+		}
+		stop()
+		if err := <-ran; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if spans, err := s.store.Spans(context.Background(), "live/cam", timeline.Range{From: begun.Add(time.Minute)}, 0); err != nil || !spans[0].From.Before(begun.Add(55*time.Second)) {
+			t.Fatalf("%v %v: nothing is in files", spans, err)
+		}
+		v, err := s.replay(Options{From: begun.Add(45500 * time.Millisecond), To: begun.Add(75 * time.Second)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.whole(t, 1125, 1874)
 	})
 }
 
