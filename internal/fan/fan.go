@@ -53,6 +53,8 @@ const (
 	maxBufs      = 1000     // IOV_MAX is 1024
 	flatFrom     = 16       // viewers for whom a vector is copied into one buffer
 	flatMost     = 64 << 10 // bytes; copying more costs more than it saves
+	tellWrites   = 8        // after so many writes, or bytes, of a viewer they are counted
+	tellBytes    = 64 << 10
 )
 
 // Config of a Fan. Zero values get the defaults.

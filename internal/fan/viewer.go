@@ -20,6 +20,7 @@ type vector struct {
 	bufs [][]byte
 	iov  []unix.Iovec
 	size int
+	full bool // as long as a read may be, so that there may be more
 }
 
 func newVector(bufs [][]byte) *vector {
@@ -40,6 +41,7 @@ func (v *vector) set(bufs [][]byte) {
 		v.iov = append(v.iov, iov)
 		v.size += len(b)
 	}
+	v.full = len(v.iov) >= maxBufs/2
 }
 
 // flatten puts the buffers into one: for many viewers one copy costs less than the kernel's walk along the vector for
@@ -53,7 +55,9 @@ func (v *vector) flatten() {
 		flat = append(flat, b...)
 	}
 	clear(v.bufs)
+	full := v.full
 	v.set(append(v.bufs[:0], flat))
+	v.full = full
 }
 
 // rest returns what is left after n bytes, as buffers of the caller's own slice.
@@ -86,6 +90,8 @@ type Viewer struct {
 	out     *vector // argument and results of try
 	sent    int
 	errno   syscall.Errno
+	writes  int // not told yet, and their bytes
+	unsaid  int
 	blocked bool // a helper is writing the rest of a batch
 	over    bool
 	err     error
@@ -129,6 +135,7 @@ func (v *Viewer) finish(err error) {
 		return
 	}
 	v.over, v.err = true, err
+	v.tell()
 	close(v.done)
 	v.fan.count.viewers.Add(-1)
 	v.fan.places.leave(v.lane)
@@ -144,7 +151,7 @@ func (v *Viewer) finish(err error) {
 // cannot have been reused for another connection.
 func (v *Viewer) writeTo(fd uintptr) bool {
 	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, fd, iovecPointer(v.out.iov), uintptr(len(v.out.iov)))
+		n, errno := send(fd, v.out.iov)
 		switch errno {
 		case 0:
 			v.sent, v.errno = int(n), 0
@@ -170,7 +177,7 @@ func (v *Viewer) write(out *vector) bool {
 		v.fail(err)
 		return false
 	}
-	v.account(v.sent)
+	v.tally(v.sent)
 	if v.sent == out.size {
 		return true
 	}
@@ -181,11 +188,27 @@ func (v *Viewer) write(out *vector) bool {
 	return false
 }
 
-func (v *Viewer) account(n int) {
-	v.fan.count.writes.Add(1)
-	v.fan.count.bytes.Add(uint64(n))
-	if v.opt.Sent != nil && n > 0 {
-		v.opt.Sent(n)
+// tally counts a write. The session's counter lies in memory that no cache holds any more when its viewer's turn comes
+// again, so it and the fan's are told of several writes at once; v.mu is held.
+func (v *Viewer) tally(n int) {
+	v.writes++
+	v.unsaid += n
+	if v.writes >= tellWrites || v.unsaid >= tellBytes {
+		v.tell()
+	}
+}
+
+// tell counts what was not told yet; v.mu is held.
+func (v *Viewer) tell() {
+	v.account(v.writes, v.unsaid)
+	v.writes, v.unsaid = 0, 0
+}
+
+func (v *Viewer) account(writes, bytes int) {
+	v.fan.count.writes.Add(uint64(writes))
+	v.fan.count.bytes.Add(uint64(bytes))
+	if v.opt.Sent != nil && bytes > 0 {
+		v.opt.Sent(bytes)
 	}
 }
 
@@ -198,7 +221,7 @@ func (v *Viewer) drain(rest net.Buffers) {
 		var n int64
 		n, err = v.writeSome(&rest)
 		if n > 0 {
-			v.account(int(n))
+			v.account(1, int(n))
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				err = nil // slow, but it moves
 			}
@@ -263,8 +286,8 @@ func (v *Viewer) flush(c *cache) {
 			v.finish(io.EOF)
 			return
 		}
-		if out.size == 0 || len(out.iov) < maxBufs/2 {
-			return // a longer batch means that there is more
+		if out.size == 0 || !out.full {
+			return
 		}
 	}
 }
