@@ -38,6 +38,8 @@ type Config struct {
 	// Steering is the address of a content steering manifest (RFC 8216bis section 7), named in multivariant playlists;
 	// "" = none.
 	Steering string
+	// Wall is the clock that media time goes by; nil: the machine's.
+	Wall func() time.Time
 }
 
 func (c *Config) defaults() {
@@ -64,7 +66,6 @@ type Server struct {
 	cfg     Config
 	resolve Resolver
 	past    Past // nil: nothing is kept
-	wall    func() time.Time
 	log     *slog.Logger
 	viewers *viewers
 
@@ -98,15 +99,11 @@ func New(cfg Config, resolve Resolver, past Past, door *session.Door, log *slog.
 // SetDVR says how far ?dvr reaches back from now on; at least the live window.
 func (s *Server) SetDVR(d time.Duration) { s.dvr.Store(int64(max(d, s.cfg.Window))) }
 
-// SetWall names the clock that media time goes by; the machine's if it is not called, or nil. Call it before the first
-// request.
-func (s *Server) SetWall(wall func() time.Time) { s.wall = wall }
-
 // Wall is what is told, and asked, of the present moment: by the clock that media time goes by. now is the machine's, by
 // which time is measured.
 func (s *Server) Wall(now time.Time) time.Time {
-	if s.wall != nil {
-		return s.wall()
+	if s.cfg.Wall != nil {
+		return s.cfg.Wall()
 	}
 	return now
 }

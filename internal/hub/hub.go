@@ -31,6 +31,9 @@ type Config struct {
 	Silent     time.Duration // a publisher that sent nothing for so long never blocks another one (default 5 s)
 	Linger     time.Duration // how long unused lanes and supplies are kept (default 5 s)
 	MaxStreams int           // default 10000
+	// Wall is the wall clock, by which media time goes (default time.Now). How long things last is measured by the
+	// monotonic clock, whatever the wall clock says.
+	Wall func() time.Time
 }
 
 // DefaultGrace is how long a stream is held for its publisher to return, unless the configuration says otherwise.
@@ -59,8 +62,7 @@ func (c Config) withDefaults() Config {
 type Hub struct {
 	cfg    Config
 	log    *slog.Logger
-	born   time.Time        // zero of the monotonic clock
-	wall   func() time.Time // nil: time.Now
+	born   time.Time // zero of the monotonic clock
 	events watch.List[Event]
 
 	mu       sync.Mutex
@@ -82,10 +84,6 @@ func New(cfg Config, log *slog.Logger) *Hub {
 
 // SetSupplier names who is asked for streams and codecs that are missing. Call it before the first Subscribe.
 func (h *Hub) SetSupplier(s Supplier) { h.supply.supplier = s }
-
-// SetWall names the wall clock, by which media time goes; time.Now if it is not called. Call it before the first Publish.
-// How long things last is measured by the monotonic clock, whatever the wall clock says.
-func (h *Hub) SetWall(wall func() time.Time) { h.wall = wall }
 
 // Close ends every stream and waits for running supplies.
 func (h *Hub) Close() {

@@ -37,8 +37,7 @@ func (c *complaint) Fatalf(format string, args ...any) {
 
 func playScript(rt *complaint, script []int, amounts []int64) {
 	wall := &setClock{}
-	h := New(Config{Grace: time.Hour}, quiet)
-	h.SetWall(wall.now)
+	h := New(Config{Grace: time.Hour, Wall: wall.now}, quiet)
 	defer h.Close()
 	offer := Offer{Name: "live/x", Tracks: avTracks()}
 	p, err := h.Publish(offer)

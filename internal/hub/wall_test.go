@@ -37,8 +37,7 @@ func TestWallClockSteps(t *testing.T) {
 	for _, by := range []time.Duration{time.Hour, -time.Hour, 1500 * time.Millisecond, -1500 * time.Millisecond} {
 		t.Run(by.String(), func(t *testing.T) {
 			wall := &setClock{}
-			bubble(t, Config{Window: 2 * time.Second}, func(t *testing.T, h *Hub) {
-				h.SetWall(wall.now)
+			bubble(t, Config{Window: 2 * time.Second, Wall: wall.now}, func(t *testing.T, h *Hub) {
 				s := publish(t, h, Offer{})
 				stream := s.p.Stream()
 				var times []uint32
@@ -84,8 +83,7 @@ func TestWallClockSteps(t *testing.T) {
 // A clock that is moved a little is followed without a new run.
 func TestSmallStepsAreSlewed(t *testing.T) {
 	wall := &setClock{}
-	bubble(t, Config{}, func(t *testing.T, h *Hub) {
-		h.SetWall(wall.now)
+	bubble(t, Config{Wall: wall.now}, func(t *testing.T, h *Hub) {
 		s := publish(t, h, Offer{})
 		sub := s.p.Stream().Subscribe(Want{Tracks: func([]media.Track) []media.TrackID { return []media.TrackID{0} }})
 		defer sub.Close()
@@ -110,8 +108,7 @@ func TestSmallStepsAreSlewed(t *testing.T) {
 // The clock is set back while the publisher is away: it returns at the new time, and readers' clocks go on.
 func TestStepWhileAway(t *testing.T) {
 	wall := &setClock{}
-	bubble(t, Config{Grace: time.Minute}, func(t *testing.T, h *Hub) {
-		h.SetWall(wall.now)
+	bubble(t, Config{Grace: time.Minute, Wall: wall.now}, func(t *testing.T, h *Hub) {
 		s := publish(t, h, Offer{})
 		var times []uint32
 		lane := s.p.Stream().Lane(wordKey, Want{}, func(s *Stream) Encoder { return timesEncoder{s, &times} })
@@ -135,8 +132,7 @@ func TestStepWhileAway(t *testing.T) {
 // What is made of frames from before a step comes after it, at the new time.
 func TestDerivedFramesInFlightOverAStep(t *testing.T) {
 	wall := &setClock{}
-	bubble(t, Config{}, func(t *testing.T, h *Hub) {
-		h.SetWall(wall.now)
+	bubble(t, Config{Wall: wall.now}, func(t *testing.T, h *Hub) {
 		s := publish(t, h, Offer{})
 		s.send(30)
 		d, err := s.p.Stream().Derive(media.Track{Kind: media.Audio, Codec: media.Opus, TimeScale: 48000})

@@ -43,13 +43,13 @@ type stage struct {
 
 func newStage(t *testing.T, tracks ...media.Track) (*stage, *hub.Publication) {
 	t.Helper()
-	s := &stage{t: t, hub: hub.New(hub.Config{Grace: 20 * time.Second}, quiet), done: make(chan error, 1)}
+	s := &stage{t: t, done: make(chan error, 1)}
+	s.hub = hub.New(hub.Config{Grace: 20 * time.Second, Wall: wallOf(&s.wall)}, quiet)
 	store, err := timeline.NewStore(timeline.Config{Dir: t.TempDir()}, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.store = store
-	s.hub.SetWall(wallOf(&s.wall))
 	s.tl, _ = store.Open("live/x")
 	p := s.publish(tracks...)
 	ctx, stop := context.WithCancel(t.Context())

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -74,8 +75,8 @@ func atNextStart(old, next *Config) []string {
 	for name, same := range map[string]bool{
 		"http": old.HTTP == next.HTTP, "rtmp": old.RTMP == next.RTMP, "data_dir": old.DataDir == next.DataDir,
 		"webrtc":   old.WebRTC.Listen == next.WebRTC.Listen && slices.Equal(old.WebRTC.Addresses, next.WebRTC.Addresses),
-		"streams":  old.Streams == next.Streams,
-		"segments": old.Segments == next.Segments,
+		"streams":  reflect.DeepEqual(old.Streams, next.Streams),
+		"segments": reflect.DeepEqual(old.Segments, next.Segments),
 		"recording": old.Footage.Dir == next.Footage.Dir && old.Footage.Sync == next.Footage.Sync &&
 			old.Footage.Total == next.Footage.Total && old.Footage.MinFree == next.Footage.MinFree,
 		"outgoing": slices.Equal(old.Outgoing.Allow, next.Outgoing.Allow),

@@ -186,8 +186,9 @@ func (s *Server) doorConfig() (session.Config, error) {
 }
 
 func (s *Server) buildMedia(context.Context) error {
-	s.hub = hub.New(s.cfg.Streams.Hub, s.log.With("room", "hub"))
-	s.hub.SetWall(s.cfg.Wall)
+	hc := s.cfg.Streams.Hub
+	hc.Wall = s.cfg.Wall
+	s.hub = hub.New(hc, s.log.With("room", "hub"))
 	s.onClose(s.hub.Close)
 	s.fan = fan.New(fan.Config{Stall: s.cfg.Streams.Stall}, s.log.With("room", "fan"))
 	s.onClose(s.fan.Close)
@@ -214,9 +215,8 @@ func (s *Server) buildGateways(context.Context) error {
 		s.hub, s.fan, s.door, s.log.With("room", "rtmp"))
 	s.http = httpstream.New(httpstream.Config{Profile: st.Profile, Stall: st.Stall}, s.hub, s.fan, s.door, s.log.With("room", "http"))
 	dc := s.cfg.Segments.Deliver
-	dc.SharedCache = dc.SharedCache || s.cfg.HTTP.SharedCache
+	dc.SharedCache, dc.Wall = dc.SharedCache || s.cfg.HTTP.SharedCache, s.cfg.Wall
 	s.deliver = deliver.New(dc, s.resolve, s.timelines, s.door, s.log.With("room", "deliver"))
-	s.deliver.SetWall(s.cfg.Wall)
 	s.deliver.SetDVR(s.keep.Load().DVR)
 	s.hls, s.dash = hls.New(s.deliver), dash.New(s.deliver)
 	if off(s.cfg.WebRTC.Listen) {

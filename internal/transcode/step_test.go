@@ -13,9 +13,8 @@ import (
 // The wall clock is set an hour back: converted sound goes on, with the time that the clock shows now.
 func TestClockIsSetBack(t *testing.T) {
 	track, frames := made(t, "-f", "lavfi", "-i", beep, "-c:a", "aac")
-	w := newWorld(t, Config{})
 	var off atomic.Int64
-	w.hub.SetWall(func() time.Time { return time.Now().Add(time.Duration(off.Load())) })
+	w := newWorldAt(t, Config{}, func() time.Time { return time.Now().Add(time.Duration(off.Load())) })
 	w.publish(t, track, frames)
 	want := only(media.Opus)
 	want.Need = media.Opus

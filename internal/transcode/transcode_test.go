@@ -60,8 +60,13 @@ type world struct {
 
 func newWorld(t testing.TB, cfg Config) *world {
 	t.Helper()
+	return newWorldAt(t, cfg, nil)
+}
+
+func newWorldAt(t testing.TB, cfg Config, wall func() time.Time) *world {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	w := &world{hub: hub.New(hub.Config{Window: 20 * time.Second, Linger: 10 * time.Millisecond}, log), eng: New(cfg, log)}
+	w := &world{hub: hub.New(hub.Config{Window: 20 * time.Second, Linger: 10 * time.Millisecond, Wall: wall}, log), eng: New(cfg, log)}
 	w.hub.SetSupplier(w.eng)
 	t.Cleanup(w.hub.Close)
 	return w
