@@ -3,6 +3,7 @@ package hls
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -250,4 +251,56 @@ func FuzzReload(f *testing.F) {
 			t.Errorf("%+v", ask)
 		}
 	})
+}
+
+// TestPicturesReload: the I-frame playlist of a low-latency stream offers what the others do (RFC 8216bis section 6.2.4), and
+// keeps the promise: it waits for a segment, and leaves out what lies too far back.
+func TestPicturesReload(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(20)
+	line := func(text, tag string) string {
+		_, after, _ := strings.Cut(text, tag)
+		before, _, _ := strings.Cut(after, "\n")
+		return before
+	}
+	_, media, _ := s.Get("v0.m3u8")
+	code, text, h := s.Get("v0.iframes.m3u8")
+	if code != 200 || h.Get("Cache-Control") != "public, max-age=0, s-maxage=1" {
+		t.Fatal(code, h)
+	}
+	const control = "#EXT-X-SERVER-CONTROL:"
+	if line(text, control) == "" || line(text, control) != line(media, control) || strings.Contains(text, "#EXT-X-PART") {
+		t.Errorf("%q and %q", line(media, control), line(text, control))
+	}
+	for _, q := range []string{"_HLS_part=1", "_HLS_msn=1030", "_HLS_skip=no"} {
+		if code, _, _ := s.Get("v0.iframes.m3u8?" + q); code != 400 {
+			t.Error(q, code)
+		}
+	}
+	_, delta, _ := s.Get("v0.iframes.m3u8?_HLS_skip=YES")
+	if got, want := strings.Count(delta, "#EXTINF")+int(number(t, line(delta, "#EXT-X-SKIP:SKIPPED-SEGMENTS="))), strings.Count(text, "#EXTINF"); got != want ||
+		strings.Count(delta, "#EXTINF") < 6 || strings.Contains(delta, "#EXT-X-MAP") || !strings.HasSuffix(text, delta[strings.Index(delta, "#EXTINF"):]) {
+		t.Errorf("%d of %d segments:\n%s", got, want, delta)
+	}
+	before := s.Server.Stats().Blocked
+	got := make(chan string, 1)
+	go func() {
+		_, text, h := s.Get("v0.iframes.m3u8?_HLS_msn=1020")
+		got <- h.Get("Cache-Control") + "\n" + text
+	}()
+	s.Waiting(before + 1)
+	s.Add("v0", 100*time.Millisecond, 10, true)
+	s.Add("v0", 100*time.Millisecond, 10, false)
+	if text := <-got; !strings.Contains(text, "-v0-1020") || !strings.HasPrefix(text, "public, max-age=6\n") {
+		t.Error(text)
+	}
+}
+
+func number(t *testing.T, s string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

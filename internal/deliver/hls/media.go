@@ -28,14 +28,12 @@ func Media(v deliver.View, rendition string, delta bool) format.Media {
 // playlist is Media, whole for a player that reads no parts.
 func playlist(v deliver.View, rendition string, delta, whole bool) format.Media {
 	m := format.Media{TargetDuration: targetDuration(v.Segment, nominal(v)), Ended: !v.Live, Independent: true}
-	ll := lowLatency(v) && v.Live
-	target := time.Duration(m.TargetDuration) * time.Second
+	ll := control(&m, v)
 	if ll {
 		m.PartTarget = v.Part
-		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*v.Part, 6*target, true
 	}
 	b := builder{m: &m, rendition: rendition, ll: ll, whole: whole}
-	b.partsFrom = partsFrom(v, rendition, partsBack*target)
+	b.partsFrom = partsFrom(v, rendition, partsBack*time.Duration(m.TargetDuration)*time.Second)
 	b.names.Grow(4 << 10)
 	m.Segments = make([]format.Segment, 0, 32)
 	for i := range v.Periods {
@@ -50,6 +48,15 @@ func playlist(v deliver.View, rendition string, delta, whole bool) format.Media 
 		skip(&m)
 	}
 	return m
+}
+
+// control says of a playlist of a low-latency stream what may be asked for. All playlists of the stream say the same (RFC
+// 8216bis section 6.2.4), that of I-frames too.
+func control(m *format.Media, v deliver.View) (ll bool) {
+	if ll = lowLatency(v) && v.Live; ll {
+		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*v.Part, 6*time.Duration(m.TargetDuration)*time.Second, true
+	}
+	return ll
 }
 
 // goesOn reports whether Periods have anything of a rendition.

@@ -200,7 +200,19 @@ func (h *Handler) pastMedia(q *request, a deliver.Address) error {
 	if err := playable(v, a); err != nil {
 		return err
 	}
+	cache := pastCache(v, q.visit.Keyed())
+	if s.beside = a.Kind == deliver.IFrames && l == nil && lowLatency(v); s.beside {
+		held := false
+		if v, held, err = h.picturesAsked(q, v, &s); err != nil {
+			return err
+		} else if held {
+			cache = cacheControl(v, held, q.visit.Keyed())
+		}
+	}
 	kind := s.shape.String() + s.rendition
+	if s.delta {
+		kind += " delta"
+	}
 	render := func(*deliver.Doc) *deliver.Doc { return s.document(v) }
 	var doc *deliver.Doc
 	switch {
@@ -219,8 +231,25 @@ func (h *Handler) pastMedia(q *request, a deliver.Address) error {
 	if doc == nil {
 		doc = render(nil)
 	}
-	q.visit.Session.Out(doc.Serve(q.w, q.r, format.MIMEType, pastCache(v, q.visit.Keyed())))
+	q.visit.Session.Out(doc.Serve(q.w, q.r, format.MIMEType, cache))
 	return nil
+}
+
+// picturesAsked does what the I-frame playlist of a low-latency stream is asked for: blocking reload and delta update.
+func (h *Handler) picturesAsked(q *request, v deliver.View, s *sheet) (deliver.View, bool, error) {
+	ask, err := parseReload(q.r.URL.Query())
+	if err != nil {
+		return v, false, err
+	}
+	if s.delta = ask.delta; ask.msn < 0 {
+		return v, false, nil
+	}
+	st, err := h.server.Stream(q.r.Context(), q.name)
+	if err != nil {
+		return v, false, err
+	}
+	ask.whole = ask.part < 0 // what it lists is finished segments
+	return hold(q.r, st, v, s.rendition, ask)
 }
 
 // kindOf is the EXT-X-PLAYLIST-TYPE of a list. One that players have seen growing stays an EVENT when it ends.

@@ -33,6 +33,8 @@ type sheet struct {
 	shape     shape
 	kind      string // "", format.TypeEvent or format.TypeVOD
 	query     string
+	beside    bool // it stands beside playlists of a low-latency stream
+	delta     bool // what lies farther back than CAN-SKIP-UNTIL may be left out
 }
 
 // document renders the playlist of a version.
@@ -68,7 +70,32 @@ func (s *sheet) document(v deliver.View) *deliver.Doc {
 	if s.kind == format.TypeVOD && s.shape != muxed {
 		fill(rows, int64(m.TargetDuration)*1000)
 	}
+	if s.beside && control(&m, v) && s.delta {
+		m.Skipped = skipRows(rows, m.SkipUntil)
+	}
 	return s.blocks(&m, rows)
+}
+
+// skipRows makes a delta update of rows, as skip does of a playlist, and tells how many segments are left out.
+func skipRows(rows []row, until time.Duration) (n int) {
+	if len(rows) == 0 {
+		return 0
+	}
+	total := int64(0)
+	for i := range rows {
+		for _, t := range rows[i].times {
+			total += t.to - t.from
+		}
+	}
+	first := &rows[0]
+	for n < len(first.times) {
+		if total -= first.times[n].to - first.times[n].from; total < until.Milliseconds() {
+			break
+		}
+		n++
+	}
+	first.segs, first.times = first.segs[n:], first.times[n:]
+	return n
 }
 
 func independentSegments(segs []timeline.SegmentView) bool {
@@ -163,7 +190,9 @@ func (s *sheet) blocks(m *format.Media, rows []row) *deliver.Doc {
 	pending := m.AppendHead(nil)
 	for i := range rows {
 		r := &rows[i]
-		pending = s.appendRunHead(pending, r, i > 0)
+		if i > 0 || m.Skipped == 0 { // the init segment was named in what is skipped
+			pending = s.appendRunHead(pending, r, i > 0)
+		}
 		for from := 0; from < len(r.segs); {
 			n := r.segs[from].N
 			to := min(from+int(blockSegments-n%blockSegments), len(r.segs))

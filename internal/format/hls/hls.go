@@ -81,8 +81,9 @@ type Media struct {
 	Type                  string // TypeVOD, TypeEvent or "" = none
 	IFramesOnly           bool   // every segment is one random access picture, up to the next one
 
-	// Low latency; PartTarget 0 = none of it.
-	PartTarget   time.Duration
+	// Low latency. All lists of a presentation say the same of PartHoldBack, SkipUntil and BlockReload (RFC 8216bis section
+	// 6.2.4), also those that have no parts; PartHoldBack 0 = none of it.
+	PartTarget   time.Duration // 0 = no parts
 	PartHoldBack time.Duration
 	SkipUntil    time.Duration // CAN-SKIP-UNTIL; 0 = no delta playlists
 	BlockReload  bool

@@ -162,7 +162,7 @@ func (m *Media) AppendHead(dst []byte) []byte {
 	if m.IFramesOnly {
 		dst = append(dst, "#EXT-X-I-FRAMES-ONLY\n"...)
 	}
-	if m.PartTarget > 0 {
+	if m.PartHoldBack > 0 {
 		dst = append(dst, "#EXT-X-SERVER-CONTROL:"...)
 		if m.BlockReload {
 			dst = append(dst, "CAN-BLOCK-RELOAD=YES,"...)
@@ -171,11 +171,14 @@ func (m *Media) AppendHead(dst []byte) []byte {
 		if m.SkipUntil > 0 {
 			dst = appendSeconds(append(dst, ",CAN-SKIP-UNTIL="...), m.SkipUntil)
 		}
-		dst = appendSeconds(append(dst, "\n#EXT-X-PART-INF:PART-TARGET="...), m.PartTarget)
 		dst = append(dst, '\n')
 	}
+	if m.PartTarget > 0 {
+		dst = append(appendSeconds(append(dst, "#EXT-X-PART-INF:PART-TARGET="...), m.PartTarget), '\n')
+	}
 	dst = appendTag(dst, "#EXT-X-MEDIA-SEQUENCE:", m.MediaSequence)
-	if m.DiscontinuitySequence > 0 {
+	// Segments may leave a list without a type, and then a discontinuity may too (RFC 8216bis section 6.2.2).
+	if m.DiscontinuitySequence > 0 || m.Type == "" {
 		dst = appendTag(dst, "#EXT-X-DISCONTINUITY-SEQUENCE:", int64(m.DiscontinuitySequence))
 	}
 	if m.Independent {
