@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/internal/control/session"
@@ -114,40 +116,42 @@ func TestOpenSegmentFlows(t *testing.T) {
 
 // TestAnnounced: the next part, and the segment about to begin, are waited for, and answered as soon as they are there.
 func TestAnnounced(t *testing.T) {
-	r := newRig(t, Config{})
-	r.begin(100)
-	r.part("v0", 100, 0, "one", false)
-	type late struct {
-		answer
-		at time.Time
-	}
-	ask := func(url string) <-chan late {
-		before := r.srv.blocked.Load()
-		c := make(chan late, 1)
-		go func() { a := r.get(url); c <- late{a, time.Now()} }()
-		for r.srv.blocked.Load() == before { // the request has come and waits
-			<-time.After(time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		r := newStill(t, Config{})
+		r.begin(100)
+		r.part("v0", 100, 0, "one", false)
+		ask := func(n int64, index int) *httptest.ResponseRecorder {
+			before, w := r.srv.blocked.Load(), httptest.NewRecorder()
+			go r.serve(w, httptest.NewRequest(http.MethodGet, r.address(Part, "v0", n, index), nil))
+			synctest.Wait()
+			if r.srv.blocked.Load() == before {
+				t.Errorf("part %d of %d was not waited for", index, n)
+			}
+			return w
 		}
-		return c
-	}
-	c := ask(r.address(Part, "v0", 100, 1))
-	made := time.Now()
-	r.part("v0", 100, 1, "two", true)
-	if a := <-c; a.status != 200 || a.body != "two" {
-		t.Error(a)
-	} else if d := a.at.Sub(made); d > 30*time.Millisecond {
-		t.Errorf("answered %v after the part was complete", d)
-	}
-	c = ask(r.address(Part, "v0", 101, 0))
-	r.part("v0", 101, 0, "three", false)
-	if a := <-c; a.body != "three" {
-		t.Error(a)
-	}
-	c = ask(r.address(Part, "v0", 101, 1))
-	r.tl.EndRun()
-	if a := <-c; a.status != 404 || a.header.Get("Cache-Control") != "no-store" {
-		t.Error("the part that a dying publisher left out", a)
-	}
+		asked := time.Now()
+		next := ask(100, 1)
+		r.part("v0", 100, 1, "two", true)
+		synctest.Wait()
+		if next.Code != 200 || next.Body.String() != "two" {
+			t.Error(next)
+		}
+		next = ask(101, 0)
+		r.part("v0", 101, 0, "three", false)
+		synctest.Wait()
+		if next.Body.String() != "three" {
+			t.Error(next)
+		}
+		next = ask(101, 1)
+		r.tl.EndRun()
+		synctest.Wait()
+		if next.Code != 404 || next.Header().Get("Cache-Control") != "no-store" {
+			t.Error("the part that a dying publisher left out", next)
+		}
+		if d := time.Since(asked); d != 0 {
+			t.Errorf("the answers took %v", d)
+		}
+	})
 }
 
 func TestMissing(t *testing.T) {

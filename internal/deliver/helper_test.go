@@ -27,7 +27,18 @@ type rig struct {
 	run   timeline.Run
 }
 
+// newRig has the stream served over HTTP.
 func newRig(t testing.TB, cfg Config) *rig {
+	t.Helper()
+	var r *rig
+	t.Cleanup(func() { r.http.Close() }) // last: closing the store answers what waits
+	r = newStill(t, cfg)
+	r.http = httptest.NewServer(http.HandlerFunc(r.serve))
+	return r
+}
+
+// newStill is a rig without a network, for tests in fake time.
+func newStill(t testing.TB, cfg Config) *rig {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	store, err := timeline.NewStore(timeline.Config{Dir: t.TempDir()}, log)
@@ -39,10 +50,8 @@ func newRig(t testing.TB, cfg Config) *rig {
 		t.Fatal(err)
 	}
 	r.srv = New(cfg, func(_ context.Context, name string) (*timeline.Timeline, error) { return store.Get(name), nil }, store, r.door, log)
-	r.http = httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(func() {
 		store.Close()
-		r.http.Close()
 		r.door.Close()
 	})
 	return r
@@ -102,7 +111,11 @@ func (r *rig) part(rendition string, n int64, index int, data string, last bool)
 
 func (r *rig) address(kind Kind, rendition string, n int64, index int) string {
 	a := Address{Kind: kind, Rendition: rendition, Run: r.run.ID, N: n, Index: index}
-	return r.http.URL + "/live/show/" + a.String()
+	base := "http://still.example"
+	if r.http != nil {
+		base = r.http.URL
+	}
+	return base + "/live/show/" + a.String()
 }
 
 // answer is a response that was read to its end.

@@ -78,23 +78,24 @@ func TestWallClockIsSet(t *testing.T) {
 	last := playlist{}
 	for i, step := range []time.Duration{0, time.Hour, -2 * time.Hour} {
 		off.Add(int64(step))
-		deadline := time.Now().Add(15 * time.Second)
+		patience, enough := context.WithTimeout(ctx, 15*time.Second)
 		grown := func(now playlist) bool {
 			return now.sequence+now.segments >= last.sequence+last.segments+4 && len(now.runs) == i+1
 		}
 		now, _ := s.playlist(t, "/live/x/v0.m3u8")
-		for !grown(now) {
-			if time.Now().After(deadline) {
-				t.Fatalf("after a step of %v: %+v, before %+v", step, now, last)
-			}
+		for version := uint64(0); !grown(now); {
+			version = s.changed(patience, t, version)
 			if again, ok := s.playlist(t, "/live/x/v0.m3u8"); ok {
 				if again.sequence < last.sequence {
 					t.Fatalf("the media sequence went back: %+v after %+v", again, last)
 				}
 				now = again
 			}
-			<-time.After(50 * time.Millisecond)
+			if patience.Err() != nil {
+				t.Fatalf("after a step of %v: %+v, before %+v", step, now, last)
+			}
 		}
+		enough()
 		if now.discontinuities != i {
 			t.Errorf("%d discontinuities after %d steps", now.discontinuities, i)
 		}
@@ -108,6 +109,23 @@ func TestWallClockIsSet(t *testing.T) {
 	if n := s.timelines.Get("live/x").Snapshot().Runs; len(n) != 3 || !n[2].Start.Before(n[0].Start) {
 		t.Errorf("%d runs", len(n))
 	}
+}
+
+// changed returns when the timeline of live/x is another than of a version, or ctx is over.
+func (s *Server) changed(ctx context.Context, t *testing.T, version uint64) uint64 {
+	t.Helper()
+	tl, err := s.resolve(ctx, "live/x")
+	if err != nil || tl == nil {
+		t.Fatal(err)
+	}
+	snap, err := tl.Wait(ctx, version)
+	if err != nil && ctx.Err() == nil {
+		t.Fatal(err)
+	}
+	if snap == nil {
+		return version
+	}
+	return snap.Version
 }
 
 var periodTimes = regexp.MustCompile(`<Period id="r\d+" start="PT([\d.]+)S"(?: duration="PT([\d.]+)S")?`)
