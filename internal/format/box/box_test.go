@@ -218,3 +218,33 @@ func BenchmarkNext(b *testing.B) {
 		}
 	}
 }
+
+func TestHeadersOfATrack(t *testing.T) {
+	word := func(v ...uint32) (b []byte) {
+		for _, w := range v {
+			b = binary.BigEndian.AppendUint32(b, w)
+		}
+		return b
+	}
+	const long = 1 << 24
+	for name, b := range map[string][]byte{"short": word(7, 1, 2, 42, 0, 3, 99), "long": word(long|7, 0, 1, 0, 2, 42, 0, 0, 3, 99)} {
+		if id, rest := TrackHeader(b); id != 42 || !bytes.Equal(rest.Rest(), word(99)) || rest.Short() {
+			t.Errorf("%s: track %d, then %x", name, id, rest.Rest())
+		}
+		if _, rest := TrackHeader(b[:len(b)-5]); !rest.Short() {
+			t.Errorf("%s: it is not noticed that it is cut off", name)
+		}
+	}
+	for name, b := range map[string][]byte{"short": word(0, 1, 2, 48000, 3, 99), "long": word(long, 0, 1, 0, 2, 48000, 0, 3, 99)} {
+		if scale, rest := MediaHeader(b); scale != 48000 || !bytes.Equal(rest.Rest(), word(99)) || rest.Short() {
+			t.Errorf("%s: scale %d, then %x", name, scale, rest.Rest())
+		}
+	}
+	b := word(0, 42, 1, 2, 3, 4)
+	if id, d, ok := TrackExtends(b); id != 42 || d != (Defaults{2, 3, 4}) || !ok {
+		t.Error(id, d, ok)
+	}
+	if _, _, ok := TrackExtends(b[:23]); ok {
+		t.Error("it is not noticed that a trex is cut off")
+	}
+}

@@ -48,7 +48,7 @@ func (h *Header) moov(b []byte) error {
 	err := each(b, func(x box.Box) error {
 		switch x.Kind {
 		case "mvhd":
-			scale = movieScaleOf(x.Body)
+			scale, _ = box.MediaHeader(x.Body)
 		case "trak":
 			return h.trak(x.Body, scale)
 		}
@@ -65,24 +65,13 @@ func (h *Header) moov(b []byte) error {
 	})
 }
 
-func movieScaleOf(b []byte) uint32 {
-	f := box.NewFields(b)
-	version, _ := f.Full()
-	f.Take(8 + 8*int(version&1))
-	return f.U32()
-}
-
 func (h *Header) trex(x box.Box) error {
 	if x.Kind != "trex" {
 		return nil
 	}
-	f := box.NewFields(x.Body)
-	f.Full()
-	i := h.find(media.TrackID(f.U32()))
-	f.U32()
-	d := box.Defaults{Duration: f.U32(), Size: f.U32(), Flags: f.U32()}
-	if i >= 0 && !f.Short() {
-		h.extra[i].Defaults = d
+	id, unsaid, ok := box.TrackExtends(x.Body)
+	if i := h.find(media.TrackID(id)); i >= 0 && ok {
+		h.extra[i].Defaults = unsaid
 	}
 	return nil
 }
@@ -102,10 +91,8 @@ func (h *Header) trak(b []byte, movieScale uint32) error {
 	err := each(b, func(x box.Box) error {
 		switch x.Kind {
 		case "tkhd":
-			f := box.NewFields(x.Body)
-			version, _ := f.Full()
-			f.Take(8 + 8*int(version&1))
-			t.ID = media.TrackID(f.U32())
+			id, _ := box.TrackHeader(x.Body)
+			t.ID = media.TrackID(id)
 		case "edts":
 			return each(x.Body, func(e box.Box) error {
 				if e.Kind == "elst" {
@@ -211,11 +198,8 @@ func cString(b []byte) string {
 }
 
 func mdhd(t *media.Track, b []byte) {
-	f := box.NewFields(b)
-	version, _ := f.Full()
-	f.Take(8 + 8*int(version&1))
-	t.TimeScale = f.U32()
-	f.Take(4 + 4*int(version&1))
+	scale, f := box.MediaHeader(b)
+	t.TimeScale = scale
 	packed := f.U16()
 	if t.Language != "" || f.Short() || packed == 0 {
 		return

@@ -64,11 +64,11 @@ func (h *Header) moov(b []byte) error {
 			return nil
 		}
 		return each(body, func(kind string, body, _ []byte) error {
-			f := box.NewFields(body)
-			f.Full()
-			if kind == "trex" && f.U32() == h.id {
-				f.U32()
-				h.unsaid = box.Defaults{Duration: f.U32(), Size: f.U32(), Flags: f.U32()}
+			if kind != "trex" {
+				return nil
+			}
+			if id, unsaid, _ := box.TrackExtends(body); id == h.id {
+				h.unsaid = unsaid
 			}
 			return nil
 		})
@@ -79,12 +79,8 @@ func (h *Header) trak(b []byte) error {
 	return each(b, func(kind string, body, _ []byte) error {
 		switch kind {
 		case "tkhd":
-			f := box.NewFields(body)
-			version, _ := f.Full()
-			f.Take(8 + 8*int(version&1))
-			h.id = f.U32()
-			f.Take(8 + 4*int(version&1))
-			h.look = f.Take(lookSize)
+			id, f := box.TrackHeader(body)
+			h.id, h.look = id, f.Take(lookSize)
 		case "mdia":
 			return each(body, h.mdia)
 		}
@@ -95,12 +91,8 @@ func (h *Header) trak(b []byte) error {
 func (h *Header) mdia(kind string, body, whole []byte) error {
 	switch kind {
 	case "mdhd":
-		f := box.NewFields(body)
-		version, _ := f.Full()
-		f.Take(8 + 8*int(version&1))
-		h.Scale = f.U32()
-		f.Take(4 + 4*int(version&1))
-		h.language = f.U16()
+		scale, f := box.MediaHeader(body)
+		h.Scale, h.language = scale, f.U16()
 	case "elng":
 		h.elng = whole
 	case "hdlr":
