@@ -217,7 +217,20 @@ func (s *Site) Get(file string) (int, string, http.Header) {
 // Get asks a server for what is at an address.
 func Get(t testing.TB, server *httptest.Server, path string) (status int, header http.Header, body []byte) {
 	t.Helper()
-	res, err := server.Client().Get(server.URL + path)
+	return Ask(t, server, http.MethodGet, server.URL+path)
+}
+
+// Ask sends a request with headers, given as names and values, and reads the answer to its end.
+func Ask(t testing.TB, server *httptest.Server, method, url string, headers ...string) (status int, header http.Header, body []byte) {
+	t.Helper()
+	q, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		q.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := server.Client().Do(q)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package file
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +17,7 @@ import (
 
 	"weir/internal/control/session"
 	"weir/internal/deliver"
+	"weir/internal/deliver/delivertest"
 	"weir/internal/format/cmaf"
 	"weir/internal/media"
 	"weir/internal/outside"
@@ -199,23 +199,8 @@ type answer struct {
 
 func (s *stage) do(method, url string, header ...string) answer {
 	s.t.Helper()
-	q, err := http.NewRequest(method, url, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		q.Header.Set(header[i], header[i+1])
-	}
-	res, err := s.http.Client().Do(q)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return answer{res.StatusCode, res.Header, b}
+	status, h, body := delivertest.Ask(s.t, s.http, method, url, header...)
+	return answer{status, h, body}
 }
 
 // clip downloads a range into a file.
