@@ -19,8 +19,8 @@ import (
 
 // The speeds that a replay may have.
 const (
-	MinSpeed = 0.25
-	MaxSpeed = 32
+	minSpeed = 0.25
+	maxSpeed = 32
 	keysFrom = 4 // above it only key frames are sent
 )
 
@@ -49,11 +49,12 @@ type Options struct {
 	Live     func()          // told once, when the stream is there; may be nil
 }
 
-func (o *Options) check() error {
+// Check refuses what cannot be played, and fills in the speed. Errors: replay_speed, range_empty.
+func (o *Options) Check() error {
 	if o.Speed == 0 {
 		o.Speed = 1
 	}
-	if !(o.Speed >= MinSpeed && o.Speed <= MaxSpeed) { // also refuses NaN
+	if !(o.Speed >= minSpeed && o.Speed <= maxSpeed) { // also refuses NaN
 		return fault.New(fault.Invalid, "replay_speed", "A replay has a speed from 0.25 to 32.", "Choose a speed inside this range.")
 	}
 	if !o.From.IsZero() && !o.To.IsZero() && !o.From.Before(o.To) {
@@ -65,7 +66,7 @@ func (o *Options) check() error {
 // Run plays a range of a timeline as a live stream until its end, which is nil, or ctx ends, which is its cause. The
 // stream ends with it. Errors: no_footage, footage_damaged, replay_speed, range_empty, and those of publishing.
 func Run(ctx context.Context, src Source, h *hub.Hub, o Options) error {
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return err
 	}
 	if o.Loop && o.To.IsZero() {
@@ -77,7 +78,7 @@ func Run(ctx context.Context, src Source, h *hub.Hub, o Options) error {
 // RunFile plays a fragmented MP4 as a live stream; open is called for each pass. Timeline, From and To have no meaning.
 func RunFile(ctx context.Context, open func() (io.ReadCloser, error), h *hub.Hub, o Options) error {
 	o.From, o.To = time.Time{}, time.Time{}
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return err
 	}
 	return play(ctx, h, o, func() (reel, error) { return newFile(open) })

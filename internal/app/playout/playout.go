@@ -74,13 +74,16 @@ func (r *Replays) job(sess *session.Session, o Order) inhouse.Job[Replay] {
 	return inhouse.Job[Replay]{
 		About: Replay{Order: o, ID: sess.ID(), Since: time.Now().UTC()},
 		Run: func(ctx context.Context) error {
-			return replay.Run(ctx, r.source, r.hub, replay.Options{
-				Timeline: o.Stream, From: o.From, To: o.To, Speed: o.Speed, Loop: o.Loop, KeepGaps: o.KeepGaps,
-				Name: o.As, Origin: hub.Origin{Protocol: protocol, Software: software, Session: sess.ID()}, Sent: sess.In,
-			})
+			options := o.options()
+			options.Origin, options.Sent = hub.Origin{Protocol: protocol, Software: software, Session: sess.ID()}, sess.In
+			return replay.Run(ctx, r.source, r.hub, options)
 		},
 		Ended: func(cause error) { r.log.Info("replay ended", "stream", o.As, "of", o.Stream, "cause", cause) },
 	}
+}
+
+func (o *Order) options() replay.Options {
+	return replay.Options{Timeline: o.Stream, Name: o.As, From: o.From, To: o.To, Speed: o.Speed, Loop: o.Loop, KeepGaps: o.KeepGaps}
 }
 
 // check refuses what cannot be played, before it has a session.
@@ -90,12 +93,11 @@ func (r *Replays) check(ctx context.Context, o *Order) error {
 			return err
 		}
 	}
-	if o.Speed == 0 {
-		o.Speed = 1
+	options := o.options()
+	if err := options.Check(); err != nil {
+		return err
 	}
-	if !(o.Speed >= replay.MinSpeed && o.Speed <= replay.MaxSpeed) {
-		return fault.New(fault.Invalid, "replay_speed", "A replay has a speed from 0.25 to 32.", "Choose a speed inside this range.")
-	}
+	o.Speed = options.Speed
 	if o.Stream == o.As {
 		return fault.New(fault.Invalid, "replay_into_itself", "A stream cannot be played into itself.", "Give the replay another name.")
 	}

@@ -52,6 +52,7 @@ func TestReplays(t *testing.T) {
 	refused("name_empty", Order{Stream: "a/b", As: ""})
 	refused("replay_into_itself", Order{Stream: "a/b", As: "a/b"})
 	refused("replay_speed", Order{Stream: "a/b", As: "a/c", Speed: 33})
+	refused("range_empty", Order{Stream: "a/b", As: "a/c", From: time.Unix(2, 0), To: time.Unix(1, 0)})
 	if _, err := h.Publish(hub.Offer{Name: "a/busy", Tracks: []media.Track{{ID: 1, Kind: media.Video, Codec: media.H264, TimeScale: 90000}}}); err != nil {
 		t.Fatal(err)
 	}
