@@ -178,10 +178,7 @@ export type Handle = "from" | "to" | "both" | "new";
  * time. Ends never cross: they change roles, as everywhere where text is selected.
  */
 export function dragRange(handle: Handle, began: Span, by: number, limits: View, least = 1000): Span {
-  if (handle === "both") {
-    const moved = within({ from: began.from + by, to: began.to + by }, limits);
-    return moved;
-  }
+  if (handle === "both") return within({ from: began.from + by, to: began.to + by }, limits);
   const fixed = handle === "from" ? began.to : began.from;
   const moving = clamp(
     (handle === "from" ? began.from : handle === "to" ? began.to : fixed) + by,

@@ -3,7 +3,7 @@ import { type RefObject, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { StatePill } from "../console/parts/StatePill";
 import { copyText } from "../lib/clipboard";
-import { moment, pathOf } from "../lib/format";
+import { momentRange, pathOf } from "../lib/format";
 import { clockText, parseMoment, writeMoment } from "../lib/moment";
 import { useFavicon, useTitle } from "../lib/page";
 import type { View } from "../player/brain";
@@ -47,11 +47,7 @@ export function WatchPage({ name }: { name: string }) {
           <p className="about-line">
             {range ? <span className="pill">{t("watch.recording")}</span> : <StatePill state={state} />}
             <span className="muted mono">{name}</span>
-            {range && (
-              <span className="muted num">
-                {moment(i18n.language, range.from)} – {endText(i18n.language, range)}
-              </span>
-            )}
+            {range && <span className="muted num">{momentRange(i18n.language, range.from, range.to)}</span>}
           </p>
         </div>
         <Share name={name} box={box} past={view?.past ?? false} />
@@ -75,12 +71,6 @@ export function WatchPage({ name }: { name: string }) {
 function rangeOf(query: URLSearchParams): { from: number; to: number } | undefined {
   const [from, to] = [parseMoment(query.get("from"), Date.now()), parseMoment(query.get("to"), Date.now())];
   return from !== undefined && to !== undefined ? { from, to } : undefined;
-}
-
-/** The day is said once where it is the same. */
-function endText(lang: string, r: { from: number; to: number }): string {
-  const same = new Date(r.from).toDateString() === new Date(r.to).toDateString();
-  return same ? clockText(r.to) : moment(lang, r.to);
 }
 
 function Share({ name, box, past }: { name: string; box: RefObject<HTMLElement | null>; past: boolean }) {
