@@ -13,7 +13,7 @@ import (
 type Timeline struct {
 	store *Store
 	name  string
-	phase time.Duration // when it begins new files
+	place int // the flusher's alone: when it begins new files, and which others do then; 0 before its first
 
 	mu      sync.Mutex
 	runs    []*run
