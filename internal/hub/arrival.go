@@ -88,7 +88,13 @@ const silence = time.Second
 
 // rouse brings tracks that were silent, all of them, to now by one and the same step.
 func (c *clock) rouse(now time.Duration) {
-	by := now - c.foremost()
+	next := time.Duration(0) // where a frame is expected
+	for _, t := range c.tracks {
+		if t.started {
+			next = max(next, media.ToDuration(t.out, t.scale)+t.pace.every())
+		}
+	}
+	by := now - next
 	if by <= silence {
 		return
 	}
@@ -147,6 +153,6 @@ func (t *trackClock) arrive(now, lead time.Duration) int64 {
 	if lead-at > silence {
 		at = lead // it was silent while the others went on
 	}
-	drawn := time.Duration(float64(now-at) * float64(every) / float64(drawnOver))
+	drawn := time.Duration(float64(now-at) * float64(min(every, drawnOver)) / float64(drawnOver))
 	return max(media.FromDuration(at+max(min(drawn, every/2), -every/2), t.scale), t.out+1)
 }

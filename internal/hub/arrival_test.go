@@ -48,3 +48,30 @@ func TestLateFramesOfAUselessClockStayTogether(t *testing.T) {
 		fd.run(8 * time.Second)
 	})
 }
+
+// Pictures may be rare, and sound may go on between them.
+func TestRareFramesAreTimedByTheirArrival(t *testing.T) {
+	for _, every := range []time.Duration{200 * time.Millisecond, 900 * time.Millisecond, time.Second, 1100 * time.Millisecond, 2 * time.Second, 5 * time.Second} {
+		for _, sound := range []bool{false, true} {
+			clk := newClock(0)
+			rnd := rand.New(rand.NewPCG(1, 2))
+			put := func(id media.TrackID, sent time.Duration) (off time.Duration) {
+				f := media.Frame{Track: id, DTS: 90000, PTS: 90000}
+				now := day + sent
+				clk.mapFrame(&f, 90000, now)
+				return media.ToDuration(f.DTS, 90000) - now
+			}
+			spread := int64(every / 20)
+			for at := time.Duration(0); at < 5*time.Minute; at += every {
+				for s := time.Duration(0); sound && s < every; s += 20 * time.Millisecond {
+					put(1, at-every+s)
+				}
+				off := put(0, at+time.Duration(rnd.Int64N(spread)))
+				if most := every/10 + 50*time.Millisecond; at > time.Minute && off.Abs() > most {
+					t.Errorf("every %v, sound %v: a picture at %v lies %v from the wall clock", every, sound, at, off)
+					break
+				}
+			}
+		}
+	}
+}
