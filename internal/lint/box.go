@@ -2,6 +2,8 @@ package lint
 
 import (
 	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"strings"
 )
 
@@ -104,7 +106,9 @@ type track struct {
 	rate          int
 	nal           int // length of the NAL unit lengths; 0: no NAL units
 	encrypted     bool
-	edit          int64 // media time where the edit list starts
+	kid           string // of tenc, in hex
+	entries       int    // of stsd
+	edit          int64  // media time where the edit list starts
 	defaults      struct{ dur, size, flags uint32 }
 	config        string // the decoder configuration, to see changes
 	fps           float64
@@ -117,6 +121,8 @@ type initSegment struct {
 	tracks   []*track
 	problems []problem
 	size     int
+	brands   []string
+	lasts    string // a duration that is not 0, and whose it is
 }
 
 func (s *initSegment) track(id uint32) *track {
@@ -146,6 +152,11 @@ func parseInit(data []byte) *initSegment {
 			if i != 0 {
 				s.complain("mp4.init_order", "ftyp is not the first box")
 			}
+			for at := 0; at+4 <= len(b.body); at += 4 {
+				if at != 4 { // the minor version
+					s.brands = append(s.brands, string(b.body[at:at+4]))
+				}
+			}
 		case "moov":
 			moov = b.body
 		case "moof", "mdat":
@@ -163,13 +174,35 @@ func parseInit(data []byte) *initSegment {
 	return s
 }
 
+// duration notes a duration that is set: at is its place in version 0, late in version 1.
+func (s *initSegment) duration(of string, body []byte, at, late int) {
+	if len(body) == 0 {
+		return
+	}
+	d := uint64(0)
+	if body[0] == 1 && len(body) >= late+8 {
+		d = binary.BigEndian.Uint64(body[late:])
+	} else if body[0] == 0 && len(body) >= at+4 {
+		d = uint64(binary.BigEndian.Uint32(body[at:]))
+	}
+	if d != 0 && s.lasts == "" {
+		s.lasts = fmt.Sprintf("%s has %d", of, d)
+	}
+}
+
 func (s *initSegment) moov(moov []byte) {
 	list, _ := boxes(moov, 0)
+	if mvhd, ok := child(moov, "mvhd"); ok {
+		s.duration("mvhd", mvhd, 16, 24)
+	}
 	for _, b := range list {
 		if b.kind != "trak" || len(s.tracks) >= 64 {
 			continue
 		}
 		t := parseTrack(b.body)
+		if tkhd, ok := child(b.body, "tkhd"); ok {
+			s.duration(fmt.Sprintf("tkhd of track %d", t.id), tkhd, 20, 28)
+		}
 		if s.track(t.id) != nil || t.id == 0 {
 			s.complain("mp4.track_id", t.id)
 		}
@@ -249,6 +282,7 @@ func parseTrack(trak []byte) *track {
 	}
 	if b, ok := path(trak, "mdia", "minf", "stbl", "stsd"); ok && len(b) > 8 {
 		if list, _ := boxes(b[8:], 0); len(list) > 0 {
+			t.entries = len(list)
 			t.sampleEntry(list[0].kind, list[0].body)
 		}
 	}
@@ -302,6 +336,9 @@ func (t *track) sampleEntry(kind string, body []byte) {
 			if b.kind == "sinf" {
 				if f, ok := child(b.body, "frma"); ok && len(f) == 4 {
 					t.entry = string(f)
+				}
+				if f, ok := path(b.body, "schi", "tenc"); ok && len(f) >= 24 { // ISO/IEC 23001-7
+					t.kid = hex.EncodeToString(f[8:24])
 				}
 			}
 		}

@@ -58,6 +58,7 @@ func (l *linter) dash(ctx context.Context, res *resource) {
 	d.take(ctx, m)
 	if m.dynamic {
 		d.progress(m)
+		checkDepth(d.sc, m, time.Now().Add(d.skew))
 	}
 	for m.dynamic && time.Now().Before(l.until) && ctx.Err() == nil {
 		pause := min(max(m.root.duration("minimumUpdatePeriod"), 0.5), 10)

@@ -85,6 +85,7 @@ func checkManifest(s scope, m *manifest) {
 	checkType(s, m)
 	checkPeriods(s, m)
 	checkDelays(s, m)
+	checkPromises(s, m)
 	for i := range m.periods {
 		sets := m.periods[i].node.kids("AdaptationSet")
 		if len(sets) == 0 && m.periods[i].node.kid("EmptyAdaptationSet") == nil && m.periods[i].node.get("duration") != "PT0S" {
@@ -237,6 +238,10 @@ func checkSet(s scope, m *manifest, set *node) {
 	if video && !sap {
 		s.addAt(set.line, where, "dash.sap_missing")
 	}
+	if set.has("lang") && !languageForm.MatchString(set.get("lang")) {
+		s.addAt(set.line, where, "dash.lang_form", set.get("lang"))
+	}
+	checkKeyIDs(s, set)
 	if !video && !set.has("lang") && strings.HasPrefix(set.get("mimeType")+set.get("contentType"), "audio") {
 		s.addAt(set.line, where, "dash.lang_missing")
 	}
@@ -353,6 +358,7 @@ func checkAddressing(s scope, m *manifest, r *representation) {
 	}
 	if a.timeline != nil {
 		checkTimeline(s, m, r)
+		checkEntries(s, r)
 	}
 }
 

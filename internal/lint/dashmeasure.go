@@ -29,9 +29,7 @@ func checkInit(s scope, r *representation, init *initSegment) {
 	if r.a.kind == "template" && r.a.timescale != int64(t.timescale) && r.a.timeline != nil {
 		s.addAt(r.a.node.line, where, "dash.timescale", r.a.timescale, t.timescale)
 	}
-	if t.encrypted && n.kid("ContentProtection") == nil && r.set.kid("ContentProtection") == nil {
-		s.addAt(line, where, "dash.protection_missing")
-	}
+	checkProtection(s, r, t)
 	if t.video() && t.width > 0 {
 		if w, h := attrOr(n, "width", t.width), attrOr(n, "height", t.height); w != t.width || h != t.height {
 			s.addAt(line, where, "dash.size_wrong", w, h, t.width, t.height)
@@ -177,18 +175,18 @@ func (d *dasher) single(ctx context.Context, w *watched) {
 		return
 	}
 	head := list[i].from
-	for _, b := range list {
-		if b.kind == "sidx" {
-			d.index(s, w, b, list)
-			break
-		}
-	}
 	init := parseInit(body[:head])
 	s.addAll(init.problems)
 	checkInit(w.sc, w.r, init)
 	m := parseFragments(body[head:], init)
 	m.problems = slices.DeleteFunc(m.problems, func(p problem) bool { return p.rule == "mp4.order" })
 	s.addAll(m.problems)
+	for k := range m.spans {
+		m.spans[k].from += int64(head)
+	}
+	if k := slices.IndexFunc(list, func(b box) bool { return b.kind == "sidx" }); k >= 0 {
+		d.index(s, w, list[k], list, m)
+	}
 	ld := &loaded{media: *m, init: init}
 	w.got[1] = ld
 	w.slots[1] = slot{number: 1}
@@ -205,14 +203,16 @@ func (d *dasher) single(ctx context.Context, w *watched) {
 }
 
 // index holds the references of sidx against the boxes they point at (ISO/IEC 14496-12 clause 8.16.3).
-func (d *dasher) index(s scope, w *watched, sidx box, list []box) {
+func (d *dasher) index(s scope, w *watched, sidx box, list []box, m *media) {
 	c := &cursor{b: sidx.body}
 	version, _ := c.full()
-	c.take(8)
+	c.take(4)
+	scale := float64(max(c.u32(), 1))
+	var earliest float64
 	if version == 0 {
-		c.u32()
+		earliest = float64(c.u32()) / scale
 	} else {
-		c.u64()
+		earliest = float64(c.u64()) / scale
 	}
 	at := int64(sidx.from + sidx.size)
 	if version == 0 {
@@ -221,9 +221,11 @@ func (d *dasher) index(s scope, w *watched, sidx box, list []box) {
 		at += int64(c.u64() & (1<<40 - 1)) //nolint:gosec // masked
 	}
 	c.u16()
+	var refs []reference
 	for i := range c.u16() {
 		size := int64(c.u32() & 0x7fffffff)
-		c.take(8)
+		refs = append(refs, reference{at, size, float64(c.u32()) / scale})
+		c.take(4)
 		if c.over {
 			s.add("mp4.box_broken", "sidx")
 			return
@@ -235,6 +237,9 @@ func (d *dasher) index(s scope, w *watched, sidx box, list []box) {
 			return
 		}
 		at += size
+	}
+	if len(m.runs) > 0 {
+		checkIndexTimes(s, w.r.node.label(), refs, earliest, m, m.leading().track.edit)
 	}
 }
 

@@ -232,7 +232,9 @@ func (f *fragments) tfhd(body []byte, moof box) head {
 		f.complain("mp4.base_is_moof", id)
 	}
 	if flags&2 != 0 {
-		c.u32()
+		if n := int(min(c.u32(), 1<<16)); h.t.entries > 0 && (n == 0 || n > h.t.entries) {
+			f.complain("mp4.description_index", id, n, h.t.entries)
+		}
 	}
 	if flags&8 != 0 {
 		h.dur = c.u32()

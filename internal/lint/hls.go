@@ -35,6 +35,7 @@ const renditionsAtMost = 64
 
 func (l *linter) hls(ctx context.Context, res *resource) {
 	sc := scope{l.c, res.url, res.url}
+	l.apple = true
 	p := parsePlaylist(res.url, string(res.body), nil)
 	l.playlists.Add(1)
 	l.addressed(sc, res)
@@ -149,6 +150,7 @@ func (l *linter) opened(r *rendition, res *resource, p *playlist) {
 	l.addressed(r.sc, res)
 	l.httpPlaylist(r.sc, res, mpegurl, target)
 	checkMedia(r.sc, p)
+	checkOld(r.sc, p)
 	if r.role == "iframe" && !p.head.iframes {
 		r.sc.add("hls.iframes_only_missing")
 	} else if r.role != "iframe" && p.head.iframes && r.tag != nil {
@@ -162,6 +164,7 @@ func (l *linter) follow(ctx context.Context, r *rendition) {
 		return
 	}
 	l.segmentsOf(ctx, r, r.list)
+	defer l.unpromised(r)
 	if r.list.head.end {
 		return
 	}

@@ -19,6 +19,9 @@ func (l *linter) compare(ctx context.Context, multi *playlist, all []*rendition)
 	for _, r := range main[min(1, len(main)):] {
 		checkPair(main[0], r)
 	}
+	for _, r := range all {
+		checkAlike(all[0], r)
+	}
 	for i, a := range main {
 		for _, b := range main[i+1:] {
 			if a.role == "variant" && b.role == "variant" {
@@ -71,6 +74,35 @@ func checkPair(a, b *rendition) {
 		s.add("hls.renditions_sequence", q.last(), p.last(), a.url)
 	}
 	checkTimes(a, b)
+}
+
+// checkAlike holds what section 6.2.4 asks of all playlists, those of subtitles and I-frames too.
+func checkAlike(a, b *rendition) {
+	if a == b {
+		return
+	}
+	p, q := &a.first.head, &b.first.head
+	side := b.role == "iframe" || b.role == "SUBTITLES"
+	if side && q.kind != "VOD" && p.hasTarget && q.hasTarget && p.target != q.target {
+		b.sc.add("hls.renditions_target", q.target, p.target, a.url)
+	}
+	if x, y := controls(p.control), controls(q.control); x != y {
+		b.sc.add("hls.renditions_control", orNone(y), orNone(x), a.url)
+	}
+	checkPairDates(a, b)
+}
+
+// controls writes EXT-X-SERVER-CONTROL in one order.
+func controls(t *tag) string {
+	if t == nil {
+		return ""
+	}
+	var list []string
+	for i := range t.attrs {
+		list = append(list, t.attrs[i].name+"="+t.attrs[i].value)
+	}
+	slices.Sort(list)
+	return strings.Join(list, ",")
 }
 
 func (p *playlist) dateOfAny() (int, bool) {
@@ -261,8 +293,8 @@ func checkRates(s scope, t *tag, peak, average float64, whole bool) {
 	}
 }
 
-// rates are the peak segment bit rate (section 4.4.6.2: of contiguous segments between half and one and a half target
-// durations) and the average; whole says that every segment was read.
+// rates are the peak segment bit rate (section 4.1: of contiguous segments between half and one and a half target durations,
+// and half a second more) and the average; whole says that every segment was read.
 func (r *rendition) rates() (peak, average float64, whole bool) {
 	target := r.list.head.target
 	var bits, dur float64
@@ -276,7 +308,7 @@ func (r *rendition) rates() (peak, average float64, whole bool) {
 		var b, t float64
 		for k := msn; r.got[k] != nil && r.got[k].size > 0; k++ {
 			b, t = b+float64(r.got[k].size)*8, t+r.info[k].dur
-			if t > 1.5*target {
+			if t > 1.5*target+0.5 {
 				break
 			}
 			if t >= 0.5*target && t > 0 {
@@ -363,46 +395,7 @@ func measureFrames(s scope, multi *playlist, t *tag, all []*rendition) {
 		checkCodecs(s, t.line, t, tracks)
 		checkPicture(s, t.line, t, r, tracks)
 	}
-}
-
-// reports looks at EXT-X-RENDITION-REPORT: one for each other playlist, and near its newest part.
-func (l *linter) reports(ctx context.Context, r *rendition, all []*rendition) {
-	now, _ := l.read(ctx, r, r.url)
-	if now == nil || now.head.end {
-		return
+	if peak, _, whole := r.rates(); whole && r.list.head.end && peak > 1.01*t.float("BANDWIDTH")+1 {
+		s.addLine(t.line, "hls.bandwidth_low", kbit(t.float("BANDWIDTH")), kbit(peak))
 	}
-	told := map[string]bool{}
-	for _, t := range now.reports {
-		addr, err := resolve(r.url, t.get("URI"))
-		o := findPath(all, addr)
-		if err != nil || o == nil {
-			r.sc.addLine(t.line, "ll.report_unknown", clip(t.get("URI")))
-			continue
-		}
-		told[o.url] = true
-		other, _ := l.read(ctx, o, o.url)
-		if other == nil {
-			continue
-		}
-		said := edge(now)
-		if t.has("LAST-MSN") {
-			said = number(t.get("LAST-MSN"))
-		}
-		if have := edge(other); said > have || said < have-2 {
-			r.sc.addLine(t.line, "ll.report_wrong", clip(t.get("URI")), said, have)
-		}
-	}
-	for _, o := range all {
-		if o != r && !told[o.url] {
-			r.sc.add("ll.report_missing", o.url)
-		}
-	}
-}
-
-// edge is the media sequence number of the newest part.
-func edge(p *playlist) int64 {
-	if len(p.trailing) > 0 {
-		return p.last() + 1
-	}
-	return p.last()
 }

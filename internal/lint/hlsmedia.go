@@ -65,7 +65,9 @@ func features(p *playlist) (list []feature) {
 				list = append(list, feature{10, "RECENTLY-REMOVED-DATERANGES of EXT-X-SKIP", t.line})
 			}
 		case "EXT-X-MEDIA":
-			if strings.HasPrefix(t.get("INSTREAM-ID"), "SERVICE") {
+			if t.has("INSTREAM-ID") && t.get("TYPE") != "CLOSED-CAPTIONS" {
+				list = append(list, feature{13, "INSTREAM-ID of a TYPE other than CLOSED-CAPTIONS", t.line})
+			} else if strings.HasPrefix(t.get("INSTREAM-ID"), "SERVICE") {
 				list = append(list, feature{7, "INSTREAM-ID of a SERVICE", t.line})
 			}
 		}
@@ -79,11 +81,24 @@ func features(p *playlist) (list []feature) {
 }
 
 func checkVersion(s scope, p *playlist) {
+	need := 3 // below that, durations lose their fractions
 	for _, f := range features(p) {
 		if p.version < f.version {
 			s.addLine(f.line, "hls.version_low", p.version, f.name, f.version)
 			return
 		}
+		need = max(need, f.version)
+	}
+	switch c := p.head.control; { // what the server may answer counts, too
+	case p.multi: // it may speak for its media playlists
+		need = max(need, 10)
+	case c != nil && c.has("CAN-SKIP-DATERANGES"):
+		need = max(need, 10)
+	case c != nil && c.has("CAN-SKIP-UNTIL"):
+		need = max(need, 9)
+	}
+	if p.version > need {
+		s.addLine(p.find("EXT-X-VERSION").line, "hls.version_high", p.version, need)
 	}
 }
 
@@ -114,9 +129,19 @@ func checkDurations(s scope, p *playlist) {
 		}
 		seen[key] = run
 	}
+	if longest := longest(p); longest > 0 && h.target > 3*longest+1 && !h.iframes {
+		s.addLine(p.find("EXT-X-TARGETDURATION").line, "hls.target_high", h.target, seconds(longest))
+	}
 	if n := len(p.segments); !h.end && h.kind == "" && n > 0 && p.duration() < 3*h.target-0.5 && h.msn > 0 {
 		s.add("hls.window_short", seconds(p.duration()), seconds(h.target))
 	}
+}
+
+func longest(p *playlist) (most float64) {
+	for _, g := range p.segments {
+		most = max(most, g.dur)
+	}
+	return most
 }
 
 func checkKind(s scope, p *playlist) {
@@ -128,13 +153,11 @@ func checkKind(s scope, p *playlist) {
 		s.add("hls.event_start", h.msn)
 	}
 	for i, t := range p.tags {
-		switch {
-		case t.name == "EXT-X-ENDLIST" && i+1 < len(p.tags):
+		if t.name == "EXT-X-ENDLIST" && i+1 < len(p.tags) {
 			s.addLine(t.line, "hls.endlist_early")
-		case t.name == "EXT-X-DATERANGE":
-			checkDateRange(s, t)
 		}
 	}
+	checkDateRanges(s, p)
 	if h.end && (len(p.hints) > 0 || len(p.trailing) > 0) {
 		s.add("ll.hint_after_end")
 	}
@@ -143,22 +166,6 @@ func checkKind(s scope, p *playlist) {
 	}
 	if n := len(p.segments); n > 0 && p.segments[0].disc && h.msn == 0 && p.head.dseq == 0 && p.find("EXT-X-SKIP") == nil {
 		s.addLine(p.segments[0].line, "hls.discontinuity_first")
-	}
-}
-
-func checkDateRange(s scope, t *tag) {
-	switch {
-	case t.get("END-ON-NEXT") == "YES" && !t.has("CLASS"):
-		s.addLine(t.line, "hls.daterange", t.get("ID"), "END-ON-NEXT without CLASS")
-	case t.get("END-ON-NEXT") == "YES" && (t.has("DURATION") || t.has("END-DATE")):
-		s.addLine(t.line, "hls.daterange", t.get("ID"), "END-ON-NEXT beside DURATION or END-DATE")
-	}
-	start, err := time.Parse(time.RFC3339Nano, t.get("START-DATE"))
-	if err != nil && t.has("START-DATE") {
-		s.addLine(t.line, "hls.daterange", t.get("ID"), "START-DATE is no date")
-	}
-	if end, e := time.Parse(time.RFC3339Nano, t.get("END-DATE")); e == nil && err == nil && end.Before(start) {
-		s.addLine(t.line, "hls.daterange", t.get("ID"), "it ends before it starts")
 	}
 }
 
@@ -207,8 +214,12 @@ func checkDates(s scope, p *playlist) {
 	if last < 0 && !p.head.end && len(p.segments) > 0 && !p.head.iframes {
 		s.add("hls.pdt_missing")
 	}
-	if last >= 0 && !p.head.end && time.Until(p.segments[last].pdt) > time.Minute {
-		s.addLine(p.segments[last].line, "hls.pdt_future", p.segments[last].pdt.Format(time.RFC3339))
+	if last < 0 || p.head.end {
+		return
+	}
+	newest := p.segments[last]
+	if time.Until(newest.pdt) > time.Minute {
+		s.addLine(newest.line, "hls.pdt_future", newest.pdt.Format(time.RFC3339))
 	}
 }
 
@@ -280,8 +291,36 @@ func checkLowLatency(s scope, p *playlist) {
 	if kinds["PART"] == 0 {
 		s.add("ll.hint_missing")
 	}
+	checkEdge(s, p)
 	if n := len(p.segments); n > 0 && len(p.segments[n-1].parts) == 0 && !p.segments[n-1].gap {
 		s.addLine(p.segments[n-1].line, "ll.parts_missing", p.segments[n-1].msn)
+	}
+}
+
+// checkEdge holds that parts stand only near the live edge, and that the hint is of one to come.
+func checkEdge(s scope, p *playlist) {
+	end := p.duration()
+	for _, a := range p.trailing {
+		end += a.dur
+	}
+	known := map[string]bool{}
+	for _, g := range p.segments {
+		at := g.start
+		for _, a := range g.parts {
+			// whole segments lose their parts at once, so the oldest may be a segment farther
+			if at += a.dur; end-at > 4*p.head.target+p.head.partTarget {
+				s.addLine(a.line, "ll.parts_old", g.msn, seconds(end-at), seconds(3*p.head.target))
+			}
+			known[a.url] = a.span.length == 0
+		}
+	}
+	for _, a := range p.trailing {
+		known[a.url] = a.span.length == 0
+	}
+	for _, t := range p.hints {
+		if u, err := resolve(p.url, t.get("URI")); err == nil && known[u] && !t.has("BYTERANGE-START") {
+			s.addLine(t.line, "ll.hint_known", clip(t.get("URI")))
+		}
 	}
 }
 
@@ -324,7 +363,7 @@ func checkParts(s scope, p *playlist, parts []part, whole bool, g *segment) {
 		if a.dur > p.head.partTarget+1e-6 {
 			s.addLine(a.line, "ll.part_long", seconds(a.dur), seconds(p.head.partTarget))
 		}
-		if a.dur < 0.85*p.head.partTarget-1e-6 && i+1 < len(parts) && !a.gap {
+		if a.dur < 0.85*p.head.partTarget-1e-6 && i+1 < len(parts) && !a.gap && !a.independent && !parts[i+1].gap {
 			s.addLine(a.line, "ll.part_short", seconds(a.dur), seconds(0.85*p.head.partTarget))
 		}
 	}

@@ -1,7 +1,16 @@
 package lint
 
 import (
+	"cmp"
+	"regexp"
+	"slices"
 	"strings"
+)
+
+var (
+	captionForm = regexp.MustCompile(`^(CC[1-4]|SERVICE([1-9]|[1-5][0-9]|6[0-3]))$`)
+	// languageForm is how a tag of RFC 5646 is written; whether its parts are registered is not looked up.
+	languageForm = regexp.MustCompile(`^([A-Za-z]{2,8}|[xi])(-[A-Za-z0-9]{1,8})*$`)
 )
 
 // checkMulti holds a multivariant playlist against the rules that need nothing else.
@@ -31,11 +40,82 @@ func checkMulti(s scope, p *playlist) {
 	for _, t := range p.iframes {
 		checkBandwidths(s, t)
 		checkGroups(s, t, groups)
+		for _, name := range []string{"CODECS", "RESOLUTION"} {
+			if !t.has(name) {
+				s.addLine(t.line, "hls.iframe_attribute", name)
+			}
+		}
 	}
+	checkMembers(s, p)
+	checkChoice(s, p)
+	checkSession(s, p)
+}
+
+// membersDiffer are the attributes in which a rendition may differ from its like in another group (section 4.4.6.1.1).
+const membersDiffer = "URI|GROUP-ID|CHANNELS|BIT-DEPTH|STABLE-RENDITION-ID|INSTREAM-ID|SAMPLE-RATE"
+
+// checkMembers holds the groups of a type against each other: they offer the same renditions.
+func checkMembers(s scope, p *playlist) {
+	members, line := map[string][]string{}, map[string]int{}
+	var names []string
+	for _, t := range p.renders {
+		id := t.get("TYPE") + "\x00" + t.get("GROUP-ID")
+		if members[id] == nil {
+			names = append(names, id)
+		}
+		var like []string
+		for i := range t.attrs {
+			if !oneOf(t.attrs[i].name, membersDiffer) {
+				like = append(like, t.attrs[i].name+"="+t.attrs[i].value)
+			}
+		}
+		slices.Sort(like)
+		members[id], line[id] = append(members[id], strings.Join(like, ",")), t.line
+	}
+	first := map[string]string{}
+	for _, id := range names {
+		kind, group, _ := strings.Cut(id, "\x00")
+		slices.Sort(members[id])
+		if before, ok := first[kind]; !ok {
+			first[kind] = group
+		} else if !slices.Equal(members[kind+"\x00"+before], members[id]) {
+			s.addLine(line[id], "hls.groups_differ", kind, before, group)
+		}
+	}
+}
+
+// checkChoice looks at what helps a player to choose a variant: SCORE and pathways.
+func checkChoice(s scope, p *playlist) {
+	scores := 0
+	pathways := map[string]bool{}
+	for _, v := range p.variants {
+		if v.tag.has("SCORE") {
+			scores++
+		}
+		pathways[cmp.Or(v.tag.get("PATHWAY-ID"), ".")] = true
+	}
+	if scores > 0 && scores < len(p.variants) {
+		s.add("hls.score_partly", scores, len(p.variants))
+	}
+	if t := p.find("EXT-X-CONTENT-STEERING"); t != nil && t.has("PATHWAY-ID") && !pathways[t.get("PATHWAY-ID")] {
+		s.addLine(t.line, "hls.pathway_unknown", t.get("PATHWAY-ID"))
+	}
+}
+
+func checkSession(s scope, p *playlist) {
+	seen := map[string]bool{}
 	for _, t := range p.tags {
-		if t.name == "EXT-X-SESSION-DATA" && t.has("VALUE") == t.has("URI") {
+		if t.name != "EXT-X-SESSION-DATA" {
+			continue
+		}
+		if t.has("VALUE") == t.has("URI") {
 			s.addLine(t.line, "hls.session_data", t.get("DATA-ID"))
 		}
+		id := t.get("DATA-ID") + "\x00" + t.get("LANGUAGE")
+		if seen[id] {
+			s.addLine(t.line, "hls.session_twice", t.get("DATA-ID"))
+		}
+		seen[id] = true
 	}
 }
 
@@ -90,6 +170,8 @@ func checkRendition(s scope, t *tag, kind string) {
 		}
 		if !t.has("INSTREAM-ID") {
 			s.addLine(t.line, "hls.rendition_attribute", kind, name, "needs INSTREAM-ID")
+		} else if !captionForm.MatchString(t.get("INSTREAM-ID")) {
+			s.addLine(t.line, "hls.rendition_attribute", kind, name, "has an INSTREAM-ID that is neither CC1 to CC4 nor SERVICE1 to SERVICE63")
 		}
 	case "SUBTITLES":
 		if !t.has("URI") {
@@ -100,8 +182,15 @@ func checkRendition(s scope, t *tag, kind string) {
 			s.addLine(t.line, "hls.channels_missing", name)
 		}
 	}
-	if kind != "CLOSED-CAPTIONS" && t.has("INSTREAM-ID") {
-		s.addLine(t.line, "hls.rendition_attribute", kind, name, "must not have INSTREAM-ID")
+	for _, only := range []string{"BIT-DEPTH", "SAMPLE-RATE", "CHANNELS"} {
+		if kind != "AUDIO" && t.has(only) {
+			s.addLine(t.line, "hls.rendition_attribute", kind, name, "must not have "+only)
+		}
+	}
+	for _, attr := range []string{"LANGUAGE", "ASSOC-LANGUAGE"} {
+		if t.has(attr) && !languageForm.MatchString(t.get(attr)) {
+			s.addLine(t.line, "hls.language_form", attr, t.get(attr))
+		}
 	}
 	if kind != "SUBTITLES" && t.has("FORCED") {
 		s.addLine(t.line, "hls.rendition_attribute", kind, name, "must not have FORCED")

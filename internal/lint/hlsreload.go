@@ -66,6 +66,9 @@ func orNone(s string) string {
 }
 
 func checkRemoval(s scope, was, now *playlist, removed int64) {
+	if now.find("EXT-X-DISCONTINUITY-SEQUENCE") == nil && slices.ContainsFunc(was.segments, func(g *segment) bool { return g.disc }) {
+		s.add("hls.discontinuity_sequence_missing")
+	}
 	switch {
 	case was.head.kind == "EVENT" || was.head.kind == "VOD":
 		s.add("hls.type_removes", was.head.kind, removed)

@@ -1,8 +1,10 @@
 package lint
 
 import (
+	"bytes"
 	"context"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -22,9 +24,10 @@ func (l *linter) segment(ctx context.Context, r *rendition, p *playlist, g *segm
 		return
 	}
 	d := &loaded{init: init, initK: g.init.key()}
+	l.header(r.sc, g, init)
 	if g.method != "" && !strings.HasPrefix(g.method, "SAMPLE-AES") {
 		d.media = media{kind: "encrypted", size: len(body)}
-		l.encrypted(ctx, s, g, len(body))
+		l.encrypted(ctx, s, g, body)
 		r.got[g.msn] = d
 		return
 	}
@@ -46,9 +49,12 @@ func (l *linter) segment(ctx context.Context, r *rendition, p *playlist, g *segm
 }
 
 // encrypted looks at what can be seen of a segment in AES-128: whole blocks, and a key of 16 bytes.
-func (l *linter) encrypted(ctx context.Context, s scope, g *segment, size int) {
-	if g.method == "AES-128" && size%16 != 0 {
+func (l *linter) encrypted(ctx context.Context, s scope, g *segment, body []byte) {
+	if size := len(body); g.method == "AES-128" && size%16 != 0 {
 		s.add("hls.key_padding", g.msn, size)
+	}
+	if kind := plain(body); kind != "" {
+		s.add("hls.key_plain", g.msn, g.method, kind)
 	}
 	if g.keyURL != "" && l.once("key "+g.keyURL) {
 		if k := l.bytesOf(ctx, s, "the key", g.keyURL, span{}); k != nil && len(k) != 16 && g.method == "AES-128" {
@@ -56,6 +62,36 @@ func (l *linter) encrypted(ctx context.Context, s scope, g *segment, size int) {
 		}
 	}
 }
+
+// plain names what a segment is that is said to be encrypted as a whole and is not.
+func plain(body []byte) string {
+	switch {
+	case len(body) > 188 && body[0] == 0x47 && body[188] == 0x47:
+		return "MPEG-TS"
+	case len(body) > 8 && looksLikeMP4(body):
+		return "fragmented MP4"
+	case bytes.HasPrefix(body, []byte("WEBVTT")):
+		return "WebVTT"
+	}
+	return ""
+}
+
+// header holds section 3.1.2: what an init segment must be beyond what the base format asks.
+func (l *linter) header(s scope, g *segment, init *initSegment) {
+	if init == nil || len(init.tracks) == 0 || !l.once("header "+g.init.key()) {
+		return
+	}
+	s = s.at(g.init.url)
+	if !slices.ContainsFunc(init.brands, func(b string) bool { return oneOf(b, iso6OrHigher) }) {
+		s.add("mp4.brand", strings.Join(init.brands, ", "))
+	}
+	if init.lasts != "" {
+		s.add("mp4.duration_set", init.lasts)
+	}
+}
+
+// iso6OrHigher are the brands that include what iso6 asks.
+const iso6OrHigher = "iso6|iso7|iso8|iso9|isoa|isob|isoc|cmfc|cmf2|cmff|cmfl|cmfs"
 
 // contents holds one segment against what its playlist says of it.
 func (l *linter) contents(r *rendition, p *playlist, g *segment, d *loaded) {
@@ -93,18 +129,38 @@ func (l *linter) independent(p *playlist) bool {
 	return p.head.independent || l.seen["independent"]
 }
 
-func startsWithKey(s scope, g *segment, lead *run, promised bool) {
-	starts := lead.random
-	if !lead.known { // without NAL units the flags are all there is
-		if lead.track.timescale == 90000 && lead.track.entry == "" {
+// atKey says whether a segment starts with a key frame, as far as that can be told.
+func (r *run) atKey() (starts, known bool) {
+	switch {
+	case r.track.encrypted:
+		return r.firstSync, true
+	case r.known:
+		return r.random, true
+	case r.track.timescale == 90000 && r.track.entry == "": // without NAL units the flags are all there is, and TS has none
+		return false, false
+	}
+	return r.firstSync, true
+}
+
+// unpromised finds segments that all start with a key frame though no EXT-X-INDEPENDENT-SEGMENTS says so.
+func (l *linter) unpromised(r *rendition) {
+	n := 0
+	for _, d := range r.got {
+		if d == nil || d.leading() == nil || !d.leading().track.video() || d.leading().samples == 0 {
+			continue
+		}
+		if starts, known := d.leading().atKey(); !starts || !known {
 			return
 		}
-		starts = lead.firstSync
+		n++
 	}
-	if lead.track.encrypted {
-		starts = lead.firstSync
+	if n > 2 && r.role == "variant" && !l.independent(r.list) {
+		r.sc.add("hls.independent_missing")
 	}
-	if starts {
+}
+
+func startsWithKey(s scope, g *segment, lead *run, promised bool) {
+	if starts, known := lead.atKey(); starts || !known {
 		return
 	}
 	if promised {
@@ -116,6 +172,9 @@ func startsWithKey(s scope, g *segment, lead *run, promised bool) {
 
 // joint holds a segment against the one before it.
 func joint(s scope, now *segment, a, b *loaded) {
+	if now.disc && needless(a, b) {
+		s.add("hls.discontinuity_needless", now.msn)
+	}
 	if now.disc || a.kind == "encrypted" || b.kind == "encrypted" || a.kind == "other" || b.kind == "other" {
 		return
 	}
@@ -131,6 +190,27 @@ func joint(s scope, now *segment, a, b *loaded) {
 		return
 	}
 	follows(s, now.msn, now.dur, a, b, "hls.discontinuity_missing")
+}
+
+// needless says that a segment goes on from the one before it in every respect that EXT-X-DISCONTINUITY is for.
+func needless(a, b *loaded) bool {
+	if a.kind != "fmp4" && a.kind != "ts" || a.kind != b.kind || a.kind == "fmp4" && a.initK != b.initK || a.kind == "ts" && layout(a.tracks) != layout(b.tracks) {
+		return false
+	}
+	for _, rb := range b.runs {
+		ra := counterpart(&a.media, rb)
+		if ra == nil || ra.samples == 0 || rb.samples == 0 {
+			return false
+		}
+		gap := rb.first - ra.end
+		if b.kind == "ts" {
+			gap = wrap33(gap)
+		}
+		if math.Abs(float64(gap)) > 0.02*float64(rb.track.timescale) {
+			return false
+		}
+	}
+	return len(b.runs) > 0
 }
 
 // follows holds the times of all tracks over a joint. name is the later segment's; a jump breaks the rule jump.
@@ -208,6 +288,11 @@ func (l *linter) iframe(ctx context.Context, r *rendition, p *playlist, g *segme
 	lead := m.leading()
 	s := r.sc.at(g.url)
 	r.got[g.msn] = &loaded{media: *m, init: init, initK: g.init.key()}
+	if before, was := r.got[g.msn-1], r.info[g.msn-1]; before != nil && !g.disc && before.leading() != nil && lead != nil && lead.samples > 0 && before.leading().samples > 0 {
+		if apart := lead.at() - before.leading().at(); math.Abs(apart-was.dur) > 0.1 && apart > 0 {
+			s.addLine(was.line, "hls.iframe_duration", was.msn, was.durText, seconds(apart))
+		}
+	}
 	switch {
 	case lead == nil || lead.samples == 0:
 		s.addLine(g.line, "hls.iframe_broken", g.msn)

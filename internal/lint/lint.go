@@ -35,6 +35,7 @@ type linter struct {
 	c         *collector
 	until     time.Time
 	live      atomic.Bool
+	apple     bool // HLS, so what Apple asks of delivery holds
 	playlists atomic.Int64
 	segments  atomic.Int64
 	mu        sync.Mutex

@@ -275,9 +275,9 @@ func liveHLSFaults() []liveFault {
 		}), nil},
 		{"ll.parts_differ", v, func(p string, _ int, a *answer) {
 			if strings.HasSuffix(p, ".3.m4s") {
-				a.body = append(a.body, 0, 0, 0, 8, 'f', 'r', 'e', 'e')
+				add32(a.body, bytes.LastIndex(a.body, []byte("trun"))+8, -1)
 			}
-		}, nil},
+		}, []string{"mp4.mdat_unused", "ll.part_duration"}},
 		{"ll.not_independent", v, from(v, 1, swap(".1.m4s\"\n#EXT-X-PART", ".1.m4s\",INDEPENDENT=YES\n#EXT-X-PART")), []string{"ll.part_changed"}},
 		{"ll.independent_untold", v, from(v, 1, swap(",INDEPENDENT=YES", "")), nil},
 		{"ll.part_duration", v, func(p string, _ int, a *answer) {

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -96,6 +95,9 @@ func (l *linter) httpSegment(ctx context.Context, s scope, url, kind string) {
 	if res.status != http.StatusPartialContent {
 		s.add("serve.ranges")
 	}
+	if l.apple && res.url != url {
+		s.add("serve.redirect", clip(res.url))
+	}
 	if res.header.Get("Access-Control-Allow-Origin") == "" {
 		s.add("serve.cors")
 	}
@@ -154,15 +156,4 @@ func maxAge(h http.Header) (age int64, ok bool) {
 		}
 	}
 	return age, ok
-}
-
-// same reports whether concatenated pieces are the whole.
-func same(pieces [][]byte, whole []byte) bool {
-	for _, p := range pieces {
-		if !bytes.HasPrefix(whole, p) {
-			return false
-		}
-		whole = whole[len(p):]
-	}
-	return len(whole) == 0
 }

@@ -169,6 +169,7 @@ type pending struct {
 	init   *initRef
 	method string
 	keyURL string
+	iv     bool // of EXT-X-KEY
 	rate   float64
 	dseq   int64
 	stream *tag

@@ -94,7 +94,8 @@ func (p *playlist) attribute(t *tag, a *attr, form string) {
 	}
 	ok := true
 	switch form {
-	case "str":
+	case "str": // section 4.2: not empty, unless the tag allows it
+		ok = a.value != "" || t.name == "EXT-X-DEFINE" && a.name == "VALUE" || a.name == "RECENTLY-REMOVED-DATERANGES"
 	case "int":
 		ok = decimal.MatchString(a.value)
 	case "dec":

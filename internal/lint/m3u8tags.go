@@ -236,6 +236,9 @@ func (p *playlist) mediaTag(t *tag, next *pending) {
 }
 
 func (p *playlist) segmentTag(t *tag, next *pending) {
+	if len(next.parts) > 0 && oneOf(t.name, "EXT-X-DISCONTINUITY|EXT-X-KEY|EXT-X-MAP|EXT-X-PROGRAM-DATE-TIME") {
+		p.complain(t.line, "ll.tag_after_part", t.name)
+	}
 	switch t.name {
 	case "EXTINF":
 		if next.inf != nil {
@@ -266,18 +269,27 @@ func (p *playlist) segmentTag(t *tag, next *pending) {
 		p.key(t, next)
 	case "EXT-X-MAP":
 		next.init = p.initOf(t)
+		if next.method == "AES-128" && !next.iv {
+			p.complain(t.line, "hls.key_iv", "EXT-X-MAP", "is encrypted with AES-128, so its EXT-X-KEY needs an IV")
+		}
 	case "EXT-X-PART":
 		p.part(t, next)
 	case "EXT-X-PROGRAM-DATE-TIME":
-		at, err := time.Parse("2006-01-02T15:04:05.999999999Z07:00", t.value)
-		if err != nil {
-			at, err = time.Parse("2006-01-02T15:04:05.999999999Z0700", t.value)
-		}
-		if err != nil {
-			p.complain(t.line, "hls.pdt_form", clip(t.value))
-		}
-		next.pdt = at
+		next.pdt = p.date(t)
 	}
+}
+
+func (p *playlist) date(t *tag) time.Time {
+	for _, form := range []string{"2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"} {
+		if at, err := time.Parse(form, t.value); err == nil {
+			if !strings.Contains(form, "Z") {
+				p.complain(t.line, "hls.pdt_zone", clip(t.value))
+			}
+			return at
+		}
+	}
+	p.complain(t.line, "hls.pdt_form", clip(t.value))
+	return time.Time{}
 }
 
 func (p *playlist) key(t *tag, next *pending) {
@@ -287,6 +299,10 @@ func (p *playlist) key(t *tag, next *pending) {
 			p.complain(t.line, "hls.key_none")
 		}
 		return
+	}
+	next.iv = t.has("IV")
+	if next.iv && (next.method == "SAMPLE-AES-CTR" || next.method == "AES-256-GCM") {
+		p.complain(t.line, "hls.key_iv", "EXT-X-KEY", "must not have an IV with METHOD="+next.method)
 	}
 	if !t.has("URI") {
 		p.complain(t.line, "hls.attribute_missing", t.name, "URI")

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -63,14 +64,10 @@ func TestVariantsTogether(t *testing.T) {
 	}
 }
 
-// A single file with an index, as DASH's on-demand profile has it.
-func TestPlantedInSingleFiles(t *testing.T) {
-	s := ffmpeg(t, "single", "-map 0:v -f dash -seg_duration 1 -single_file 1 -global_sidx 1 m.mpd")
-	base := judged(t, proxy(t, s, nil).URL+"/m.mpd", 0)
-	if list := musts(base); len(list) > 0 {
-		t.Fatalf("the good stream has %v\n%s", list, s["/m.mpd"])
-	}
-	// the same file by SegmentBase
+// singleFile is a file with an index, as DASH's on-demand profile has it, and its ranges.
+func singleFile(t *testing.T) (s site, index, init string) {
+	t.Helper()
+	s = maps.Clone(ffmpeg(t, "single", "-map 0:v -f dash -seg_duration 1 -single_file 1 -global_sidx 1 m.mpd"))
 	file := s["/m-stream0.mp4"]
 	list, _ := boxes(file, 0)
 	i := slices.IndexFunc(list, func(b box) bool { return b.kind == "sidx" })
@@ -79,15 +76,17 @@ func TestPlantedInSingleFiles(t *testing.T) {
 		t.Fatal("the file has no index")
 	}
 	codec := parseInit(file[:list[j].from]).tracks[0].codec
-	mpd := func(index, init string) string {
-		return `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" type="static" mediaPresentationDuration="PT6S" minBufferTime="PT2S"><Period><AdaptationSet mimeType="video/mp4" startWithSAP="1" segmentAlignment="true"><Representation id="v" bandwidth="900000" codecs="` + codec + `" width="320" height="180" frameRate="25"><BaseURL>m-stream0.mp4</BaseURL><SegmentBase indexRange="` + index + `"><Initialization range="` + init + `"/></SegmentBase></Representation></AdaptationSet></Period></MPD>`
-	}
 	span := func(from, to int) string { return decimalOf(from) + "-" + decimalOf(to) }
-	index, init := span(list[i].from, list[i].from+list[i].size-1), span(0, list[j].from-1)
-	s["/b.mpd"] = []byte(mpd(index, init))
+	index, init = span(list[i].from, list[i].from+list[i].size-1), span(0, list[j].from-1)
+	s["/b.mpd"] = []byte(`<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" type="static" mediaPresentationDuration="PT6S" minBufferTime="PT2S"><Period><AdaptationSet mimeType="video/mp4" startWithSAP="1" segmentAlignment="true"><Representation id="v" bandwidth="900000" codecs="` + codec + `" width="320" height="180" frameRate="25"><BaseURL>m-stream0.mp4</BaseURL><SegmentBase indexRange="` + index + `"><Initialization range="` + init + `"/></SegmentBase></Representation></AdaptationSet></Period></MPD>`)
 	if list := judged(t, proxy(t, s, nil).URL+"/b.mpd", 0); len(musts(list)) > 0 {
 		t.Fatalf("the good single file has %v", list)
 	}
+	return s, index, init
+}
+
+func TestPlantedInSingleFiles(t *testing.T) {
+	s, index, init := singleFile(t)
 	try(t, s, "/b.mpd", nil, []planted{
 		{"dash.index_range", on("/b.mpd", index, "1-20"), nil},
 		{"dash.init_range", on("/b.mpd", `range="`+init, `range="0-9999`), nil},

@@ -9,7 +9,7 @@ import (
 )
 
 // element is what the schema of ISO/IEC 23009-1 allows: children in their order, and attributes as "name form[!]", where form
-// is dur, date, uint, int, num, bool, rate, ratio, range, text or words separated by |; ! means required.
+// is dur, date, uint, int, num, bool, rate, ratio, range, name, text or words separated by |; ! means required.
 type element struct {
 	order []string
 	attrs []string
@@ -40,7 +40,7 @@ var elements = map[string]element{
 			"minHeight uint", "maxHeight uint", "minFrameRate rate", "maxFrameRate rate", "segmentAlignment bool", "bitstreamSwitching bool", "subsegmentAlignment bool",
 			"subsegmentStartsWithSAP uint", "initializationSetRef text", "initializationPrincipal text"})},
 	"Representation": {slices.Concat(commonOrder, []string{"BaseURL", "ExtendedBandwidth", "SubRepresentation", "SegmentBase", "SegmentList", "SegmentTemplate"}),
-		slices.Concat(commonAttrs, []string{"id text!", "bandwidth uint!", "qualityRanking uint", "dependencyId text", "associationId text", "associationType text", "mediaStreamStructureId text"})},
+		slices.Concat(commonAttrs, []string{"id name!", "bandwidth uint!", "qualityRanking uint", "dependencyId text", "associationId text", "associationType text", "mediaStreamStructureId text"})},
 	"SegmentBase": {[]string{"Initialization", "RepresentationIndex", "FailoverContent"}, baseAttrs},
 	"SegmentList": {[]string{"Initialization", "RepresentationIndex", "FailoverContent", "SegmentTimeline", "BitstreamSwitching", "SegmentURL"},
 		slices.Concat(baseAttrs, []string{"duration uint", "startNumber uint", "endNumber uint"})},
@@ -115,6 +115,8 @@ func checkAttributes(s scope, n *node, forms []string) {
 			s.addAt(n.line, n.label(), "dash.attribute_unknown", a.Name.Local, n.name)
 		case ok && !fits(form, a.Value):
 			s.addAt(n.line, n.label(), "dash.attribute_value", a.Name.Local, n.name, clip(a.Value))
+		case ok && form == "dur" && calendarForm.MatchString(a.Value):
+			s.addAt(n.line, n.label(), "dash.duration_units", a.Name.Local, n.name, clip(a.Value))
 		}
 	}
 	for _, f := range forms {
@@ -134,6 +136,8 @@ func fits(form, v string) bool {
 	switch form {
 	case "text":
 		return true
+	case "name": // StringNoWhitespaceType
+		return !strings.ContainsAny(v, " \t\r\n")
 	case "dur":
 		d, ok := xsDuration(v)
 		return ok && d >= 0

@@ -92,8 +92,8 @@ func TestPlantedInFMP4(t *testing.T) {
 		{"hls.not_independent", notKey, []string{"mp4.sync_flag"}},
 		{"hls.key_frame_late", both(notKey, on(media, "#EXT-X-INDEPENDENT-SEGMENTS\n", "")), []string{"mp4.sync_flag", "hls.not_independent"}},
 		{"hls.av_apart", all(shift(t, 1, 0.3, 48000)), nil},
-		{"hls.key_padding", on(media, "#EXT-X-MAP", "#EXT-X-KEY:METHOD=AES-128,URI=\"init.mp4\"\n#EXT-X-MAP"), []string{"hls.key_size", "hls.codecs_extra"}},
-		{"hls.key_size", on(media, "#EXT-X-MAP", "#EXT-X-KEY:METHOD=AES-128,URI=\"init.mp4\"\n#EXT-X-MAP"), []string{"hls.key_padding"}},
+		{"hls.key_padding", on(media, "#EXT-X-MAP", "#EXT-X-KEY:METHOD=AES-128,URI=\"init.mp4\"\n#EXT-X-MAP"), []string{"hls.key_size", "hls.codecs_extra", "hls.key_iv", "hls.key_plain"}},
+		{"hls.key_size", on(media, "#EXT-X-MAP", "#EXT-X-KEY:METHOD=AES-128,URI=\"init.mp4\"\n#EXT-X-MAP"), []string{"hls.key_padding", "hls.key_iv", "hls.key_plain"}},
 		{"serve.missing", func(p string, _ int, a *answer) {
 			if p == "/v4.m4s" {
 				a.status = http.StatusNotFound

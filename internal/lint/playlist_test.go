@@ -6,7 +6,7 @@ import (
 )
 
 const goodMedia = `#EXTM3U
-#EXT-X-VERSION:7
+#EXT-X-VERSION:6
 #EXT-X-TARGETDURATION:4
 #EXT-X-MEDIA-SEQUENCE:10
 #EXT-X-DISCONTINUITY-SEQUENCE:2
@@ -52,8 +52,8 @@ func mediaFaults() []plant {
 		{"hls.encoding", []string{"#EXTM3U", "\ufeff#EXTM3U"}, nil},
 		{"hls.encoding", []string{"s10.m4s", "s10\x00.m4s"}, []string{"hls.uri_invalid"}},
 		{"hls.mixed", []string{lastLine, lastLine + "#EXT-X-STREAM-INF:BANDWIDTH=1\nx.m3u8\n"}, nil},
-		{"hls.tag_twice", []string{"#EXT-X-VERSION:7\n", "#EXT-X-VERSION:7\n#EXT-X-VERSION:7\n"}, nil},
-		{"hls.tag_unknown", []string{"#EXT-X-VERSION:7\n", "#EXT-X-VERSION:7\n#EXT-X-FOO\n"}, nil},
+		{"hls.tag_twice", []string{"#EXT-X-VERSION:6\n", "#EXT-X-VERSION:6\n#EXT-X-VERSION:6\n"}, nil},
+		{"hls.tag_unknown", []string{"#EXT-X-VERSION:6\n", "#EXT-X-VERSION:6\n#EXT-X-FOO\n"}, nil},
 		{"hls.tag_value", []string{"#EXT-X-TARGETDURATION:4", "#EXT-X-TARGETDURATION:4.5"}, []string{"hls.extinf_over_target", "hls.target_zero"}},
 		{"hls.tag_value", []string{"EXTINF:3.0", "EXTINF:abc"}, []string{"hls.extinf_zero"}},
 		{"hls.tag_late", []string{"#EXT-X-MEDIA-SEQUENCE:10\n", "", "s10.m4s\n", "s10.m4s\n#EXT-X-MEDIA-SEQUENCE:10\n"}, nil},
@@ -63,8 +63,8 @@ func mediaFaults() []plant {
 		{"hls.attribute_value", []string{`URI="init.mp4"`, `URI="init.mp4",BYTERANGE="x"`}, nil},
 		{"hls.attribute_missing", []string{`URI="init.mp4"`, `BYTERANGE="5@0"`}, nil},
 		{"hls.attribute_unknown", []string{`URI="init.mp4"`, `URI="init.mp4",FOO=1`}, nil},
-		{"hls.variable_undefined", []string{"s10.m4s", "{$a}.m4s", "VERSION:7", "VERSION:8"}, nil},
-		{"hls.variable_twice", []string{"VERSION:7\n", "VERSION:8\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n"}, nil},
+		{"hls.variable_undefined", []string{"s10.m4s", "{$a}.m4s", "VERSION:6", "VERSION:8"}, []string{"hls.version_high"}},
+		{"hls.variable_twice", []string{"VERSION:6\n", "VERSION:8\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n"}, nil},
 		{"hls.uri_missing", []string{lastLine, ""}, nil},
 		{"hls.uri_space", []string{"s10.m4s", " s10.m4s"}, nil},
 		{"hls.uri_invalid", []string{"s10.m4s", "%zz.m4s"}, nil},
@@ -73,8 +73,8 @@ func mediaFaults() []plant {
 		{"hls.extinf_comma", []string{"EXTINF:3.0,", "EXTINF:3.0"}, nil},
 		{"hls.pdt_form", []string{"2026-01-02T03:04:20.000Z", "2026-01-02 03:04:20"}, nil},
 		{"hls.key_none", []string{"s13.m4s", "#EXT-X-KEY:METHOD=NONE,URI=\"k\"\ns13.m4s"}, nil},
-		{"hls.version_low", []string{"#EXT-X-VERSION:7", "#EXT-X-VERSION:3"}, nil},
-		{"hls.version_low", []string{"#EXT-X-VERSION:7\n", ""}, nil},
+		{"hls.version_low", []string{"#EXT-X-VERSION:6", "#EXT-X-VERSION:3"}, nil},
+		{"hls.version_low", []string{"#EXT-X-VERSION:6\n", ""}, nil},
 		{"hls.target_missing", []string{"#EXT-X-TARGETDURATION:4\n", ""}, nil},
 		{"hls.target_zero", []string{"TARGETDURATION:4", "TARGETDURATION:0"}, []string{"hls.extinf_over_target"}},
 		{"hls.extinf_over_target", []string{"EXTINF:3.0", "EXTINF:4.6"}, nil},
@@ -82,8 +82,8 @@ func mediaFaults() []plant {
 		{"hls.segment_twice", []string{"s11.m4s", "s10.m4s"}, nil},
 		{"hls.window_short", []string{"TARGETDURATION:4", "TARGETDURATION:9"}, nil},
 		{"hls.empty", []string{goodMedia, "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-ENDLIST\n"}, nil},
-		{"hls.vod_open", []string{"VERSION:7\n", "VERSION:7\n#EXT-X-PLAYLIST-TYPE:VOD\n"}, nil},
-		{"hls.event_start", []string{"VERSION:7\n", "VERSION:7\n#EXT-X-PLAYLIST-TYPE:EVENT\n"}, nil},
+		{"hls.vod_open", []string{"VERSION:6\n", "VERSION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n"}, nil},
+		{"hls.event_start", []string{"VERSION:6\n", "VERSION:6\n#EXT-X-PLAYLIST-TYPE:EVENT\n"}, nil},
 		{"hls.endlist_early", []string{"#EXTINF:3.0", "#EXT-X-ENDLIST\n#EXTINF:3.0"}, nil},
 		{"hls.discontinuity_first", []string{"SEQUENCE:10", "SEQUENCE:0", "DISCONTINUITY-SEQUENCE:2\n", "DISCONTINUITY-SEQUENCE:0\n#EXT-X-DISCONTINUITY\n"}, nil},
 		{"hls.daterange", []string{lastLine, lastLine + "#EXT-X-DATERANGE:ID=\"a\",START-DATE=\"2026-01-02T00:00:00Z\",END-ON-NEXT=YES\n"}, nil},
@@ -91,10 +91,10 @@ func mediaFaults() []plant {
 		{"hls.pdt_back", []string{"03:04:20.000Z", "03:04:01.000Z"}, nil},
 		{"hls.pdt_jump", []string{"03:04:08.000Z", "03:04:09.000Z"}, nil},
 		{"hls.pdt_future", []string{"2026-01-02T03:04:20", "2999-01-02T03:04:20"}, nil},
-		{"hls.gap_parts", []string{"#EXTINF:3.0,", "#EXT-X-PART:URI=\"p\",DURATION=3.0,GAP=YES\n#EXTINF:3.0,", "VERSION:7\n", "VERSION:7\n#EXT-X-PART-INF:PART-TARGET=3\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=9\n"}, []string{"ll.hint_missing"}},
-		{"hls.start_outside", []string{"VERSION:7\n", "VERSION:7\n#EXT-X-START:TIME-OFFSET=99\n"}, nil},
-		{"hls.start_near_end", []string{"VERSION:7\n", "VERSION:7\n#EXT-X-START:TIME-OFFSET=-2\n"}, nil},
-		{"ll.skip_unasked", []string{"#EXT-X-MAP", "#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n#EXT-X-MAP", "VERSION:7", "VERSION:9"}, nil},
+		{"hls.gap_parts", []string{"#EXTINF:3.0,", "#EXT-X-PART:URI=\"p\",DURATION=3.0,GAP=YES\n#EXTINF:3.0,", "VERSION:6\n", "VERSION:6\n#EXT-X-PART-INF:PART-TARGET=3\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=9\n"}, []string{"ll.hint_missing"}},
+		{"hls.start_outside", []string{"VERSION:6\n", "VERSION:6\n#EXT-X-START:TIME-OFFSET=99\n"}, nil},
+		{"hls.start_near_end", []string{"VERSION:6\n", "VERSION:6\n#EXT-X-START:TIME-OFFSET=-2\n"}, nil},
+		{"ll.skip_unasked", []string{"#EXT-X-MAP", "#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n#EXT-X-MAP", "VERSION:6", "VERSION:9"}, nil},
 	}
 }
 
@@ -155,7 +155,7 @@ func lowFaults() []plant {
 		{"ll.skip_dateranges", []string{"CAN-SKIP-UNTIL=12", "CAN-SKIP-DATERANGES=YES"}, nil},
 		{"ll.blocking_missing", []string{"CAN-BLOCK-RELOAD=YES,", ""}, nil},
 		{"ll.part_long", []string{`"s12.1",DURATION=1.0`, `"s12.1",DURATION=1.1`}, []string{"ll.part_sum"}},
-		{"ll.part_short", []string{`"s12.0",DURATION=1.0`, `"s12.0",DURATION=0.8`}, []string{"ll.part_sum"}},
+		{"ll.part_short", []string{`"s12.0",DURATION=1.0,INDEPENDENT=YES`, `"s12.0",DURATION=0.8`}, []string{"ll.part_sum"}},
 		{"ll.part_sum", []string{`"s12.1",DURATION=1.0`, `"s12.1",DURATION=0.5`}, nil},
 		{"ll.parts_missing", []string{"#EXT-X-PART:URI=\"s12.0\",DURATION=1.0,INDEPENDENT=YES\n#EXT-X-PART:URI=\"s12.1\",DURATION=1.0\n", ""}, nil},
 		{"ll.hint_missing", []string{"#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"s13.1\"\n", ""}, nil},
@@ -191,12 +191,12 @@ type change struct {
 }
 
 func reloadFaults(t testing.TB) []change {
-	event := edit(t, goodMedia, "VERSION:7\n", "VERSION:7\n#EXT-X-PLAYLIST-TYPE:EVENT\n")
+	event := edit(t, goodMedia, "VERSION:6\n", "VERSION:6\n#EXT-X-PLAYLIST-TYPE:EVENT\n")
 	ended := goodMedia + "#EXT-X-ENDLIST\n"
 	return []change{
 		{"hls.target_changed", goodMedia, []string{"TARGETDURATION:4", "TARGETDURATION:5"}, nil},
 		{"hls.type_changed", event, []string{"EVENT", "VOD"}, nil},
-		{"hls.version_back", goodMedia, []string{"VERSION:7", "VERSION:6"}, nil},
+		{"hls.version_back", goodMedia, []string{"VERSION:6", "VERSION:5"}, nil},
 		{"hls.endlist_gone", ended, []string{"#EXT-X-ENDLIST\n", ""}, nil},
 		{"hls.media_sequence_back", goodMedia, []string{"SEQUENCE:10", "SEQUENCE:9"}, nil},
 		{"hls.media_sequence_wrong", goodMedia, []string{"SEQUENCE:10", "SEQUENCE:11"}, []string{"hls.segment_changed"}},

@@ -143,7 +143,7 @@ func TestShow_3_5_LintOfShakaPackager(t *testing.T) {
 		"--segment_duration 2 --generate_static_live_mpd --hls_master_playlist_output m.m3u8 --mpd_output m.mpd")
 	do(tool, "in=in.mp4,stream=video,output=ov.mp4,playlist_name=ov.m3u8,iframe_playlist_name=of.m3u8 in=in.mp4,stream=audio,output=oa.mp4,playlist_name=oa.m3u8,hls_group_id=a,hls_name=a "+
 		"--segment_duration 2 --hls_master_playlist_output o.m3u8 --mpd_output o.mpd")
-	allowed := []string{"hls.attribute_unknown", "hls.language_missing", "dash.lang_missing", "dash.sap_missing"}
+	allowed := []string{"hls.attribute_unknown", "hls.language_missing", "hls.version_high", "dash.lang_missing", "dash.sap_missing"}
 	for _, name := range []string{"m.m3u8", "m.mpd", "o.m3u8", "o.mpd"} {
 		for _, f := range lintOf(t, filepath.Join(dir, name), 0).Findings {
 			if !slices.Contains(allowed, f.Rule) {
