@@ -36,6 +36,7 @@ func (l *linter) segment(ctx context.Context, r *rendition, p *playlist, g *segm
 		d.problems = nil // what is within samples cannot be read
 	}
 	s.addAll(d.problems)
+	whollyThere(s, g, d)
 	r.got[g.msn] = d
 	l.httpSegment(ctx, r.sc, g.url, d.kind)
 	l.contents(r, p, g, d)
@@ -59,6 +60,18 @@ func (l *linter) encrypted(ctx context.Context, s scope, g *segment, body []byte
 	if g.keyURL != "" && l.once("key "+g.keyURL) {
 		if k := l.bytesOf(ctx, s, "the key", g.keyURL, span{}); k != nil && len(k) != 16 && g.method == "AES-128" {
 			s.at(g.keyURL).add("hls.key_size", len(k))
+		}
+	}
+}
+
+// whollyThere finds tracks of the init segment of which a segment holds nothing.
+func whollyThere(s scope, g *segment, d *loaded) {
+	if d.kind != "fmp4" || d.init == nil || d.chunks == 0 {
+		return
+	}
+	for _, t := range d.init.tracks {
+		if r := d.of(t.kind); (t.kind == "video" || t.kind == "audio") && (r == nil || r.samples == 0) {
+			s.add("mp4.track_empty", g.msn, t.id, t.kind)
 		}
 	}
 }

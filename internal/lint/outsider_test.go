@@ -124,6 +124,10 @@ func TestOutsidersInFMP4(t *testing.T) {
 		{"mp4.description_index", raw("/v3.m4s", func(b []byte) []byte { // the base data offset's room is not there, so a new field is made
 			return withDescription(t, b, 2)
 		}), nil},
+		{"mp4.track_empty", raw("/v3.m4s", func(b []byte) []byte { // its traf is no more to be seen
+			copy(b[findBox(t, b, "traf", 1)+4:], "free")
+			return b
+		}), []string{"mp4.mdat_unused"}},
 		{"hls.discontinuity_needless", func(p string, _ int, a *answer) {
 			if p == "/v.m3u8" {
 				a.body = bytes.Replace(a.body, []byte("#EXTINF:1.000000,\nv3"), []byte("#EXT-X-DISCONTINUITY\n#EXTINF:1.000000,\nv3"), 1)

@@ -19,6 +19,7 @@ var mp4Rules = []Rule{
 	{"mp4.traf_missing", Must, "ISO/IEC 14496-12 8.8.6", "A moof has no traf.", "Write one for each track."},
 	{"mp4.track_unknown", Must, "RFC 8216bis 3.1.2; ISO/IEC 14496-12 8.8.7", "The segment is of track %v, which the init segment does not have.", "Use the track id of the init segment."},
 	{"mp4.track_twice", Must, "ISO/IEC 23000-19 7.3.2.3", "Track %v has two traf in one moof.", "Write one."},
+	{"mp4.track_empty", Should, "RFC 8216bis 3", "Segment %v holds nothing of track %v (%v).", "Carry all tracks of the init segment in each segment."},
 	{"mp4.base_offset", Must, "RFC 8216bis 3.1.2; ISO/IEC 23000-19 7.5.16", "Track %v has an absolute data offset.", "Use default-base-is-moof."},
 	{"mp4.base_is_moof", Must, "RFC 8216bis 3.1.2; ISO/IEC 23000-19 7.5.16", "tfhd of track %v does not set default-base-is-moof.", "Set the flag."},
 	{"mp4.description_index", Must, "ISO/IEC 14496-12 8.8.7", "tfhd of track %v names sample description %v of %v.", "Name one that is in stsd."},

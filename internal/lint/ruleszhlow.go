@@ -110,4 +110,5 @@ var chineseMP4 = map[string]words{
 	"mp4.brand":             {"初始化分段的品牌是 %v，没有一个包含 iso6。", "列出 iso6 或更高，或 cmfc。"},
 	"mp4.duration_set":      {"初始化分段带有时长：%v。", "在 mvhd 和 tkhd 中写 0。"},
 	"mp4.description_index": {"轨道 %v 的 tfhd 指向第 %v 个样本描述，而共有 %v 个。", "指向 stsd 中存在的描述。"},
+	"mp4.track_empty":       {"分段 %v 没有轨道 %v（%v）的内容。", "每个分段都要包含初始化分段的所有轨道。"},
 }
