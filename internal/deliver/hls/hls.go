@@ -101,12 +101,7 @@ func young(v deliver.View) bool {
 		return false
 	}
 	for i := range v.Newest().Run.Run.Renditions {
-		n, name := 0, v.Newest().Run.Run.Renditions[i].Name
-		for j := range v.Periods {
-			segs, _ := v.Periods[j].Segments(name)
-			n += len(segs)
-		}
-		if n < probed {
+		if listed(v, v.Newest().Run.Run.Renditions[i].Name) < probed {
 			return true
 		}
 	}
@@ -183,15 +178,35 @@ func readsWhole(v deliver.View, rendition string, ask reload, visit *deliver.Vis
 
 // fresh waits for the next part of a low-latency rendition, as long as a part lasts at most. A player begins at a distance
 // from the newest part of its first playlist, however long ago that was made, and hls.js keeps that delay for ever.
+// On a stream with one finished segment it waits for some parts of the next: who reads whole segments begins with the first
+// then, has played it when the next one ends, and has no more reserve than there are parts beyond it now.
 func fresh(ctx context.Context, st *deliver.Stream, v deliver.View, rendition string) (deliver.View, error) {
 	msn, part, ok := v.Edge(rendition)
 	if !ok || !lowLatency(v) || v.Away {
 		return v, nil
 	}
-	v, _, err := st.Wait(ctx, v.Newest().Run.PartDuration, func(v deliver.View) bool {
-		return v.Away || v.Contains(rendition, msn, part+1)
+	part++
+	limit := v.Newest().Run.PartDuration
+	if last, _ := v.LastComplete(rendition); listed(v, rendition) <= 2 && !v.Contains(rendition, last+1, reserve-1) {
+		msn, part, limit = last+1, reserve-1, (reserve+1)*limit
+	}
+	v, _, err := st.Wait(ctx, limit, func(v deliver.View) bool {
+		return v.Away || v.Contains(rendition, msn, part)
 	})
 	return v, err
+}
+
+// reserve is how many parts of the second segment of a stream there are when its first list is given.
+const reserve = 3
+
+// listed is how many segments a rendition has, with the open one.
+func listed(v deliver.View, rendition string) int {
+	n := 0
+	for i := range v.Periods {
+		segs, _ := v.Periods[i].Segments(rendition)
+		n += len(segs)
+	}
+	return n
 }
 
 // hold waits for what a blocking reload asks for. held tells that the answer has it.

@@ -127,3 +127,30 @@ func TestLongWait(t *testing.T) {
 		t.Errorf("after %v\n%s", d, text)
 	}
 }
+
+// TestFirstReserve: the first list of a stream comes when a player that begins with its one segment has some reserve.
+func TestFirstReserve(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.Begin(1000, time.Second, 100*time.Millisecond, "v0")
+	s.Segments(1, "v0")
+	got := make(chan string, 1)
+	go func() { _, text, _ := s.Get("v0.m3u8"); got <- text }()
+	s.Waiting(1)
+	s.parts(2)
+	select {
+	case text := <-got:
+		t.Fatalf("answered too early:\n%s", text)
+	case <-time.After(20 * time.Millisecond):
+	}
+	s.parts(1)
+	if text := <-got; !strings.Contains(text, "-1001-2.m4s") {
+		t.Errorf("not with the third part:\n%s", text)
+	}
+	n := s.Server.Stats().Blocked
+	go func() { _, text, _ := s.Get("v0.m3u8"); got <- text }()
+	s.Waiting(n + 1)
+	s.parts(1) // and then with the next part, as ever
+	if text := <-got; !strings.Contains(text, "-1001-3.m4s") {
+		t.Errorf("not with the next part:\n%s", text)
+	}
+}
