@@ -311,7 +311,9 @@ type seen struct {
 	P50        float64  `json:"latency_p50_ms"`
 	P95        float64  `json:"latency_p95_ms"`
 	Requests   []string `json:"requests"`
-	Events     [][]any  `json:"events"`
+	// Loaded is when hls.js had what it requested, and when that segment ends by its playlist; both in Unix ms.
+	Loaded [][2]float64 `json:"loaded"`
+	Events [][]any      `json:"events"`
 }
 
 // askJudge gives a job to one of the programs that judge in a browser, and reads what it prints at its end.

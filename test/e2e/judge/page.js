@@ -1,7 +1,7 @@
 // Runs inside the judge's page: plays one address with one engine and keeps what was really shown.
 import { readMark } from "/reader.js";
 
-const state = { marks: [], unreadable: 0, waiting: 0, errors: [], first: 0, events: [], requests: [] };
+const state = { marks: [], unreadable: 0, waiting: 0, errors: [], first: 0, events: [], requests: [], loaded: [] };
 window.judge = state;
 
 function script(src) {
@@ -43,7 +43,10 @@ const engines = {
       if (d.fatal) state.errors.push(`hls.js: ${d.type} ${d.details}`);
       else state.events.push([`hls.js ${d.details}`, Date.now(), video.currentTime]);
     });
-    hls.on(window.Hls.Events.FRAG_LOADED, (_, d) => state.requests.push(d.part ? d.part.url : d.frag.url));
+    hls.on(window.Hls.Events.FRAG_LOADED, (_, d) => {
+      state.requests.push(d.part ? d.part.url : d.frag.url);
+      state.loaded.push([Date.now(), d.frag.programDateTime + 1000 * d.frag.duration]);
+    });
     hls.loadSource(url);
     hls.attachMedia(video);
     window.engine = hls;

@@ -21,7 +21,7 @@ try {
   });
   console.log(JSON.stringify({
     engine: job.engine, errors: seen.errors, waiting: seen.waiting, unreadable: seen.unreadable, media_s: seen.media_s, dropped: seen.dropped,
-    ...sum(seen.marks, job.settle_ms ?? 0), requests: seen.requests, events: seen.events.slice(-60),
+    ...sum(seen.marks, job.settle_ms ?? 0), requests: seen.requests, loaded: seen.loaded, events: seen.events.slice(-60),
   }));
 } finally {
   await browser.close();
