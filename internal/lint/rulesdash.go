@@ -49,7 +49,7 @@ var dashRules = []Rule{
 	{"dash.duration_units", Should, "DASH-IF Timing Model 20 (durations in XML)", "%v of %v is %v: years and months have no fixed length.", "Write seconds, as PT3600S."},
 	{"dash.attribute_twice", Must, "XML 1.0 3.1", "The attribute %v of %v is there twice.", "Write it once."},
 	{"dash.profiles", Should, "ISO/IEC 23009-1 8.1", "The profiles %v are no URNs.", "Name urn:mpeg:dash:profile:isoff-live:2011 or another."},
-	{"dash.profile_wrong", Must, "ISO/IEC 23009-1 8.3.2, 8.4.2", "The profile %v does not go with %v.", "Name the profile that the manifest keeps."},
+	{"dash.profile_wrong", Must, "ISO/IEC 23009-1 8 (On-Demand and live profiles)", "The profile %v does not go with %v.", "Name the profile that the manifest keeps."},
 	{"dash.lacks", Must, "ISO/IEC 23009-1 5.3.1.2", "The MPD lacks %v, which is required %v.", "Add it."},
 	{"dash.static_attribute", Should, "ISO/IEC 23009-1 5.3.1.2", "A static MPD has %v.", "Remove it, or make the MPD dynamic."},
 	{"dash.utc_missing", Must, "DASH-IF Timing Model 13.1 (clock synchronization)", "A dynamic MPD has no UTCTiming.", "Add urn:mpeg:dash:utc:http-xsdate:2014 or another source of time."},
