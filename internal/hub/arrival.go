@@ -66,19 +66,34 @@ func (c *clock) stand(t *trackClock, now time.Duration) int64 {
 	return t.arrive(now-(c.drift.recent()-c.shift), c.foremost())
 }
 
-// useArrival leaves the publisher's timestamps for good.
-func (c *clock) useArrival(now time.Duration) (reason string) {
+// stands reports whether the clock of a track stands, if not for certain. Others may go back and forth then: sound is dated
+// by its samples until its stamps are too far from that.
+func (c *clock) stands() bool {
+	for _, t := range c.tracks {
+		if t.still.frames > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// useArrival leaves the publisher's timestamps for good, at a frame of t.
+func (c *clock) useArrival(t *trackClock, now time.Duration) (reason string) {
 	c.arrival = true
+	c.align(t)
 	c.rouse(now)
 	return ReasonClockSource
 }
 
-// align takes tracks that jumped each by itself to within a frame of each other: they come together.
-func (c *clock) align() {
-	lead := c.foremost()
-	for _, t := range c.tracks {
-		if t.started {
-			t.out = max(t.out, media.FromDuration(lead-t.pace.every(), t.scale))
+// align takes tracks that lie frames behind to within one of where t goes on: they come together.
+func (c *clock) align(t *trackClock) {
+	at := c.foremost()
+	if t.started {
+		at = max(at, media.ToDuration(t.out, t.scale)+t.pace.every())
+	}
+	for _, o := range c.tracks {
+		if every := o.pace.every(); o.started && media.ToDuration(o.out, o.scale)+2*every < at {
+			o.out = media.FromDuration(at-every, o.scale)
 		}
 	}
 }

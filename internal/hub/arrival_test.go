@@ -17,6 +17,7 @@ func TestLateFramesOfAUselessClockStayTogether(t *testing.T) {
 		learnt  = time.Second             // how far apart the frames are is known by then
 		learns  = 3500 * time.Millisecond // or else so long after the clock stopped
 		unknown = 80 * time.Millisecond   // that the clock stopped: two pictures
+		ahead   = 85 * time.Millisecond   // that the dates of samples run ahead of a stamp
 		slot    = 50 * time.Millisecond
 	)
 	rapid.Check(t, func(t *rapid.T) {
@@ -24,13 +25,23 @@ func TestLateFramesOfAUselessClockStayTogether(t *testing.T) {
 		late := rapid.SliceOfN(rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 300)), 160, 160).Draw(t, "late")
 		lies := rapid.Bool().Draw(t, "lies")
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		counted := rapid.Bool().Draw(t, "sound is dated by its samples")
 		judged := stops + learns
 		if stops >= learnt && !lies {
 			judged = stops + unknown
 		}
+		if counted {
+			judged += ahead + frozenTime // until it is certain that the clock stands, the sound is dated now by itself, now by its arrival
+		}
 		var off [2]time.Duration // of what came of each track last
 		var came [2]bool
 		fd := feeder{rate: 1,
+			sound: func(at time.Duration) time.Duration {
+				if at < stops || !counted || lies {
+					return 0
+				}
+				return (at - stops) % ahead
+			},
 			stamp: func(at time.Duration) time.Duration {
 				if at > stops && lies {
 					return time.Duration(random.Int64N(int64(1e6 * time.Hour)))

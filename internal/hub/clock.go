@@ -94,7 +94,7 @@ func (c *clock) mapFrame(f *media.Frame, scale uint32, now time.Duration) verdic
 	}
 	if t.started && out <= t.out {
 		out, v.repaired = t.out+1, true
-		if f.DTS == t.raw {
+		if c.stands() {
 			out = c.stand(t, now)
 		}
 	}
@@ -115,25 +115,24 @@ func (c *clock) place(t *trackClock, dts int64, now time.Duration) (reason strin
 	case !t.started:
 		c.start(t, dts, now)
 	case t.still.frozen(dts == t.raw, now):
-		return c.useArrival(now)
+		return c.useArrival(t, now)
 	case c.follow(t, dts, now):
 		c.drift.reset()
 		if c.trouble.jumped(now) {
-			c.align()
-			return c.useArrival(now)
+			return c.useArrival(t, now)
 		}
 		return ReasonTimestamps
 	}
 	delay := now - media.ToDuration(dts, t.scale) - t.base
 	if lasting, late := t.late.see(delay-c.shift, now); late {
 		if lasting && (c.trouble.lagged(now) || c.drift.behind()) {
-			return c.useArrival(now)
+			return c.useArrival(t, now)
 		}
 		c.setRight(t, now)
 		return ReasonTimestamps
 	}
 	if c.drift.see(delay, c.shift, now) {
-		return c.useArrival(now)
+		return c.useArrival(t, now)
 	}
 	return ""
 }

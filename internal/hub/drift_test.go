@@ -13,6 +13,7 @@ type feeder struct {
 	rate    float64                                   // of the publisher's clock, 1 is right
 	network func(at time.Duration) time.Duration      // delay of what is sent at this time
 	stamp   func(raw time.Duration) time.Duration     // what is written on a frame; nil: the publisher's clock
+	sound   func(at time.Duration) time.Duration      // what a gateway adds to that of sound; may be nil
 	check   func(f *media.Frame, t checked) (ok bool) // called for each frame
 }
 
@@ -43,6 +44,9 @@ func (fd *feeder) run(span time.Duration) (runs []string) {
 		raw := time.Duration(float64(at) * fd.rate)
 		if fd.stamp != nil {
 			raw = fd.stamp(raw)
+		}
+		if fd.sound != nil && f.Track == 1 {
+			raw += fd.sound(at)
 		}
 		arrived = max(arrived, at+fd.network(at)) // TCP keeps the order
 		f.DTS = media.FromDuration(raw, scale)
