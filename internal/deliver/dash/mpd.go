@@ -78,7 +78,7 @@ func MPD(v deliver.View, window, stepped time.Duration, before *format.MPD) (for
 		p, unknown := period(&v.Periods[i], at, v.Live)
 		left = append(left, unknown...)
 		if len(p.Sets) > 0 {
-			m.Periods = follow(m.Periods, ends, p)
+			m.Periods = follow(m.Periods, silence(ends, p.Start), p)
 			ends = at.shown(v.Periods[i].To)
 		}
 	}
@@ -177,6 +177,17 @@ func follow(list []format.Period, ends time.Time, p format.Period) []format.Peri
 	return append(list, p)
 }
 
+// silence is where a Period ends that an outage follows. A browser that runs dry stops a tenth of a second before the last frame's end,
+// since it keeps some back until more comes. dash.js changes Periods once its player has reached the end of one. While the player
+// stands before it, it seeks instead, and waits out the outage once more; or it does both at once, and for ever.
+func silence(ends, next time.Time) time.Time {
+	const keptBack, outage = 250 * time.Millisecond, time.Second
+	if ends.IsZero() || next.Sub(ends) < outage {
+		return ends
+	}
+	return ends.Add(-keptBack)
+}
+
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
@@ -186,12 +197,15 @@ func earlier(a, b time.Time) time.Time {
 
 // low sets what low latency needs. A player learns of the next segment from the manifest, half a segment late at
 // most, so a segment and a half is what it can keep up with. What is further behind than the maximum seeks to the live
-// point; that is also what takes players quickly over an outage.
+// point; that is also what takes dash.js over an outage in less than that lasted and two seconds, if the maximum is no greater. If it is
+// smaller, dash.js seeks sooner, into the outage, and its seek does not end while there is nothing.
+// Nobody is asked to play slower: Shaka measures its latency from the end of what it lets one seek to, which lies the
+// suggested delay behind already, and would play slower until it is twice as late.
 func low(m *format.MPD, d time.Duration) {
 	target := d + d/2
 	m.LowLatency = true
 	m.MinBufferTime, m.MinimumUpdatePeriod, m.SuggestedDelay = d/2, d/2, target
-	m.Latency = &format.Latency{Target: target, Min: d, Max: 3 * d, MinRate: 0.96, MaxRate: 1.04}
+	m.Latency = &format.Latency{Target: target, Min: d, Max: 4*d - d/4, MinRate: 1, MaxRate: 1.04}
 }
 
 func lastEnd(v deliver.View) time.Time {
