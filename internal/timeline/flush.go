@@ -29,7 +29,6 @@ type flushing struct {
 	buf      []byte     // reused
 	busy     []*track   // reused
 	slow     bool
-	lag      time.Duration // what a tick has taken of late, at its longest
 	shared   shared
 }
 
@@ -42,7 +41,7 @@ func (v *volume) flush(all bool) error {
 	v.busy = v.all(v.busy[:0])
 	slices.SortFunc(v.busy, (*track).compare) // so that files which begin together are made in order
 	defer func() { clear(v.busy) }()
-	deadline := began.Add(v.tick() - v.cfg.Sync + v.margin()) // what came before would be late at the next tick
+	deadline := began.Add(v.tick() - v.cfg.Sync*9/10) // what came before would be late at the next tick
 	var wrote []*footage
 	var first error
 	note := func(err error) {
@@ -81,10 +80,6 @@ func (v *volume) flush(all bool) error {
 	v.tookLong(time.Since(began), len(wrote))
 	return first
 }
-
-// margin is what of the promised time is kept for the disk: the longest that a tick has taken of late and half as much again,
-// within bounds. On a quick disk fewer pages are written before they are full.
-func (v *volume) margin() time.Duration { return min(max(v.lag*3/2, v.cfg.Sync/25), v.cfg.Sync/10) }
 
 // makeDurable syncs files and returns those that are.
 func (v *volume) makeDurable(wrote []*footage, note func(error)) []*footage {
@@ -299,7 +294,6 @@ func (v *volume) recovered(tr *track) {
 
 func (v *volume) tookLong(d time.Duration, files int) {
 	v.status.took(d)
-	v.lag = max(d, v.lag-v.lag/16)
 	if slow := d > slowSync; slow != v.slow {
 		v.slow = slow
 		if slow {

@@ -139,15 +139,3 @@ func TestNeighboursBeginFilesTogether(t *testing.T) {
 		}
 	}
 }
-
-// TestMargin: the slower the disk, the earlier is written, as far as pages are not written twice for it.
-func TestMargin(t *testing.T) {
-	v := &volume{cfg: Config{Sync: time.Second}}
-	for lag, want := range map[time.Duration]time.Duration{
-		0: 40 * time.Millisecond, 20 * time.Millisecond: 40 * time.Millisecond, 40 * time.Millisecond: 60 * time.Millisecond, time.Second: 100 * time.Millisecond,
-	} {
-		if v.lag = lag; v.margin() != want {
-			t.Errorf("a tick of %v: %v, want %v", lag, v.margin(), want)
-		}
-	}
-}
