@@ -85,15 +85,15 @@ func (c *clock) useArrival(t *trackClock, now time.Duration) (reason string) {
 	return ReasonClockSource
 }
 
-// align takes tracks that lie frames behind to within one of where t goes on: they come together.
+// align takes tracks that lost each other to within a frame of where t goes on: they come together.
 func (c *clock) align(t *trackClock) {
 	at := c.foremost()
 	if t.started {
 		at = max(at, media.ToDuration(t.out, t.scale)+t.pace.every())
 	}
 	for _, o := range c.tracks {
-		if every := o.pace.every(); o.started && media.ToDuration(o.out, o.scale)+2*every < at {
-			o.out = media.FromDuration(at-every, o.scale)
+		if o.started {
+			o.out = max(o.out, media.FromDuration(at-o.pace.every(), o.scale))
 		}
 	}
 }
