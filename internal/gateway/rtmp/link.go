@@ -25,7 +25,7 @@ const (
 // reads messages, sends acknowledgements and answers pings by itself.
 type link struct {
 	conn   net.Conn
-	inlet *inlet
+	inlet  *inlet
 	reader *rtmpmsg.Reader
 	queue  []rtmpmsg.Message // the rest of an aggregate message
 	window uint64            // the peer wants an acknowledgement for each so many bytes
