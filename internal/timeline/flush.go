@@ -3,7 +3,6 @@ package timeline
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -24,12 +23,10 @@ type flushing struct {
 	folder   *os.File   // the folder of open files, for syncing it and the volume
 	folderMu sync.Mutex // guards folder
 	created  bool       // files were begun since the last sync
-	placed   int        // streams that have begun to be recorded
 	list     []news     // reused
 	buf      []byte     // reused
 	busy     []*track   // reused
 	slow     bool
-	shared   shared
 }
 
 // flush writes what is pending, makes it durable and lets readers have it from the files. With all set nothing is
@@ -39,7 +36,6 @@ func (v *volume) flush(all bool) error {
 	defer v.flushMu.Unlock()
 	began := time.Now()
 	v.busy = v.all(v.busy[:0])
-	slices.SortFunc(v.busy, (*track).compare) // so that files which begin together are made in order
 	defer func() { clear(v.busy) }()
 	deadline := began.Add(v.tick() - v.cfg.Sync*9/10) // what came before would be late at the next tick
 	var wrote []*footage
@@ -84,17 +80,14 @@ func (v *volume) flush(all bool) error {
 // makeDurable syncs files and returns those that are.
 func (v *volume) makeDurable(wrote []*footage, note func(error)) []*footage {
 	good := wrote[:0:0]
-	riders := v.shared.board()
-	if len(wrote)+len(riders) == 0 {
+	if len(wrote) == 0 {
 		return nil
 	}
 	if v.created {
 		v.openFolder()
 	}
-	if len(wrote) > fewFiles || len(riders) > 0 {
-		err := v.syncAll()
-		riders.arrive(err)
-		if err == nil {
+	if len(wrote) > fewFiles {
+		if err := v.syncAll(); err == nil {
 			v.created = false
 			for _, f := range wrote {
 				if f.w != nil {
@@ -143,7 +136,7 @@ func (v *volume) openFolder() {
 	v.folder = f
 }
 
-// syncAll makes everything on the volume durable. The sealer calls it too, when nobody flushes.
+// syncAll makes everything on the volume durable. The sealer calls it too.
 func (v *volume) syncAll() error {
 	v.folderMu.Lock()
 	defer v.folderMu.Unlock()

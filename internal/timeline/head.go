@@ -13,7 +13,7 @@ import (
 type Timeline struct {
 	store *Store
 	name  string
-	place int // the flusher's alone: when it begins new files, and which others do then; 0 before its first
+	phase time.Duration // when it begins new files
 
 	mu      sync.Mutex
 	runs    []*run

@@ -66,16 +66,10 @@ func (v *volume) makeFolders(dir string, names *unsynced) error {
 	return nil
 }
 
-// syncNames makes names durable, of many folders with one call, which is the flusher's if there is one.
+// syncNames makes names durable, of many folders with one call.
 func (v *volume) syncNames(names *unsynced) error {
-	if len(*names) > fewFolders {
-		err := v.shared.soon()
-		if errors.Is(err, errAlone) {
-			err = v.syncAll()
-		}
-		if err == nil {
-			return nil
-		}
+	if len(*names) > fewFolders && v.syncAll() == nil {
+		return nil
 	}
 	for dir := range *names {
 		if err := v.disk.syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // deleted again, with its folder

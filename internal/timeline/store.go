@@ -97,7 +97,7 @@ func (s *Store) Open(name string) (*Timeline, error) {
 	if t := s.Get(name); t != nil {
 		return t, nil
 	}
-	fresh := &Timeline{store: s, name: name}
+	fresh := &Timeline{store: s, name: name, phase: phaseOf(name)}
 	if s.volume() != nil {
 		ctx, stop := context.WithTimeout(context.Background(), dbPatience)
 		fresh.next, fresh.began = s.volume().continuing(ctx, name)

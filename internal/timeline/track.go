@@ -1,7 +1,6 @@
 package timeline
 
 import (
-	"cmp"
 	"hash/fnv"
 	"strconv"
 	"time"
@@ -105,23 +104,17 @@ func (tr *track) gather(v *volume, now time.Time) error {
 	return nil
 }
 
-const (
-	shifts     = 6  // moments of a minute at which streams begin new files
-	neighbours = 32 // streams that do so together: with picture and sound, four pages of inodes of 256 bytes
-)
-
-// minute numbers the files of a stream by time, so that all its renditions begin a new one together, and that not all
-// streams do so at once. They do in shifts, because what a file costs when it begins and ends, pages of folders, bitmaps and the
-// index, is paid once for all that do so together; and neighbours are in one shift, so that the inodes of open files stay
-// beside each other: each sync writes every page with one of them.
+// minute numbers the files of a stream by time, so that all its renditions begin a new one together, and that
+// streams do so at different moments.
 func (tr *track) minute(n int64) int64 {
 	at := time.Duration(n) * tr.r.SegmentDuration
-	return int64((at + time.Duration((tr.t.place-1)/neighbours%shifts)*fileTime/shifts) / fileTime)
+	return int64((at + tr.t.phase) / fileTime)
 }
 
-// compare orders recordings as neighbours, by run and rendition; those that have no place yet come last.
-func (tr *track) compare(o *track) int {
-	return cmp.Or(cmp.Compare(uint(tr.t.place-1), uint(o.t.place-1)), cmp.Compare(tr.r.ID, o.r.ID), cmp.Compare(tr.i, o.i))
+func phaseOf(name string) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name)) // a hash returns no error
+	return time.Duration(h.Sum32()%uint32(fileTime/time.Millisecond)) * time.Millisecond
 }
 
 func (tr *track) finish(end string, now time.Time) {
@@ -144,10 +137,6 @@ func (tr *track) create(v *volume, now time.Time) error {
 		return err
 	}
 	v.created = true
-	if tr.t.place == 0 {
-		v.placed++
-		tr.t.place = v.placed
-	}
 	f.w = w
 	f.objects.open = v.opener(f.path, f.key)
 	f.add(piece{trackfile.AppendHead(nil, &h, r.Renditions[tr.i].Init), now})

@@ -49,14 +49,10 @@ func (v *volume) tick() time.Duration { return max(v.cfg.Sync/2, time.Millisecon
 func (v *volume) flusher(ctx context.Context) {
 	tick := time.NewTicker(v.tick())
 	defer tick.Stop()
-	v.shared.run(true)
-	defer v.shared.run(false)
 	for {
 		select {
 		case <-tick.C:
-			if v.safely(func() error { return v.flush(false) }) != nil { // told by alarm
-				v.shared.board().arrive(errAlone) // it may not have got as far as a sync
-			}
+			_ = v.safely(func() error { return v.flush(false) }) // told by alarm
 		case <-ctx.Done():
 			return
 		}
