@@ -1,6 +1,7 @@
 package hls
 
 import (
+	"cmp"
 	"math"
 	"strings"
 	"time"
@@ -236,12 +237,13 @@ func skip(m *format.Media) {
 	for i := range m.Segments {
 		total += length(&m.Segments[i])
 	}
-	n := 0
+	n, init := 0, ""
 	for n < len(m.Segments) && !m.Segments[n].Discontinuity {
 		total -= length(&m.Segments[n])
 		if total < m.SkipUntil {
 			break
 		}
+		init = cmp.Or(m.Segments[n].Map, init)
 		n++
 	}
 	if n == 0 {
@@ -249,6 +251,9 @@ func skip(m *format.Media) {
 	}
 	m.Skipped = n
 	m.Segments = m.Segments[n:]
+	// What is skipped has named it, but Shaka 5.2 does not remember: where its first segment of a rendition is one that a
+	// delta update brought, it would append that without an init segment.
+	m.Segments[0].Map = cmp.Or(m.Segments[0].Map, init)
 }
 
 func length(s *format.Segment) time.Duration {

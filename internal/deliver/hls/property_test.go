@@ -1,6 +1,7 @@
 package hls
 
 import (
+	gocmp "cmp"
 	"math"
 	"testing"
 	"time"
@@ -73,6 +74,16 @@ func (k *memory) merge(t *rapid.T, d *format.Media) {
 		t.Fatalf("%d segments skipped from %d on, but the last playlist had %d from %d on", d.Skipped, d.MediaSequence, len(k.full.Segments), k.full.MediaSequence)
 	}
 	whole := append([]format.Segment(nil), k.full.Segments[from:from+int64(d.Skipped)]...)
+	first, init := &d.Segments[0], ""
+	for i := range k.full.Segments[:from+int64(d.Skipped)] {
+		init = gocmp.Or(k.full.Segments[i].Map, init)
+	}
+	if first.Map == "" || !first.Discontinuity && first.Map != init {
+		t.Fatalf("the first segment that is not skipped has init segment %q, those before it %q", first.Map, init)
+	}
+	if !first.Discontinuity {
+		first.Map = "" // said again for players that do not remember
+	}
 	for i := range whole {
 		whole[i].Parts = nil
 		if whole[i].Discontinuity && i > 0 {

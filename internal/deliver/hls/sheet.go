@@ -190,9 +190,7 @@ func (s *sheet) blocks(m *format.Media, rows []row) *deliver.Doc {
 	pending := m.AppendHead(nil)
 	for i := range rows {
 		r := &rows[i]
-		if i > 0 || m.Skipped == 0 { // the init segment was named in what is skipped
-			pending = s.appendRunHead(pending, r, i > 0)
-		}
+		pending = s.appendRunHead(pending, r, i > 0)
 		for from := 0; from < len(r.segs); {
 			n := r.segs[from].N
 			to := min(from+int(blockSegments-n%blockSegments), len(r.segs))
