@@ -36,7 +36,7 @@ const (
 // identity is what a request shows without a token.
 type identity [16]byte
 
-// viewer is one row of the table. The fields are guarded by viewers.mu.
+// viewer is one row of the table. The fields are guarded by viewers.mu, but given, which guards itself.
 type viewer struct {
 	token   string
 	name    string
@@ -49,7 +49,7 @@ type viewer struct {
 
 	confirmed bool // its token has come back
 	crowd     bool // stands for all newcomers of a network
-	given     map[string]Given
+	given     givens
 }
 
 // Given is how far the last media playlist went that a viewer got of a rendition (see presentation.Edge).
@@ -61,6 +61,13 @@ type Given struct {
 
 // maxGiven bounds the renditions of which a viewer's row says what it was given.
 const maxGiven = 16
+
+// givens are what one viewer was given, by rendition. They have a lock of their own: every reload asks and notes, which is
+// no reason for all viewers to wait for each other.
+type givens struct {
+	mu sync.Mutex
+	of map[string]Given
+}
 
 type viewers struct {
 	door *session.Door
@@ -91,9 +98,7 @@ type Visit struct {
 	key     string
 	token   string // "" where viewers share everything
 	pinned  bool
-
-	table  *viewers
-	viewer *viewer // nil where one row may stand for several players
+	viewer  *viewer // nil where one row may stand for several players
 }
 
 // Keyed tells that the request showed a playback key: the answer is for this viewer alone.
@@ -109,9 +114,10 @@ func (v *Visit) Given(rendition string) (Given, bool) {
 	if v.viewer == nil {
 		return Given{}, false
 	}
-	v.table.mu.Lock()
-	defer v.table.mu.Unlock()
-	g, ok := v.viewer.given[rendition]
+	given := &v.viewer.given
+	given.mu.Lock()
+	defer given.mu.Unlock()
+	g, ok := given.of[rendition]
 	return g, ok
 }
 
@@ -120,15 +126,16 @@ func (v *Visit) Give(rendition string, g Given) {
 	if v.viewer == nil {
 		return
 	}
-	v.table.mu.Lock()
-	defer v.table.mu.Unlock()
-	if _, known := v.viewer.given[rendition]; !known && len(v.viewer.given) >= maxGiven {
+	given := &v.viewer.given
+	given.mu.Lock()
+	defer given.mu.Unlock()
+	if _, known := given.of[rendition]; !known && len(given.of) >= maxGiven {
 		return
 	}
-	if v.viewer.given == nil {
-		v.viewer.given = make(map[string]Given, 2)
+	if given.of == nil {
+		given.of = make(map[string]Given, 2)
 	}
-	v.viewer.given[rendition] = g
+	given.of[rendition] = g
 }
 
 // Known tells that the address of the request has the token of one player.
@@ -183,7 +190,7 @@ func (s *Server) Enter(w http.ResponseWriter, r *http.Request, name, protocol st
 	}
 	v.token, v.pinned = vw.token, pinned || fresh
 	if pinned && token == vw.token && !vw.crowd {
-		v.table, v.viewer = s.viewers, vw
+		v.viewer = vw
 	}
 	if fresh {
 		setCookie(w, r, name, vw.token)
