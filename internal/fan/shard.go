@@ -258,6 +258,7 @@ func (c *cache) read(l *hub.Lane, pos uint64) (*vector, hub.Batch) {
 	bufs, b := l.Read(e.vec.bufs[:0], pos, maxBufs)
 	e.pos, e.b = pos, b
 	e.vec.set(bufs)
+	e.vec.full = len(bufs) >= maxBufs/2
 	if c.viewers >= flatFrom {
 		e.vec.flatten()
 	}

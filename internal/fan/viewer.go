@@ -41,7 +41,6 @@ func (v *vector) set(bufs [][]byte) {
 		v.iov = append(v.iov, iov)
 		v.size += len(b)
 	}
-	v.full = len(v.iov) >= maxBufs/2
 }
 
 // flatten puts the buffers into one: for many viewers one copy costs less than the kernel's walk along the vector for
@@ -55,9 +54,7 @@ func (v *vector) flatten() {
 		flat = append(flat, b...)
 	}
 	clear(v.bufs)
-	full := v.full
 	v.set(append(v.bufs[:0], flat))
-	v.full = full
 }
 
 // rest returns what is left after n bytes, as buffers of the caller's own slice.
