@@ -2,8 +2,9 @@
 // to all their TCP viewers, the goroutine form for viewers behind TLS or HTTP/2, flush profiles, the slow-reader rule.
 // What does not: wire formats (the lane's encoder), who may watch (control/session), requests (the gateways).
 //
-// The cost of fan-out over TCP is almost wholly the number of writes, so the audio that arrives between two video frames
-// leaves with the second one, and viewers at the same position share one vector of buffers.
+// The cost of fan-out over TCP is the number of writes and the copies of the bytes into the kernel. So the audio that arrives
+// between two video frames leaves with the second one, a crowd takes turns at the pictures (halves), viewers at the same position
+// share one vector of buffers, and what is long goes from a file in memory whose pages all their sockets share (spool).
 package fan
 
 import (
@@ -25,7 +26,7 @@ type Profile uint8
 
 // The profiles, from least delay to least work.
 const (
-	Live     Profile = iota // with every video frame, audio joined; audio alone after 40 ms (default)
+	Live     Profile = iota // with every video frame, a crowd with every other; audio joined, alone after 40 ms (default)
 	Realtime                // with every frame
 	Relaxed                 // every 350 ms, spread over the viewers
 )
@@ -45,15 +46,15 @@ func ParseProfile(s string) (Profile, error) {
 
 const (
 	perShard     = 1024                   // viewers of one lane that share a shard, before the next one takes more
-	tick         = 20 * time.Millisecond  // how often a shard looks for audio that waits and for relaxed flushes
+	tick         = 20 * time.Millisecond  // how often a shard looks for audio that waits
 	lazyTick     = 100 * time.Millisecond // the same where video frames flush: audio waits only while the video stalls
 	audioWait    = 40 * time.Millisecond  // the longest that audio waits for a video frame
 	relaxedEvery = 350 * time.Millisecond // SRS merges as much by default
-	phases       = uint32(relaxedEvery / tick)
-	maxBufs      = 1000     // IOV_MAX is 1024
-	flatFrom     = 16       // viewers for whom a vector is copied into one buffer
-	flatMost     = 64 << 10 // bytes; copying more costs more than it saves
-	tellWrites   = 8        // after so many writes, or bytes, of a viewer they are counted
+	relaxedTick  = 50 * time.Millisecond  // how often some of the relaxed viewers have their turn
+	maxBufs      = 1000                   // IOV_MAX is 1024
+	flatFrom     = 16                     // viewers for whom a vector is copied into one buffer
+	flatMost     = 64 << 10               // bytes; copying more costs more than it saves
+	tellWrites   = 8                      // after so many writes, or bytes, of a viewer they are counted
 	tellBytes    = 64 << 10
 )
 
@@ -142,7 +143,7 @@ func (f *Fan) Attach(conn *net.TCPConn, l *hub.Lane, o Options) (*Viewer, error)
 		return nil, err
 	}
 	s := f.shards[f.places.take(l)%len(f.shards)]
-	v := &Viewer{fan: f, conn: conn, raw: raw, opt: o, lane: l, done: make(chan struct{}), phase: f.next.Add(1) % phases}
+	v := &Viewer{fan: f, conn: conn, raw: raw, opt: o, lane: l, done: make(chan struct{}), place: f.next.Add(1)}
 	v.try = v.writeTo
 	f.count.viewers.Add(1)
 	header, pos := l.Join()

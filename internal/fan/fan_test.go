@@ -1,6 +1,7 @@
 package fan
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -73,6 +74,7 @@ func (r *rig) send(frames int) {
 	for range frames {
 		data := make([]byte, r.size)
 		binary.BigEndian.PutUint32(data, uint32(r.n))
+		copy(data[4:], ramp[r.n%256:])
 		if err := r.pub.Write(media.Frame{Key: r.n%30 == 0, DTS: r.n * 3000, PTS: r.n * 3000, Data: data}); err != nil {
 			r.t.Error(err)
 			return
@@ -80,6 +82,15 @@ func (r *rig) send(frames int) {
 		r.n++
 	}
 }
+
+// ramp holds the bytes of all frames: each begins at its number.
+var ramp = func() []byte {
+	b := make([]byte, 2<<20)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
+}()
 
 // pair returns both ends of a loopback connection.
 func pair(t *testing.T) (server *net.TCPConn, client net.Conn) {
@@ -129,7 +140,14 @@ func readFrame(r io.Reader) (n uint32, key bool, err error) {
 	}
 	data := make([]byte, size)
 	_, err = io.ReadFull(r, data)
-	return binary.BigEndian.Uint32(data), head[4] == 'K', err
+	if err != nil {
+		return 0, false, err
+	}
+	n = binary.BigEndian.Uint32(data)
+	if rest := data[4:]; !bytes.Equal(rest, ramp[n%256:][:len(rest)]) {
+		return n, false, fmt.Errorf("frame %d is damaged", n)
+	}
+	return n, head[4] == 'K', nil
 }
 
 func TestEveryViewerGetsEveryFrame(t *testing.T) {

@@ -38,7 +38,8 @@ type group struct {
 	viewers []*Viewer // under shard.mu
 	video   bool      // the lane carries video, whose frames flush
 	queued  atomic.Bool
-	since   atomic.Int64 // Unix ns since when audio waits; 0 = none
+	due     atomic.Int64 // Unix ns when what waits for a picture goes without it; 0 = nothing waits
+	halves  halves
 }
 
 func newShard(f *Fan) *shard {
@@ -52,8 +53,10 @@ func (s *shard) setPace() {
 	pace := time.Duration(0)
 	for key, g := range s.groups {
 		switch {
-		case key.profile == Relaxed, !g.video:
+		case !g.video && key.profile != Relaxed:
 			pace = tick
+		case key.profile == Relaxed && pace != tick:
+			pace = relaxedTick
 		case pace == 0:
 			pace = lazyTick
 		}
@@ -73,9 +76,10 @@ func (s *shard) setPace() {
 func (g *group) LaneChanged(_ *hub.Lane, flush bool) {
 	switch {
 	case g.key.profile == Realtime, g.key.profile == Live && flush:
+		g.halves.pictures.Add(1)
 		g.shard.wakeUp(g)
-	case g.since.Load() == 0:
-		g.since.Store(time.Now().UnixNano())
+	case g.due.Load() == 0:
+		g.due.Store(time.Now().Add(audioWait - tick/2).UnixNano())
 	}
 }
 
@@ -143,6 +147,7 @@ func (s *shard) leave(v *Viewer) {
 
 func (s *shard) run() {
 	defer s.ticker.Stop()
+	defer s.cache.spool.close()
 	for {
 		select {
 		case <-s.wake:
@@ -162,45 +167,67 @@ func (s *shard) flushReady() {
 	s.mu.Unlock()
 	for i, g := range s.working {
 		g.queued.Store(false)
-		g.since.Store(0)
-		s.flush(g, phases)
+		g.due.Store(0)
+		if g.inHalves() {
+			s.flushHalf(g)
+		} else {
+			s.flush(g, everyone)
+		}
 		s.working[i] = nil
 	}
 }
 
-// flushDue writes audio that has waited long enough, and the relaxed viewers whose turn it is.
+// flushHalf writes to those of a crowd whose turn it is.
+func (s *shard) flushHalf(g *group) {
+	now := time.Now()
+	who, any := g.halves.next(now)
+	if who != everyone {
+		g.due.Store(now.Add(crowdWait).UnixNano())
+	}
+	if any {
+		s.flush(g, who)
+	}
+}
+
+// flushDue writes what has waited long enough for a picture, and to the relaxed viewers whose turn it is.
 func (s *shard) flushDue(now int64) {
-	s.round = (s.round + 1) % phases
 	s.mu.Lock()
-	due := s.working[:0]
+	phases := uint32(relaxedEvery / max(s.pace, tick))
+	s.round = (s.round + 1) % phases
+	ripe := s.working[:0]
 	for _, g := range s.groups {
-		since := g.since.Load()
-		if g.key.profile == Relaxed || since != 0 && now-since >= int64(audioWait-tick/2) {
-			due = append(due, g)
+		due := g.due.Load()
+		if g.key.profile == Relaxed || due != 0 && now >= due {
+			ripe = append(ripe, g)
 		}
 	}
 	s.mu.Unlock()
-	for i, g := range due {
+	for i, g := range ripe {
 		if g.key.profile == Relaxed {
-			s.flush(g, s.round)
+			s.flush(g, turn{of: phases, is: s.round})
 		} else {
-			g.since.Store(0)
-			s.flush(g, phases)
+			g.due.Store(0)
+			s.flush(g, everyone)
 		}
-		due[i] = nil
+		ripe[i] = nil
 	}
-	s.working = due[:0]
+	s.working = ripe[:0]
 }
 
-// flush writes to the viewers of one phase, or to all of them for phases.
-func (s *shard) flush(g *group, phase uint32) {
+// turn says which viewers of a group are written to: those whose place, modulo of, is is.
+type turn struct{ of, is uint32 }
+
+var everyone = turn{of: 1}
+
+// flush writes to the viewers whose turn it is.
+func (s *shard) flush(g *group, who turn) {
 	s.mu.Lock()
 	s.viewers = append(s.viewers[:0], g.viewers...)
 	s.mu.Unlock()
 	s.cache.reset()
-	s.cache.viewers = len(s.viewers)
+	s.cache.viewers = len(s.viewers) / int(who.of)
 	for _, v := range s.viewers {
-		if phase == phases && g.key.profile != Relaxed || v.phase == phase {
+		if v.place%who.of == who.is {
 			v.flush(&s.cache)
 		}
 	}
@@ -228,6 +255,7 @@ type cache struct {
 	viewers int // who may share what is read
 	used    int
 	entries [4]cached
+	spool   spool
 }
 
 type cached struct {
@@ -244,6 +272,7 @@ func (c *cache) reset() {
 		e.vec.bufs = e.vec.bufs[:0]
 	}
 	c.used = 0
+	c.spool.giveBack()
 }
 
 func (c *cache) read(l *hub.Lane, pos uint64) (*vector, hub.Batch) {
@@ -259,7 +288,7 @@ func (c *cache) read(l *hub.Lane, pos uint64) (*vector, hub.Batch) {
 	e.pos, e.b = pos, b
 	e.vec.set(bufs)
 	e.vec.full = len(bufs) >= maxBufs/2
-	if c.viewers >= flatFrom {
+	if c.viewers >= flatFrom && !c.spool.take(&e.vec) {
 		e.vec.flatten()
 	}
 	return &e.vec, b

@@ -21,6 +21,8 @@ type vector struct {
 	iov  []unix.Iovec
 	size int
 	full bool // as long as a read may be, so that there may be more
+	file int  // where the same bytes lie too, if not 0
+	at   int64
 }
 
 func newVector(bufs [][]byte) *vector {
@@ -31,7 +33,7 @@ func newVector(bufs [][]byte) *vector {
 
 // set reuses the vector for other buffers.
 func (v *vector) set(bufs [][]byte) {
-	v.bufs, v.iov, v.size = bufs, v.iov[:0], 0
+	v.bufs, v.iov, v.size, v.file = bufs, v.iov[:0], 0, 0
 	for _, b := range bufs {
 		if len(b) == 0 {
 			continue
@@ -57,6 +59,13 @@ func (v *vector) flatten() {
 	v.set(append(v.bufs[:0], flat))
 }
 
+func (v *vector) send(fd uintptr) (n uintptr, errno unix.Errno) {
+	if v.file != 0 {
+		return sendFile(fd, v.file, v.at, v.size)
+	}
+	return send(fd, v.iov)
+}
+
 // rest returns what is left after n bytes, as buffers of the caller's own slice.
 func (v *vector) rest(n int) net.Buffers {
 	var out net.Buffers
@@ -78,7 +87,7 @@ type Viewer struct {
 	raw   syscall.RawConn
 	opt   Options
 	lane  *hub.Lane
-	phase uint32
+	place uint32 // among all viewers of the fan, by which they take turns
 	group *group
 	try   func(fd uintptr) bool // writeTo as a value, made once
 
@@ -148,7 +157,7 @@ func (v *Viewer) finish(err error) {
 // cannot have been reused for another connection.
 func (v *Viewer) writeTo(fd uintptr) bool {
 	for {
-		n, errno := send(fd, v.out.iov)
+		n, errno := v.out.send(fd)
 		switch errno {
 		case 0:
 			v.sent, v.errno = int(n), 0
