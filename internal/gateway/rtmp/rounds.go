@@ -15,6 +15,8 @@ const (
 	// crowd is how many publishers are read one by one, each message when it comes. With more of them, waking a
 	// thread for every message would be most of what the server does.
 	crowd = 32
+	// throng is how many are read in rounds that are twice as far apart: a read costs as much as all that is done with one message.
+	throng = 100
 	// roundEvery is how far apart the rounds are in which a crowd is read: 30 pictures and 43 audio frames a second
 	// come to one or two messages a round.
 	roundEvery = 20 * time.Millisecond
@@ -29,12 +31,12 @@ type rounds struct {
 	next chan struct{}
 }
 
-// wait returns at the next round, roundEvery after its first caller.
-func (r *rounds) wait() {
+// wait returns at the next round, which is so long after its first caller as that one says.
+func (r *rounds) wait(every time.Duration) {
 	r.mu.Lock()
 	if r.next == nil {
 		r.next = make(chan struct{})
-		time.AfterFunc(roundEvery, r.begin)
+		time.AfterFunc(every, r.begin)
 	}
 	next := r.next
 	r.mu.Unlock()
@@ -51,6 +53,13 @@ func (r *rounds) begin() {
 // crowded says that publishers are read in rounds. Where every message is wanted at once they are not.
 func (s *Server) crowded() bool {
 	return s.count.publishers.Load() > crowd && s.cfg.Profile != fan.Realtime
+}
+
+func (s *Server) roundEvery() time.Duration {
+	if s.count.publishers.Load() > throng {
+		return 2 * roundEvery
+	}
+	return roundEvery
 }
 
 // inlet reads a connection: at once, or, for a publisher in a crowd, in rounds.
@@ -109,7 +118,7 @@ func (in *inlet) Read(b []byte) (int, error) {
 func (in *inlet) readRound(b []byte) (int, error) {
 	for {
 		if !in.more {
-			in.server.rounds.wait()
+			in.server.rounds.wait(in.server.roundEvery())
 		}
 		n, err := readNow(in.raw, b)
 		in.more = n == len(b)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"weir/internal/fan"
 )
 
 // inletPair is a connection whose one end is read through an inlet, of a server with so many publishers.
@@ -150,5 +152,24 @@ func TestRoundsEndWithTheirConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// The more publishers, the further apart their rounds, unless every message is wanted at once.
+func TestRoundsOfACrowd(t *testing.T) {
+	s := &Server{}
+	for publishers, want := range map[int64]time.Duration{1: 0, crowd: 0, crowd + 1: roundEvery, throng: roundEvery, throng + 1: 2 * roundEvery} {
+		s.count.publishers.Store(publishers)
+		got := time.Duration(0)
+		if s.crowded() {
+			got = s.roundEvery()
+		}
+		if got != want {
+			t.Errorf("%d publishers: %v, want %v", publishers, got, want)
+		}
+	}
+	s.cfg.Profile = fan.Realtime
+	if s.crowded() {
+		t.Error("rounds at the realtime profile")
 	}
 }
