@@ -3,6 +3,7 @@
 package inhouse
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -38,12 +39,14 @@ type Publishers[T any] struct {
 
 	mu     sync.Mutex
 	closed bool
+	begun  int                    // so far
 	byID   map[string]*running[T] // by the IDs of their sessions
 	wg     sync.WaitGroup
 }
 
 type running[T any] struct {
 	Job[T]
+	number int // in the order of their starts; the IDs of one millisecond are in none
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 }
@@ -76,7 +79,8 @@ func (p *Publishers[T]) Start(ctx context.Context, name string, begin func(*sess
 		return about, err
 	}
 	run, cancel := context.WithCancelCause(sess.Context())
-	r := &running[T]{Job: job, cancel: cancel, done: make(chan struct{})}
+	p.begun++
+	r := &running[T]{Job: job, number: p.begun, cancel: cancel, done: make(chan struct{})}
 	p.byID[sess.ID()] = r
 	p.wg.Go(func() { p.run(run, r, sess) })
 	return job.About, nil
@@ -120,9 +124,10 @@ func (p *Publishers[T]) Stop(id string) error {
 func (p *Publishers[T]) List() []T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := make([]T, 0, len(p.byID))
-	for _, id := range slices.Sorted(maps.Keys(p.byID)) {
-		list = append(list, p.byID[id].About)
+	all := slices.SortedFunc(maps.Values(p.byID), func(a, b *running[T]) int { return cmp.Compare(a.number, b.number) })
+	list := make([]T, len(all))
+	for i, r := range all {
+		list[i] = r.About
 	}
 	return list
 }
