@@ -182,6 +182,29 @@ func TestEveryViewerGetsEveryFrame(t *testing.T) {
 	}
 }
 
+// TestRelaxedViewersWaitForTheirTurn, whatever wakes their shard: another who joins, or who can be written to again.
+func TestRelaxedViewersWaitForTheirTurn(t *testing.T) {
+	r := newRig(t, hub.Config{}, Config{})
+	r.send(1)
+	server, client := pair(t)
+	v, err := r.fan.Attach(server, r.lane, Options{Profile: Relaxed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	readHead(t, client)
+	for range 400 {
+		r.send(1)
+		v.group.shard.wakeUp(v.group)
+		for v.group.queued.Load() {
+			runtime.Gosched()
+		}
+	}
+	v.Close()
+	if n := r.fan.Stats().Writes; n > 200 {
+		t.Errorf("%d writes of 400 frames", n)
+	}
+}
+
 func TestSlowViewerSkipsToAKeyFrameAndChunksStayWhole(t *testing.T) {
 	r := newRig(t, hub.Config{Window: time.Nanosecond}, Config{})
 	r.size = 200_000

@@ -168,9 +168,11 @@ func (s *shard) flushReady() {
 	for i, g := range s.working {
 		g.queued.Store(false)
 		g.due.Store(0)
-		if g.inHalves() {
+		switch {
+		case g.key.profile == Relaxed: // waits for its turn
+		case g.inHalves():
 			s.flushHalf(g)
-		} else {
+		default:
 			s.flush(g, everyone)
 		}
 		s.working[i] = nil
