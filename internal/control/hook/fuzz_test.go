@@ -23,9 +23,15 @@ type wireTo struct {
 	wg     sync.WaitGroup
 	mu     sync.Mutex
 	calls  []string // the values of the field "call", or bodies in JSON
+	over   bool
 }
 
 func (w *wireTo) dial(context.Context, string, string) (net.Conn, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over { // a connection that a request did not wait for, because another became free
+		return nil, net.ErrClosed
+	}
 	near, far := net.Pipe()
 	w.wg.Go(func() {
 		defer far.Close()
@@ -44,6 +50,14 @@ func (w *wireTo) dial(context.Context, string, string) (net.Conn, error) {
 		_, _ = far.Write(w.answer) // a client that has seen enough closes
 	})
 	return near, nil
+}
+
+// end waits for all connections; there will be no more.
+func (w *wireTo) end() {
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
+	w.wg.Wait()
 }
 
 // The options of FuzzExchange.
@@ -124,7 +138,7 @@ func FuzzExchange(f *testing.F) {
 			}
 			return
 		}
-		defer w.wg.Wait()
+		defer w.end()
 		defer h.Close()
 		if strings.HasPrefix(strings.ToLower(address), "https") {
 			return // a receiver in memory speaks no TLS
