@@ -80,6 +80,25 @@ func TestHalvesStayApart(t *testing.T) {
 	}
 }
 
+// TestNobodyIsForgotten: whoever was passed over is due, also when no picture follows, and is not put off by others.
+func TestNobodyIsForgotten(t *testing.T) {
+	s := newShard(&Fan{})
+	g := &group{shard: s, key: groupKey{profile: Live}, video: true}
+	picture := func() { g.halves.pictures.Add(1); s.flushHalf(g) }
+	if picture(); g.due.Load() != 0 { // the first, to all
+		t.Error("all were written to, and something is due")
+	}
+	s.flushHalf(g) // one who could not be written to then
+	if g.due.Load() == 0 {
+		t.Error("one who was passed over waits for ever")
+	}
+	picture() // to one half
+	due := g.due.Load()
+	if s.flushHalf(g); due == 0 || g.due.Load() != due {
+		t.Errorf("the other half is due at %d, and then at %d", due, g.due.Load())
+	}
+}
+
 // mark is the newest frame that any viewer has got, so that a test sends them one at a time.
 type mark struct{ n atomic.Uint32 }
 
@@ -88,8 +107,8 @@ func (m *mark) reach(n uint32) {
 	}
 }
 
-func (m *mark) await(n uint32) {
-	for m.n.Load() < n {
+func (m *mark) await(t *testing.T, n uint32) {
+	for m.n.Load() < n && !t.Failed() {
 		runtime.Gosched()
 	}
 }
@@ -121,7 +140,7 @@ func TestACrowdGetsEveryFrame(t *testing.T) {
 	}
 	for n := range uint32(99) {
 		r.send(1)
-		newest.await(n + 1)
+		newest.await(t, n+1)
 	}
 	wg.Wait()
 	if st := r.fan.Stats(); st.Skips != 0 || st.Writes >= (crowd+4)*99 {

@@ -167,28 +167,34 @@ func (s *shard) flushReady() {
 	s.mu.Unlock()
 	for i, g := range s.working {
 		g.queued.Store(false)
-		g.due.Store(0)
 		switch {
 		case g.key.profile == Relaxed: // waits for its turn
 		case g.inHalves():
 			s.flushHalf(g)
 		default:
+			g.due.Store(0)
 			s.flush(g, everyone)
 		}
 		s.working[i] = nil
 	}
 }
 
-// flushHalf writes to those of a crowd whose turn it is.
+// flushHalf writes to those of a crowd whose turn it is. Whoever has to wait does so until the next picture, or until it is due:
+// also one who could not be written to when all the others were.
 func (s *shard) flushHalf(g *group) {
 	now := time.Now()
+	later := now.Add(crowdWait).UnixNano()
 	who, any := g.halves.next(now)
-	if who != everyone {
-		g.due.Store(now.Add(crowdWait).UnixNano())
+	switch {
+	case !any:
+		g.due.CompareAndSwap(0, later)
+		return
+	case who == everyone:
+		g.due.Store(0)
+	default:
+		g.due.Store(later)
 	}
-	if any {
-		s.flush(g, who)
-	}
+	s.flush(g, who)
 }
 
 // flushDue writes what has waited long enough for a picture, and to the relaxed viewers whose turn it is.

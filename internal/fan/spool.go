@@ -9,29 +9,27 @@ import (
 const (
 	spoolFrom = 16 << 10 // bytes that are spooled rather than copied for each viewer, if there are enough viewers
 	spoolMost = 1 << 19  // what is longer is for one who is behind, and alone
-	spoolKeep = 1 << 20  // bytes that have been sent, before they are given back
-	pageSize  = 4 << 10
+	spoolKeep = 1 << 20  // bytes from which a file is given back, once all has been sent
+	spoolFull = 2 << 20  // bytes that a file may have: viewers at many positions must not make it grow
 )
 
 // spool is a file in memory that many viewers are sent the same bytes from. The kernel copies what is written to a socket once
-// for each viewer; of a file it passes on the pages themselves. So no page is ever written again: what has been sent is given
-// back as a hole, and the kernel keeps the pages that still lie in sockets.
+// for each viewer; of a file it passes on the pages themselves, and keeps those that still lie in sockets when the file is
+// closed. So no byte is ever written over, nor cut out of the file: a hole is cleared before it is taken out of a larger page.
 type spool struct {
-	fd     int // 0: not made yet, -1: cannot be made
-	end    int64
-	holeTo int64
+	fd  int // 0: none
+	end int64
 }
 
-// take appends a vector and notes in it where it lies. It reports false when that is not worth it, or when the system has no
-// such files or no memory.
+// take appends a vector and notes in it where it lies. It reports false when that is not worth it, when there is no more room,
+// or when the system has no such files, descriptors or memory.
 func (s *spool) take(v *vector) bool {
-	if v.size < spoolFrom || v.size > spoolMost || s.fd < 0 {
+	if v.size < spoolFrom || v.size > spoolMost || s.end+int64(v.size) > spoolFull {
 		return false
 	}
 	if s.fd == 0 {
 		fd, err := unix.MemfdCreate("weir-fan", unix.MFD_CLOEXEC)
 		if err != nil {
-			s.fd = -1
 			return false
 		}
 		s.fd = fd
@@ -49,19 +47,10 @@ func (s *spool) take(v *vector) bool {
 	return true
 }
 
-// giveBack punches a hole where everything has been sent: between two flushes, not while one is going on. Whole pages only,
-// because a hole clears the rest of a page.
+// giveBack begins a new file when this one is long: between two flushes, not while one is going on.
 func (s *spool) giveBack() {
-	to := s.end / pageSize * pageSize
-	if to-s.holeTo < spoolKeep {
-		return
-	}
-	switch err := unix.Fallocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, s.holeTo, to-s.holeTo); err {
-	case nil:
-		s.holeTo = to
-	case unix.EINTR: // the next time, then
-	default:
-		s.close() // it would grow for ever
+	if s.end >= spoolKeep {
+		s.close()
 	}
 }
 
@@ -69,7 +58,7 @@ func (s *spool) close() {
 	if s.fd > 0 {
 		_ = unix.Close(s.fd)
 	}
-	s.fd = -1
+	s.fd, s.end = 0, 0
 }
 
 // sendFile is one non-blocking system call.

@@ -59,6 +59,7 @@ func (v *vector) flatten() {
 	v.set(append(v.bufs[:0], flat))
 }
 
+// send writes the vector, from its file if it lies in one.
 func (v *vector) send(fd uintptr) (n uintptr, errno unix.Errno) {
 	if v.file != 0 {
 		return sendFile(fd, v.file, v.at, v.size)
