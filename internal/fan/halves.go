@@ -7,7 +7,7 @@ import (
 
 const (
 	crowd     = 256                   // viewers of one lane from which they are written to by halves
-	crowdWait = 42 * time.Millisecond // the longest that a picture may wait for the next one: 24 a second and more
+	crowdWait = 42 * time.Millisecond // the longest between two pictures for which one may wait for the other: 24 a second and more
 )
 
 // halves has the viewers of a crowd take turns: each picture leaves for one half of them, together with the picture before,

@@ -55,7 +55,8 @@ func (s *Server) crowded() bool {
 	return s.count.publishers.Load() > crowd && s.cfg.Profile != fan.Realtime
 }
 
-func (s *Server) roundEvery() time.Duration {
+// betweenRounds is how far apart the rounds are with so many publishers.
+func (s *Server) betweenRounds() time.Duration {
 	if s.count.publishers.Load() > throng {
 		return 2 * roundEvery
 	}
@@ -118,7 +119,7 @@ func (in *inlet) Read(b []byte) (int, error) {
 func (in *inlet) readRound(b []byte) (int, error) {
 	for {
 		if !in.more {
-			in.server.rounds.wait(in.server.roundEvery())
+			in.server.rounds.wait(in.server.betweenRounds())
 		}
 		n, err := readNow(in.raw, b)
 		in.more = n == len(b)

@@ -162,7 +162,7 @@ func TestRoundsOfACrowd(t *testing.T) {
 		s.count.publishers.Store(publishers)
 		got := time.Duration(0)
 		if s.crowded() {
-			got = s.roundEvery()
+			got = s.betweenRounds()
 		}
 		if got != want {
 			t.Errorf("%d publishers: %v, want %v", publishers, got, want)
