@@ -17,8 +17,10 @@ const (
 	laneChunk    = 60000
 	ackWindow    = 2_500_000
 	writeTimeout = 10 * time.Second
-	smallBuffer  = 4 << 10  // of connections that send little
-	mediaBuffer  = 16 << 10 // of publishers
+	// farewellTimeout is how long a player may take to read what was sent before the end of its stream.
+	farewellTimeout = 30 * time.Second
+	smallBuffer     = 4 << 10  // of connections that send little
+	mediaBuffer     = 16 << 10 // of publishers
 )
 
 // link is one RTMP connection after its handshake, in either direction: it

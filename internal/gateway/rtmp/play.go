@@ -195,6 +195,7 @@ func (y *playing) copy(ctx context.Context, lane *hub.Lane, o fan.Options) error
 	err := y.peer.server.fan.Copy(ctx, lane, o, y.peer.link.sendBuffers)
 	if err == nil {
 		y.farewell()
+		return nil
 	}
 	_ = y.peer.link.conn.Close()
 	return nil
@@ -228,13 +229,14 @@ func (y *playing) ended(err error) {
 	if errors.Is(err, io.EOF) {
 		y.detach()
 		y.farewell()
-	} else {
-		y.peer.log.Debug("RTMP player left", "err", err)
+		return
 	}
+	y.peer.log.Debug("RTMP player left", "err", err)
 	_ = y.peer.link.conn.Close()
 }
 
-// farewell tells the player that the stream is over.
+// farewell tells the player that the stream is over and ends this side. The peer's loop reads on until the player closes:
+// one that is behind acknowledges what it still has to read, and a closed socket would answer with a reset that takes it away.
 func (y *playing) farewell() {
 	b := rtmpmsg.AppendEvent(nil, rtmpmsg.EventStreamEOF, mediaStream)
 	for _, s := range [...]rtmpmsg.Command{
@@ -244,6 +246,12 @@ func (y *playing) farewell() {
 		b = s.Append(b, rtmpmsg.CSIDStatus, mediaStream, laneChunk)
 	}
 	_ = y.peer.link.send(b)
+	conn := y.peer.link.conn
+	if half, ok := conn.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		_ = conn.Close()
+		return
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(farewellTimeout))
 }
 
 // kicked ends a player whose session was ended from above.

@@ -698,3 +698,42 @@ func TestEndIsTold(t *testing.T) {
 	}
 	p.closed()
 }
+
+// TestSlowPlayerReadsTheEnd: a player that is behind when its stream ends gets the rest, although it still acknowledges.
+func TestSlowPlayerReadsTheEnd(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, Config{})
+	c := dialRaw(t, s.addr).shake()
+	c.connect("live")
+	c.call("publish", 2, nil, "show", "live")
+	c.status()
+	c.publishH264(0)
+	p := dialRaw(t, s.addr).shake()
+	p.connect("live")
+	p.call("play", 2, nil, "show")
+	for code := ""; code != "NetStream.Play.Start"; {
+		code, _ = p.status()
+	}
+	waitFor(t, "the player", func() bool { return s.fan.Stats().Viewers == 1 })
+	_ = c.conn.Close()
+	waitFor(t, "the end of the stream", func() bool { return s.hub.Stream("live/show") == nil && s.fan.Stats().Viewers == 0 })
+	for range 20 {
+		p.write(rtmpmsg.AppendControl(nil, rtmpmsg.TypeAcknowledgement, 1000))
+	}
+	pictures := 0
+	for {
+		m, err := p.r.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %d pictures: %v", pictures, err)
+		}
+		if m.Type == rtmpmsg.TypeVideo && m.Payload[1] == 1 {
+			pictures++
+		}
+	}
+	if pictures != 25 {
+		t.Errorf("%d pictures of 25", pictures)
+	}
+}
