@@ -30,5 +30,23 @@ func coarseTimers() error {
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(timerSlack), 0, 0, 0); err != nil {
 		return fmt.Errorf("timer slack: %w", err)
 	}
-	return fmt.Errorf("timer slack: %w", unix.Exec("/proc/self/exe", os.Args, os.Environ()))
+	return fmt.Errorf("timer slack: %w", unix.Exec(program(), os.Args, os.Environ()))
+}
+
+// program is where this program lies. The kernel calls a process by the last part of what was executed, and ps, killall and
+// `weir doctor` look for that name; so the link in /proc is only for a file that has been moved or replaced meanwhile.
+func program() string {
+	const link = "/proc/self/exe"
+	path, err := os.Executable()
+	if err != nil {
+		return link
+	}
+	there, err := os.Stat(path)
+	if err != nil {
+		return link
+	}
+	if self, err := os.Stat(link); err != nil || !os.SameFile(self, there) {
+		return link
+	}
+	return path
 }

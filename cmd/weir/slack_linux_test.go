@@ -11,7 +11,7 @@ import (
 )
 
 // TestCoarseTimers runs this test's program as a server would be: the same process must come out of it, with all
-// arguments and a slack that its threads, old and new, have.
+// arguments, the name that people look for and a slack that its threads, old and new, have.
 func TestCoarseTimers(t *testing.T) {
 	if os.Getenv("WEIR_TEST_SLACK") != "" {
 		if err := coarseTimers(); err != nil {
@@ -25,13 +25,17 @@ func TestCoarseTimers(t *testing.T) {
 			}
 			slack <- n
 		}()
-		fmt.Printf("slack %d of %d\n", <-slack, os.Getpid())
+		name, err := os.ReadFile("/proc/self/comm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("slack %d of %d %s\n", <-slack, os.Getpid(), strings.TrimSpace(string(name)))
 		return
 	}
 	c := exec.Command(os.Args[0], "-test.run=^TestCoarseTimers$", "-test.count=1")
 	c.Env = append(os.Environ(), "WEIR_TEST_SLACK=1")
 	out, err := c.CombinedOutput()
-	if want := fmt.Sprintf("slack %d of %d\n", timerSlack.Nanoseconds(), c.Process.Pid); err != nil || !strings.Contains(string(out), want) {
+	if want := fmt.Sprintf("slack %d of %d weir.test\n", timerSlack.Nanoseconds(), c.Process.Pid); err != nil || !strings.Contains(string(out), want) {
 		t.Fatalf("want %q in:\n%s(%v)", want, out, err)
 	}
 }
