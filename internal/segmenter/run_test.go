@@ -179,6 +179,68 @@ func TestRunLeavesOutWhatDoesNotCome(t *testing.T) {
 	})
 }
 
+// lasts is how long all of a rendition's segments are.
+func lasts(runs []timeline.RunView, rendition string, scale uint32) time.Duration {
+	total := int64(0)
+	for _, r := range runs {
+		for i, rd := range r.Renditions {
+			if r.Run.Renditions[i].Name != rendition {
+				continue
+			}
+			for _, seg := range rd.Segments {
+				if !seg.Gap {
+					total += seg.Duration
+				}
+			}
+		}
+	}
+	return media.ToDuration(total, scale)
+}
+
+// TestRunLosesNoPictureToLateSound: sound that begins in the middle of a group is there from the next key frame on, and the
+// pictures up to it stay.
+func TestRunLosesNoPictureToLateSound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := newStage(t, videoTrack(), audioTrack())
+		s.send(p, interleave(gop(0, 25*12, 50, 25, 0), aac(4700*time.Millisecond, 7300*48/1024), 0))
+		s.stop()
+		<-s.done
+		runs := s.tl.Snapshot().Runs
+		if v := lasts(runs, "v0", 90000); v != 12*time.Second {
+			t.Errorf("%v of 12 s of picture", v)
+		}
+		if a := lasts(runs, "a0", 48000); len(runs) != 2 || a < 5900*time.Millisecond {
+			t.Errorf("%d runs, %v of 6 s of sound", len(runs), a)
+		}
+	})
+}
+
+// TestRunHoldsBursts: FFmpeg sends the sound between two pictures together with the second one; pictures far apart must
+// not make a run of their own each.
+func TestRunHoldsBursts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := newStage(t, videoTrack(), audioTrack())
+		video, audio := gop(0, 15, 1, 0.5, 0), aac(0, 28*48000/1024)
+		for _, v := range video {
+			for len(audio) > 0 && media.ToDuration(audio[0].DTS, 48000) < media.ToDuration(v.DTS, 90000) {
+				s.send(p, audio[:1])
+				audio = audio[1:]
+			}
+			s.send(p, []media.Frame{v})
+			faketime.Pass(2 * time.Second)
+		}
+		s.stop()
+		<-s.done
+		runs := s.tl.Snapshot().Runs
+		if len(runs) > 2 {
+			t.Errorf("%d runs", len(runs))
+		}
+		if v, a := lasts(runs, "v0", 90000), lasts(runs, "a0", 48000); v < 28*time.Second || a < 24*time.Second {
+			t.Errorf("%v of picture and %v of sound of 28 s", v, a)
+		}
+	})
+}
+
 func TestRunTakesLongerSegments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, p := newStage(t, videoTrack(), audioTrack())

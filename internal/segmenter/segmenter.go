@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -86,13 +87,14 @@ type session struct {
 	log      *slog.Logger
 	duration time.Duration // of the next run's segments
 
-	run    *hub.Run      // of the last item
-	tracks []media.Track // of the last item
-	usable []media.Track // those of them that can be carried
-	gather gather        // frames before the run begins
-	cutter *Cutter       // nil while gathering
-	absent []media.TrackID
-	bridge bridge // from the run before
+	run    *hub.Run        // of the last item
+	tracks []media.Track   // of the last item
+	usable []media.Track   // those of them that can be carried
+	gather gather          // frames before the run begins
+	cutter *Cutter         // nil while gathering
+	absent []media.TrackID // announced, and not in the cutter's run
+	seen   []media.TrackID // what has shown itself since the tracks were announced
+	bridge bridge          // from the run before
 }
 
 func (s *session) loop(ctx context.Context) error {
@@ -168,8 +170,7 @@ func (s *session) take(item *hub.Item) error {
 	if media.Find(s.usable, f.Track) == nil {
 		return nil
 	}
-	if s.cutter != nil && s.wasAbsent(f.Track) {
-		// A track that was announced and did not come has come after all.
+	if s.completes(f) {
 		if err := s.close(timeline.EndConfig); err != nil {
 			return err
 		}
@@ -212,13 +213,21 @@ func (s *session) whyChanged(item *hub.Item) string {
 	return timeline.EndPublisherGone
 }
 
-func (s *session) wasAbsent(id media.TrackID) bool {
-	for _, a := range s.absent {
-		if a == id {
-			return true
-		}
+// completes says whether a run with more tracks begins with f: a track that was announced and did not come has come after
+// all. It waits for a frame that the leading track can begin with, because what comes before that one can only be decoded
+// as part of the old run.
+func (s *session) completes(f *media.Frame) bool {
+	if s.cutter == nil || len(s.absent) == 0 {
+		return false
 	}
-	return false
+	if !slices.Contains(s.seen, f.Track) {
+		s.seen = append(s.seen, f.Track)
+	}
+	if !f.Key || !slices.ContainsFunc(s.absent, func(id media.TrackID) bool { return slices.Contains(s.seen, id) }) {
+		return false
+	}
+	lead := leading(slices.DeleteFunc(slices.Clone(s.usable), func(t media.Track) bool { return !slices.Contains(s.seen, t.ID) }))
+	return lead != nil && lead.ID == f.Track
 }
 
 func (s *session) add(f *media.Frame) error {

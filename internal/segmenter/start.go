@@ -1,6 +1,7 @@
 package segmenter
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -89,7 +90,7 @@ func (g *gather) span(id media.TrackID) (n int, first, last int64) {
 // follow takes over the tracks of a new run.
 func (s *session) follow(item *hub.Item) error {
 	s.run, s.tracks, s.bridge = item.Run, item.Tracks, bridge{}
-	s.usable = nil
+	s.usable, s.seen = nil, nil
 	var refused error
 	for i := range item.Tracks {
 		t := item.Tracks[i]
@@ -138,13 +139,18 @@ func (s *session) begin() error {
 	return nil
 }
 
-// present are the usable tracks of which frames have come; the others are remembered.
+// present are the usable tracks of which frames have come, now or in an earlier run: a sparse one need not be among the
+// first frames of each. The others are remembered.
 func (s *session) present() []media.Track {
 	var tracks []media.Track
 	s.absent = s.absent[:0]
 	for _, t := range s.usable {
-		if n, _, _ := s.gather.span(t.ID); n > 0 {
+		known := slices.Contains(s.seen, t.ID)
+		if n, _, _ := s.gather.span(t.ID); n > 0 || known {
 			tracks = append(tracks, t)
+			if !known {
+				s.seen = append(s.seen, t.ID)
+			}
 			continue
 		}
 		s.absent = append(s.absent, t.ID)
