@@ -166,6 +166,20 @@ func TestCommandsOverTheAPI(t *testing.T) {
 	}
 }
 
+func TestWordsThatAreNoCommands(t *testing.T) {
+	for _, c := range root().Commands() {
+		if !c.HasSubCommands() {
+			continue
+		}
+		if out, err := weir(t, c.Name(), "nope"); err == nil || out != "" {
+			t.Errorf("weir %s nope: %v, %q", c.Name(), err, out)
+		}
+		if out, err := weir(t, c.Name()); err != nil || !strings.Contains(out, "Available Commands") {
+			t.Errorf("weir %s: %v, %q", c.Name(), err, out)
+		}
+	}
+}
+
 func TestServersThatAreNone(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -153,7 +153,7 @@ func TestReferenceOfTheCommands(t *testing.T) {
 				return
 			}
 			fmt.Fprintf(&b, "## %s\n\n%s\n", c.CommandPath(), w.of(c.CommandPath(), c.Short))
-			if c.Runnable() {
+			if !c.HasParent() || !c.HasSubCommands() {
 				fmt.Fprintf(&b, "\n```text\n%s\n```\n", c.UseLine())
 			}
 			if c.Example != "" {

@@ -57,7 +57,19 @@ func root() *cobra.Command {
 	c.AddCommand(serveCommand(o), initCommand(o), key, token, userCommand(o), configCommand(o), versionCommand(),
 		publishCommand(), streamCommand(), sessionCommand(), pullCommand(), pushCommand(), probeCommand(), lintCommand(), doctorCommand(o),
 		recordingCommand(), storageCommand(), footageCheckCommand(o))
+	for _, sub := range c.Commands() {
+		group(sub)
+	}
 	return c
+}
+
+// group has a command that only holds others refuse a word that is none of them: cobra would print its help and call it a success.
+func group(c *cobra.Command) {
+	if c.Runnable() {
+		return
+	}
+	c.Args, c.DisableFlagsInUseLine = cobra.NoArgs, true
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 }
 
 // hideSettings keeps the help short: the settings are described by `weir config schema` and the reference.
