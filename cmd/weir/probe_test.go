@@ -3,7 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"slices"
 	"strings"
@@ -12,7 +16,22 @@ import (
 
 	"weir/internal/fault"
 	"weir/internal/media"
+	"weir/internal/outside"
 )
+
+// A certificate that nobody vouches for is refused by ffprobe's way of reading, too.
+func TestProbeMistrustsCertificates(t *testing.T) {
+	outside.Need(t, "ffprobe")
+	web := httptest.NewTLSServer(http.NotFoundHandler())
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer web.Close()
+	if _, err := weir(t, "probe", web.URL+"/index.m3u8"); fault.Code(err) != "remote_unreachable" {
+		t.Errorf("%v", err)
+	}
+	if _, err := weir(t, "probe", "--insecure", web.URL+"/index.m3u8"); fault.Code(err) == "remote_unreachable" {
+		t.Errorf("%v", err)
+	}
+}
 
 // The figures of the test pattern are known; each way of reading it must find them.
 func TestProbeReadsWhatWasPublished(t *testing.T) {

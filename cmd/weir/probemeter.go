@@ -181,8 +181,10 @@ func (p *prober) ffprobe(ctx context.Context, u *url.URL) (*probeReport, error) 
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	args := []string{"-v", "error", "-of", "json", "-show_streams", "-show_packets", "-read_intervals", fmt.Sprintf("%%+%d", int(max(p.length, 5*time.Second).Seconds()))}
-	if p.insecure && u.Scheme == "https" {
-		args = append(args, "-tls_verify", "0")
+	if u.Scheme == "https" { // FFmpeg believes any certificate unless told otherwise, and its lists' segments even then
+		if err := p.get(ctx, nil, func(io.Reader, probeSink) error { return nil }); err != nil {
+			return nil, err
+		}
 	}
 	out, err := exec.CommandContext(ctx, "ffprobe", append(args, "-i", p.url)...).Output()
 	var exit *exec.ExitError
