@@ -34,7 +34,11 @@ func (a *Access) AddRelay(ctx context.Context, d catalog.Direction, r Relay) (Re
 	if err := streamname.Check(r.Stream); err != nil {
 		return Relay{}, err
 	}
-	if err := checkURL(r.URL, "rtmp", "rtmps", "http", "https"); err != nil {
+	schemes := []string{"rtmp", "rtmps"}
+	if d == catalog.Pull {
+		schemes = append(schemes, "http", "https") // HTTP-FLV
+	}
+	if err := checkURL(r.URL, schemes...); err != nil {
 		return Relay{}, err
 	}
 	existing, err := a.store.Relays(ctx, d)
