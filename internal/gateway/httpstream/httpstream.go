@@ -61,9 +61,14 @@ func (s *Server) Stats() Stats {
 // ServeStream answers a request for a stream in the container ext: "flv", "ts" or "mp4".
 func (s *Server) ServeStream(w http.ResponseWriter, r *http.Request, name, ext string) {
 	openToAll(w.Header())
-	if r.Method == http.MethodOptions {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		preflight(w.Header())
 		w.WriteHeader(http.StatusNoContent)
 		return
+	default:
+		w.Header().Set("Allow", methods) // RFC 9110 15.5.6: 405 comes with it
 	}
 	if err := s.serve(w, r, name, ext); err != nil {
 		s.count.refused.Add(1)
@@ -75,6 +80,16 @@ func (s *Server) ServeStream(w http.ResponseWriter, r *http.Request, name, ext s
 func openToAll(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "*")
+}
+
+const methods = "GET, HEAD, OPTIONS"
+
+// preflight answers what a page asks before a request with headers of its own, such as mpegts.js is configured to send.
+func preflight(h http.Header) {
+	h.Set("Allow", methods)
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Allow-Headers", "*, Authorization") // * leaves this one out (Fetch, 4.9)
+	h.Set("Access-Control-Max-Age", "86400")
 }
 
 // serve returns an error only while it can still be answered with a status.

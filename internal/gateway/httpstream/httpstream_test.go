@@ -161,6 +161,29 @@ func TestRefusalsAreProblems(t *testing.T) {
 	}
 }
 
+// TestMethods: a page of another site may ask with headers of its own, and who writes is told what there is to do.
+func TestMethods(t *testing.T) {
+	r, client := newRig(t, false)
+	for method, want := range map[string]int{http.MethodOptions: http.StatusNoContent, http.MethodPut: http.StatusMethodNotAllowed} {
+		req, err := http.NewRequestWithContext(t.Context(), method, r.url+"/live/x/stream.flv", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Access-Control-Request-Headers", "authorization, range")
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != want || res.Header.Get("Allow") != "GET, HEAD, OPTIONS" {
+			t.Errorf("%s: %s, %v", method, res.Status, res.Header)
+		}
+		if method == http.MethodOptions && res.Header.Get("Access-Control-Allow-Headers") != "*, Authorization" {
+			t.Errorf("%s: %v", method, res.Header)
+		}
+	}
+}
+
 func TestKickedViewerIsDisconnected(t *testing.T) {
 	r, client := newRig(t, false)
 	resp, err := client.Get(r.url + "/live/x/stream.flv")
