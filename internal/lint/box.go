@@ -112,6 +112,8 @@ type track struct {
 	defaults      struct{ dur, size, flags uint32 }
 	config        string // the decoder configuration, to see changes
 	fps           float64
+	said          struct{ width, height, rate int } // by the sample entry's own fields
+	lacks         string                            // parameter sets that must be in the sample entry and are not
 }
 
 func (t *track) video() bool { return t.kind == "video" }
@@ -213,6 +215,7 @@ func (s *initSegment) moov(moov []byte) {
 		if stts, ok := path(b.body, "mdia", "minf", "stbl", "stts"); ok && len(stts) >= 8 && binary.BigEndian.Uint32(stts[4:]) != 0 {
 			s.complain("mp4.init_samples", t.id)
 		}
+		s.entry(t)
 		s.tracks = append(s.tracks, t)
 	}
 	if len(s.tracks) == 0 {
@@ -242,6 +245,20 @@ func (s *initSegment) moov(moov []byte) {
 		if !seen[t.id] {
 			s.complain("mp4.trex_missing", t.id)
 		}
+	}
+}
+
+// entry holds the fields of a sample entry against the decoder configuration inside it.
+func (s *initSegment) entry(t *track) {
+	if t.lacks != "" && !oneOf(t.entry, "avc3|avc4|hev1") {
+		s.complain("mp4.parameter_sets", t.entry, t.id, t.lacks)
+	}
+	if w, h := t.said.width, t.said.height; w != t.width || h != t.height {
+		s.complain("mp4.entry_wrong", t.id, fmt.Sprintf("%dx%d", w, h), fmt.Sprintf("%dx%d", t.width, t.height))
+	}
+	// the field has 16 bits, and of HE-AAC either rate stands there
+	if r := t.said.rate; r > 0 && t.rate < 1<<16 && r != t.rate && r != 2*t.rate && 2*r != t.rate {
+		s.complain("mp4.entry_wrong", t.id, fmt.Sprintf("%d Hz", r), fmt.Sprintf("%d Hz", t.rate))
 	}
 }
 
@@ -318,12 +335,14 @@ func (t *track) sampleEntry(kind string, body []byte) {
 			return
 		}
 		t.width, t.height = int(binary.BigEndian.Uint16(body[24:])), int(binary.BigEndian.Uint16(body[26:]))
+		t.said.width, t.said.height = t.width, t.height
 		head = 78
 	case "audio":
 		if len(body) < 28 {
 			return
 		}
 		t.channels, t.rate = int(binary.BigEndian.Uint16(body[16:])), int(binary.BigEndian.Uint16(body[24:]))
+		t.said.rate = t.rate
 		head = 28
 	}
 	if len(body) < head {

@@ -59,6 +59,12 @@ func TestInitSegmentFaults(t *testing.T) {
 		{"mp4.tracks_missing", func(b []byte) []byte { return rename(t, "trak", "free")(rename(t, "trak", "free")(b)) }, nil},
 		{"mp4.track_id", func(b []byte) []byte { binary.BigEndian.PutUint32(b[findBox(t, b, "tkhd", 1)+20:], 1); return b }, nil},
 		{"mp4.timescale_zero", func(b []byte) []byte { binary.BigEndian.PutUint32(b[findBox(t, b, "mdhd", 0)+20:], 0); return b }, nil},
+		{"mp4.parameter_sets", func(b []byte) []byte { b[findBox(t, b, "avcC", 0)+8+5] &^= 31; return b }, nil},
+		{"mp4.entry_wrong", func(b []byte) []byte { add32(b, findBox(t, b, "avc1", 0)+8+24, 2); return b }, nil},
+		{"mp4.entry_wrong", func(b []byte) []byte {
+			binary.BigEndian.PutUint16(b[findBox(t, b, "mp4a", 0)+8+24:], 44100)
+			return b
+		}, nil},
 		{"mp4.init_samples", func(b []byte) []byte { binary.BigEndian.PutUint32(b[findBox(t, b, "stts", 0)+12:], 1); return b }, nil},
 		{"mp4.mvex_missing", rename(t, "mvex", "free"), nil},
 		{"mp4.trex_missing", rename(t, "trex", "free"), nil},
@@ -213,11 +219,15 @@ func tsPatches(t *testing.T) []patch {
 		{"ts.tables_late", func(b []byte) []byte {
 			return slices.Concat(b[188*3:188*8], b[:188*3], b[188*8:])
 		}, []string{"ts.continuity", "ts.stream_empty", "ts.pcr_late", "ts.pcr_missing", "ts.pcr_back"}},
-		{"ts.table", func(b []byte) []byte { packets(b, 0, func(p []byte) bool { p[5] = 7; return true }); return b }, []string{"ts.table_missing"}},
+		{"ts.table", func(b []byte) []byte { packets(b, 0, func(p []byte) bool { p[5] = 7; return true }); return b }, []string{"ts.table_missing", "ts.crc"}},
+		{"ts.crc", func(b []byte) []byte {
+			packets(b, 4096, func(p []byte) bool { p[8+int(p[7])-1] ^= 1; return true })
+			return b
+		}, nil},
 		{"ts.programs", func(b []byte) []byte {
 			packets(b, 0, func(p []byte) bool { p[13], p[14] = 0, 0; return true })
 			return b
-		}, []string{"ts.table_missing"}},
+		}, []string{"ts.table_missing", "ts.crc"}},
 		{"ts.continuity", func(b []byte) []byte { return slices.Concat(b[:188*12], b[188*13:]) }, []string{"ts.pes"}},
 		{"ts.pcr_missing", func(b []byte) []byte {
 			packets(b, video, func(p []byte) bool {

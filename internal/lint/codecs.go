@@ -38,10 +38,18 @@ func (t *track) avc(b []byte) {
 	}
 	t.codec = fmt.Sprintf("%s.%02X%02X%02X", t.entry, b[1], b[2], b[3])
 	t.nal = int(b[4]&3) + 1
-	if n := b[5] & 31; n > 0 && len(b) > 8 {
-		if length := int(b[6])<<8 | int(b[7]); length <= len(b)-8 {
-			t.picture(avcSPS(b[8 : 8+length]))
+	c := &cursor{b: b[6:]}
+	sequences := int(b[5] & 31)
+	for i := range sequences {
+		if sps := c.take(int(c.u16())); i == 0 && !c.over {
+			t.picture(avcSPS(sps))
 		}
+	}
+	switch {
+	case sequences == 0:
+		t.lacks = "SPS"
+	case !c.over && c.u8() == 0:
+		t.lacks = "PPS"
 	}
 }
 
@@ -58,6 +66,7 @@ func (t *track) hevc(b []byte) {
 	t.codec = t.entry + "." + hevcProfile(b[1], b[2:6], b[6:12], b[12])
 	t.nal = int(b[21]&3) + 1
 	c := &cursor{b: b[23:]}
+	seen := map[byte]bool{}
 	for range b[22] {
 		kind := c.u8() & 63
 		for range c.u16() {
@@ -65,9 +74,14 @@ func (t *track) hevc(b []byte) {
 			if c.over {
 				return
 			}
-			if kind == 33 {
+			if seen[kind] = true; kind == 33 {
 				t.picture(hevcSPS(nal))
 			}
+		}
+	}
+	for i, name := range []string{"VPS", "SPS", "PPS"} {
+		if !seen[byte(32+i)] && t.lacks == "" { //nolint:gosec // three of them
+			t.lacks = name
 		}
 	}
 }

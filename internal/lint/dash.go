@@ -59,6 +59,7 @@ func (l *linter) dash(ctx context.Context, res *resource) {
 	if m.dynamic {
 		d.progress(m)
 		checkDepth(d.sc, m, time.Now().Add(d.skew))
+		checkEnds(d.sc, m, time.Now().Add(d.skew))
 	}
 	for m.dynamic && time.Now().Before(l.until) && ctx.Err() == nil {
 		pause := min(max(m.root.duration("minimumUpdatePeriod"), 0.5), 10)
@@ -290,12 +291,16 @@ func (d *dasher) segmentsOf(ctx context.Context, m *manifest, w *watched) {
 	}
 	now := time.Now().Add(d.skew)
 	list := r.slots(m, now)
-	init := d.initOf(ctx, w.sc, r.initRef())
-	if init != nil {
+	first := len(w.slots) == 0
+	var init *initSegment
+	if r.webm() {
+		if ref := r.initRef(); first && ref != nil {
+			d.bytesOf(ctx, w.sc, "the init segment", ref.url, ref.span)
+		}
+	} else if init = d.initOf(ctx, w.sc, r.initRef()); init != nil {
 		checkInit(w.sc, r, init)
 	}
 	budget := d.o.MaxSegments
-	first := len(w.slots) == 0
 	var want []slot
 	for i, s := range list {
 		if _, have := w.slots[s.number]; have {
@@ -346,6 +351,11 @@ func (d *dasher) segment(ctx context.Context, w *watched, s slot, init *initSegm
 	}
 	body := d.bytesOf(ctx, w.sc, "segment", s.url, s.span)
 	if body == nil {
+		return
+	}
+	if w.r.webm() {
+		w.sc.addAt(w.r.node.line, w.r.node.label(), "dash.webm")
+		d.httpSegment(ctx, w.sc, s.url, "webm")
 		return
 	}
 	m := parseSegment(body, init)

@@ -42,6 +42,10 @@ func (r *representation) audio() bool {
 	return strings.HasPrefix(r.node.inherit("mimeType"), "audio/") || r.set.get("contentType") == "audio"
 }
 
+func (r *representation) webm() bool {
+	return strings.HasSuffix(r.node.inherit("mimeType"), "/webm")
+}
+
 const representationsAtMost = 256
 
 func newManifest(root *node, url, raw string) *manifest {

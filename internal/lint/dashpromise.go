@@ -90,6 +90,34 @@ func checkDepth(s scope, m *manifest, now time.Time) {
 	}
 }
 
+// checkEnds holds that the time lines of picture and sound of a live Period reach equally far: an offset or a start that is
+// wrong moves one against the other.
+func checkEnds(s scope, m *manifest, now time.Time) {
+	first, last := math.Inf(1), math.Inf(-1)
+	longest := 0.0
+	var behind *representation
+	for _, r := range m.reps {
+		if r.a.timeline == nil || r.period != &m.periods[len(m.periods)-1] || !r.video() && !r.audio() {
+			continue
+		}
+		list := r.slots(m, now)
+		if len(list) == 0 {
+			continue
+		}
+		end := list[len(list)-1].start + list[len(list)-1].dur
+		if end < first {
+			first, behind = end, r
+		}
+		last = max(last, end)
+		for _, one := range list {
+			longest = max(longest, one.dur)
+		}
+	}
+	if behind != nil && last-first > 1.5*longest+1 {
+		s.addAt(behind.a.timeline.line, behind.node.label(), "dash.ends_apart", seconds(last-first))
+	}
+}
+
 // checkEntries looks at how the S elements are numbered and repeated.
 func checkEntries(s scope, r *representation) {
 	next, known := r.a.start, true

@@ -15,13 +15,19 @@ type run struct {
 	firstSync      bool
 	random, known  bool // by the NAL units of the first picture
 	tfdt32         bool
-	lastCC         int // of TS
+	rough          bool // where the last frames of TS end is an estimate
+	lastCC         int  // of TS
 	firstCC        int
 	pts            map[int64]bool
 }
 
 // at is where presentation starts, in seconds, on the presentation's own clock.
 func (r *run) at() float64 { return float64(r.minPTS) / float64(r.track.timescale) }
+
+// shown is at behind the edit list.
+func (r *run) shown() float64 {
+	return r.at() - float64(r.track.edit)/float64(r.track.timescale)
+}
 
 func (r *run) seconds() float64 { return float64(r.end-r.first) / float64(r.track.timescale) }
 
@@ -39,6 +45,9 @@ type media struct {
 	tracks   []*track // of TS, which has no init segment
 	spans    []span   // of the moof and mdat pairs
 	starts   []int64  // decode times of the pairs, of the first track
+	firstPCR int64    // of TS; -1: none
+	lastPCR  int64
+	reset    bool // the first PCR has the discontinuity indicator
 }
 
 func (m *media) complain(rule string, args ...any) {

@@ -130,7 +130,7 @@ func (r *rendition) places() (list []place) {
 			continue
 		}
 		g := r.info[msn]
-		pl := place{media: d.leading().at(), dseq: g.dseq, dur: g.dur, msn: msn}
+		pl := place{media: d.leading().shown(), dseq: g.dseq, dur: g.dur, msn: msn}
 		for _, p := range []*playlist{r.first, r.list} {
 			if i := int(msn - p.head.msn); i >= 0 && i < len(p.segments) {
 				if at, ok := p.dateOf(i); ok {

@@ -129,7 +129,7 @@ func (l *linter) contents(r *rendition, p *playlist, g *segment, d *loaded) {
 		s.add("mp4.tfdt_32")
 	}
 	if a := d.of("audio"); a != nil && lead.track.video() && a.samples > 0 {
-		if off := a.at() - lead.at(); math.Abs(off) > 0.15 {
+		if off := a.shown() - lead.shown(); math.Abs(off) > 0.15 {
 			s.add("hls.av_apart", g.msn, seconds(off))
 		}
 	}
@@ -233,6 +233,11 @@ func follows(s scope, name any, dur float64, a, b *loaded, jump string) {
 			along(s, name, dur, ra, rb, b.kind, jump)
 		}
 	}
+	if a.kind == "ts" && a.lastPCR >= 0 && b.firstPCR >= 0 && !b.reset {
+		if back := wrap33(a.lastPCR - b.firstPCR); back > 0 {
+			s.add("ts.pcr_joint", name, seconds(float64(back)/90000))
+		}
+	}
 	if a.kind == "fmp4" && a.sequence > 0 && b.firstSeq > 0 && b.firstSeq <= a.sequence {
 		s.add("mp4.sequence", a.sequence, b.firstSeq)
 	}
@@ -247,6 +252,9 @@ func along(s scope, name any, dur float64, ra, rb *run, kind, jump string) {
 	frame := float64(rb.end-rb.first) / float64(max(rb.samples, 1)) / scale
 	if kind == "adts" || kind == "ts" && rb.track.kind == "audio" {
 		frame = math.Max(frame, 0.1) // their ends are estimates
+	}
+	if ra.rough {
+		frame *= 2 // a PES packet holds many frames, and the last one of a segment may hold fewer
 	}
 	switch off := float64(gap) / scale; {
 	case math.Abs(off) > math.Max(1.5, 0.75*dur):
@@ -314,5 +322,8 @@ func (l *linter) iframe(ctx context.Context, r *rendition, p *playlist, g *segme
 	}
 	if m.kind == "fmp4" && len(m.spans) == 0 {
 		s.addLine(g.line, "hls.iframe_broken", g.msn)
+	}
+	if lead != nil && lead.track.video() && lead.samples > 1 {
+		s.addLine(g.line, "hls.iframe_more", g.msn, lead.samples)
 	}
 }

@@ -105,7 +105,7 @@ func (l *linter) httpSegment(ctx context.Context, s scope, url, kind string) {
 		s.add("serve.segment_cache")
 	}
 	have := mimeOf(res)
-	want := map[string]string{"fmp4": "video/mp4|audio/mp4|video/iso.segment|audio/iso.segment|application/mp4|video/quicktime", "ts": "video/mp2t", "adts": "audio/aac|audio/aacp|audio/mpeg|audio/mp4|audio/ac3|audio/eac3", "vtt": "text/vtt"}[kind]
+	want := map[string]string{"fmp4": "video/mp4|audio/mp4|video/iso.segment|audio/iso.segment|application/mp4|video/quicktime", "ts": "video/mp2t", "adts": "audio/aac|audio/aacp|audio/mpeg|audio/mp4|audio/ac3|audio/eac3", "vtt": "text/vtt", "webm": "video/webm|audio/webm"}[kind]
 	if want != "" && !oneOf(have, want) {
 		s.add("serve.segment_type", clip(res.header.Get("Content-Type")), strings.ReplaceAll(want, "|", ", "))
 	}

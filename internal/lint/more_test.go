@@ -27,6 +27,26 @@ func TestOtherFormats(t *testing.T) {
 	}
 }
 
+// Few bits a second: a PES packet holds many frames of sound, and the last one of a segment fewer than the others.
+func TestSoundInLargePackets(t *testing.T) {
+	s := ffmpeg(t, "packets", "-b:a 16k -ac 1 -f hls -hls_time 1 -hls_playlist_type vod -hls_flags independent_segments v.m3u8")
+	for range 2 {
+		if got := musts(judged(t, proxy(t, s, nil).URL+"/v.m3u8", 0)); len(got) > 0 {
+			t.Errorf("a good stream has %v", got)
+		}
+		s = ffmpeg(t, "packets-ac3", "-c:a ac3 -b:a 64k -ac 1 -f hls -hls_time 1 -hls_playlist_type vod -hls_flags independent_segments v.m3u8")
+	}
+}
+
+// WebM is allowed in DASH; nothing of it is read as boxes.
+func TestWebM(t *testing.T) {
+	s := ffmpeg(t, "webm", "-vn -c:a libopus -f dash -seg_duration 1 m.mpd")
+	got := judged(t, proxy(t, s, nil).URL+"/m.mpd", 0)
+	if list := musts(got); len(list) > 0 || !slices.ContainsFunc(got, func(f string) bool { return strings.Contains(f, "dash.webm") }) {
+		t.Errorf("found %v", got)
+	}
+}
+
 // lone makes renditions whose segments are given by hand.
 func lone(url, text string, tr *track, at ...int64) *rendition {
 	p := parsePlaylist(url, text, nil)

@@ -269,6 +269,25 @@ func TestOutsidersInTimeShift(t *testing.T) {
 	exactly(t, check(text), nil, "dash.depth_uncovered")
 }
 
+// The offset of sound alone is wrong, which no segment can show once the Period's first ones have gone.
+func TestOutsidersAtTheEnds(t *testing.T) {
+	set := goodDynamic[strings.Index(goodDynamic, "    <AdaptationSet"):strings.Index(goodDynamic, "  </Period>")]
+	sound := edit(t, set, `id="0" mimeType="video/mp4"`, `id="1" mimeType="audio/mp4"`, ` width="640" height="360" frameRate="25"`, ` audioSamplingRate="48000"`, `"avc1.64001f"`, `"mp4a.40.2"`, `"v0"`, `"a0"`)
+	now := time.Date(2026, 1, 2, 0, 1, 0, 0, time.UTC)
+	check := func(sound string) []string {
+		return found(t, func(s scope) {
+			checkEnds(s, manifestOf(t, edit(t, goodDynamic, "  </Period>", sound+"  </Period>")), now)
+		})
+	}
+	// live, one track may be a segment ahead
+	for _, good := range []string{sound, edit(t, sound, `r="8"`, `r="7"`)} {
+		if got := check(good); len(got) > 0 {
+			t.Fatalf("the good manifest has %v", got)
+		}
+	}
+	exactly(t, check(edit(t, sound, `timescale="1000"`, `timescale="1000" presentationTimeOffset="5000"`)), nil, "dash.ends_apart")
+}
+
 func TestOutsidersInSingleFiles(t *testing.T) {
 	s, _, _ := singleFile(t)
 	try(t, s, "/b.mpd", nil, []planted{

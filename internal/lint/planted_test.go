@@ -142,7 +142,16 @@ func TestPlantedInTransportStreams(t *testing.T) {
 			packets(b, 257, func(p []byte) bool { p[3] = p[3]&0xf0 | (p[3]+5)&15; return true })
 			return b
 		}), nil},
-		{"hls.discontinuity_missing", raw("/v3.ts", func([]byte) []byte { return slices.Clone(s["/v0.ts"]) }), []string{"ts.continuity_joint"}},
+		{"ts.pcr_joint", raw("/v2.ts", func(b []byte) []byte {
+			packets(b, 256, func(p []byte) bool {
+				if p[3]&0x20 != 0 && p[4] > 0 && p[5]&0x10 != 0 {
+					add32(p, 6, -90000)
+				}
+				return true
+			})
+			return b
+		}), nil},
+		{"hls.discontinuity_missing", raw("/v3.ts", func([]byte) []byte { return slices.Clone(s["/v0.ts"]) }), []string{"ts.continuity_joint", "ts.pcr_joint"}},
 		{"hls.codecs_wrong", on("/m.m3u8", "avc1.42", "avc1.4d"), nil},
 		{"hls.resolution_wrong", on("/m.m3u8", "320x180", "322x180"), nil},
 		{"serve.segment_type", func(p string, _ int, a *answer) {
@@ -265,6 +274,9 @@ func TestPlantedInGroups(t *testing.T) {
 				a.body = bytes.Replace(a.body, []byte("@0\nv-2.m4s"), []byte("@500\nv-2.m4s"), 1)
 			}
 		}, nil},
+		{"hls.iframe_more", raw("/i.m3u8", func(b []byte) []byte {
+			return slices.Concat(b[:bytes.Index(b, []byte("#EXT-X-BYTERANGE"))], b[bytes.Index(b, []byte("v-0.m4s")):])
+		}), nil},
 		{"hls.iframe_not_key", raw("/v-2.m4s", func(b []byte) []byte { breakKey(t, b); return b }), []string{"mp4.sync_flag", "hls.not_independent"}},
 		{"hls.group_unresolved", on("/m.m3u8", `AUDIO="group_g"`, `AUDIO="other"`), []string{"hls.group_unused", "hls.codecs_extra"}},
 	})

@@ -137,6 +137,7 @@ var chineseHLS = map[string]words{
 	"hls.version_high":                   {"EXT-X-VERSION 是 %v，其实 %v 就够；旧播放器会拒绝不认识的版本。", "写标签所需的版本。"},
 	"hls.target_high":                    {"EXT-X-TARGETDURATION 是 %v，但没有分段超过 %v。", "写最长分段取整后的时长：播放器按它等待和缓冲。"},
 	"hls.pdt_old":                        {"直播播放列表最新的日期 %v 比时钟落后 %v。", "按采集或播出的时间标注分段。"},
+	"hls.iframe_more":                    {"I 帧播放列表的第 %v 项有 %v 幅画面。", "每项只含该 I 帧。"},
 	"hls.iframe_duration":                {"第 %v 项的 EXTINF 写 %v 秒，而下一个 I 帧在 %v 之后。", "写从这一 I 帧到下一 I 帧的时间。"},
 	"hls.discontinuity_sequence_missing": {"有不连续点的播放列表移除了分段，却没有 EXT-X-DISCONTINUITY-SEQUENCE。", "从一开始就写上，每移除一个 EXT-X-DISCONTINUITY 加一。"},
 	"hls.discontinuity_needless":         {"分段 %v 有 EXT-X-DISCONTINUITY，但格式、轨道和时间戳都是连续的。", "去掉该标签：播放器会因此重置解码器。"},

@@ -14,6 +14,7 @@ type tsPID struct {
 	t               *track
 	stream          byte
 	pes             []byte // the start of the first access unit, to see what it is
+	tail            []byte // of sound: the newest PES packet, to see how long it lasts
 	started         bool
 	full            bool
 	lastPTS         int64
@@ -25,8 +26,6 @@ type tsReader struct {
 	pids      map[int]*tsPID
 	pmt       int
 	pcr       int
-	lastPCR   int64
-	firstPCR  int64
 	pcrs      int
 	wrongCC   int
 	programs  int
@@ -36,7 +35,7 @@ type tsReader struct {
 
 // parseTS reads a segment of transport stream packets.
 func parseTS(data []byte) *media {
-	r := &tsReader{media: &media{kind: "ts", size: len(data)}, pids: map[int]*tsPID{}, pmt: -1, pcr: -1, lastPCR: -1, firstPCR: -1}
+	r := &tsReader{media: &media{kind: "ts", size: len(data), firstPCR: -1, lastPCR: -1}, pids: map[int]*tsPID{}, pmt: -1, pcr: -1}
 	if len(data)%packetSize != 0 {
 		r.complain("ts.packet", fmt.Sprintf("its length %d is no multiple of 188", len(data)))
 	}
@@ -112,14 +111,41 @@ func (r *tsReader) payload(n, pid int, s *tsPID, start bool, payload []byte) {
 			r.beforePMT = true
 		}
 	case start:
+		s.tail = s.tail[:0]
 		r.pes(pid, s, payload)
-	case s.started && !s.full && len(s.pes) < 1<<16:
-		s.pes = append(s.pes, payload...)
+	case s.started:
+		s.more(payload, !s.full)
 	}
 }
 
+// more keeps what a PES packet holds, if it is of the first one or of sound.
+func (s *tsPID) more(payload []byte, first bool) {
+	if first && len(s.pes) < 1<<16 {
+		s.pes = append(s.pes, payload...)
+	}
+	if s.t.kind == "audio" && len(s.tail) < 1<<16 {
+		s.tail = append(s.tail, payload...)
+	}
+}
+
+// crcWrong says whether a whole section does not end with its CRC (ISO/IEC 13818-1 annex A): with it, the register ends at zero.
+func crcWrong(section []byte) bool {
+	c := uint32(0xffffffff)
+	for _, v := range section {
+		c ^= uint32(v) << 24
+		for range 8 {
+			if c&(1<<31) != 0 {
+				c = c<<1 ^ 0x04c11db7
+			} else {
+				c <<= 1
+			}
+		}
+	}
+	return c != 0
+}
+
 // section strips the pointer field and the CRC of a table section.
-func section(payload []byte) []byte {
+func (r *tsReader) section(payload []byte, name string) []byte {
 	if len(payload) < 1 || int(payload[0])+1 > len(payload) {
 		return nil
 	}
@@ -128,13 +154,16 @@ func section(payload []byte) []byte {
 		return nil
 	}
 	if length := 3 + int(b[1]&15)<<8 + int(b[2]); length <= len(b) && length >= 12 {
+		if crcWrong(b[:length]) {
+			r.complain("ts.crc", name)
+		}
 		return b[:length-4]
 	}
 	return nil
 }
 
 func (r *tsReader) pat(n int, payload []byte) {
-	b := section(payload)
+	b := r.section(payload, "PAT")
 	if b == nil || b[0] != 0 {
 		r.complain("ts.table", "PAT")
 		return
@@ -156,7 +185,7 @@ func (r *tsReader) pat(n int, payload []byte) {
 }
 
 func (r *tsReader) table(payload []byte) {
-	b := section(payload)
+	b := r.section(payload, "PMT")
 	if b == nil || b[0] != 2 {
 		r.complain("ts.table", "PMT")
 		return
@@ -210,7 +239,7 @@ func (r *tsReader) clock(pid int, field []byte) {
 		}
 	}
 	if r.firstPCR < 0 {
-		r.firstPCR = v
+		r.firstPCR, r.reset = v, field[0]&0x80 != 0
 	}
 	r.lastPCR = v
 	r.pcrs++
@@ -239,12 +268,9 @@ func (r *tsReader) pes(pid int, s *tsPID, payload []byte) {
 		r.complain("ts.pes", pid, "its header is cut off")
 		return
 	}
-	if s.started {
-		s.full = true
-	} else {
-		s.started = true
-		s.pes = append(s.pes, payload[9+length:]...)
-	}
+	s.full = s.started
+	s.started = true
+	s.more(payload[9+length:], !s.full)
 	if flags&2 == 0 || length < 5 {
 		if s.lastPTS < 0 {
 			r.complain("ts.pts_missing", pid)
@@ -301,14 +327,17 @@ func (r *tsReader) finish() {
 		}
 		run := r.run(s.t)
 		run.firstCC, run.lastCC = s.firstCC, s.lastCC
-		if run.samples > 1 { // the last one lasts as long as the others
-			d := (run.end - run.first) / int64(run.samples-1)
-			run.end, run.maxPTS = run.end+d, run.maxPTS+d
-		}
 		if run.samples == 0 {
 			r.complain("ts.stream_empty", pid)
 		}
 		r.look(s, run)
+		if n := adtsFrames(s.tail); s.stream == 0x0f && n > 0 && s.t.rate > 0 {
+			d := int64(n) * 1024 * 90000 / int64(s.t.rate)
+			run.end, run.maxPTS = run.end+d, run.maxPTS+d
+		} else if run.samples > 1 { // the last one lasts as long as the others
+			d := (run.end - run.first) / int64(run.samples-1)
+			run.end, run.maxPTS, run.rough = run.end+d, run.maxPTS+d, s.t.kind == "audio"
+		}
 	}
 }
 
@@ -336,9 +365,6 @@ func (r *tsReader) look(s *tsPID, run *run) {
 		})
 	case 0x0f:
 		s.t.adts(s.pes)
-		if n := adtsFrames(s.pes); n > 1 && run.samples == 1 {
-			run.end += int64(n) * 1024 * 90000 / int64(max(s.t.rate, 1))
-		}
 	case 0x81:
 		s.t.codec = "ac-3"
 	case 0x87:
