@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
@@ -173,6 +174,7 @@ func unknownKey(what, where, near string) error {
 }
 
 func parseFile(text []byte, file string, s *settings) error {
+	text = bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF")) // editors of Windows put a byte order mark there
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return fault.New(fault.Invalid, "config_syntax", file+" is not valid YAML: "+yaml.FormatError(err, false, true), "")
@@ -185,10 +187,42 @@ func parseFile(text []byte, file string, s *settings) error {
 			return err
 		}
 	}
+	if len(tree.Docs) == 0 || empty(tree.Docs[0].Body) {
+		return nil
+	}
+	defaults := *s
 	if err := yaml.Unmarshal(text, s); err != nil {
 		return fault.New(fault.Invalid, "config_value_bad", file+": "+yaml.FormatError(err, false, true), "`weir config schema` tells what each key takes.")
 	}
+	keepEmpty(tree.Docs[0].Body, reflect.ValueOf(s).Elem(), reflect.ValueOf(defaults))
 	return nil
+}
+
+// empty says whether a node holds nothing, for example because all that is under it is commented out.
+func empty(n ast.Node) bool {
+	switch n.(type) {
+	case nil, *ast.NullNode, *ast.CommentGroupNode:
+		return true
+	}
+	return false
+}
+
+// keepEmpty gives sections that hold nothing their defaults back: the parser leaves nothing of them, and a server without RTMP
+// is not what somebody wants who has commented out its port.
+func keepEmpty(n ast.Node, v, defaults reflect.Value) {
+	_ = eachPair(n, func(key string, _ int, value ast.Node) error {
+		for i := range v.NumField() {
+			f := v.Field(i)
+			switch {
+			case v.Type().Field(i).Tag.Get("yaml") != key || f.Kind() != reflect.Struct || textual(f.Type()):
+			case empty(value):
+				f.Set(defaults.Field(i))
+			default:
+				keepEmpty(value, f, defaults.Field(i))
+			}
+		}
+		return nil
+	})
 }
 
 // checkKeys walks the file beside the type, so that a wrong key can be named with its line and the nearest right one.

@@ -180,6 +180,11 @@ func columns(s string) int {
 	return n
 }
 
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
 // follow watches the configuration file and SIGHUP, and sends each new valid configuration.
 func (o *options) follow(c *cobra.Command, log *slog.Logger) (<-chan server.Config, func()) {
 	out := make(chan server.Config)
@@ -188,7 +193,13 @@ func (o *options) follow(c *cobra.Command, log *slog.Logger) (<-chan server.Conf
 	go func() {
 		defer close(done)
 		defer close(out)
+		there := exists(o.file)
 		for range changes(ctx, o.file, log) {
+			if there && !exists(o.file) {
+				log.Error("the configuration file is gone; what it said goes on", "file", o.file) // not the defaults: they are open
+				continue
+			}
+			there = exists(o.file)
 			s, err := o.settings(c)
 			var conf server.Config
 			if err == nil {

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -85,6 +89,86 @@ func TestSettingsMistakes(t *testing.T) {
 	}
 	if s, err := load("/nonexistent/weir.yaml", false, nil, nil); err != nil || cmp.Diff(defaultSettings(), s, sameSettings) != "" {
 		t.Errorf("no file at all: %v", err)
+	}
+}
+
+// What holds nothing says nothing: somebody has commented it out.
+func TestEmptySectionsAreTheDefaults(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty": "", "comment": "# rtmp:\n", "null": "~\n", "document": "---\n", "mark": "\xEF\xBB\xBFlog:\n  level: info\n",
+		"sections": "http:\nrtmp:\n#  listen: ':1'\nrates:\n  publish:\nsegments: ~\nrecording:\nstreams:\n", "last": "http:\n\nrtmp:", "flow": "{rtmp: , streams: {}}\n",
+	} {
+		if s, err := load(write(t, text), true, nil, nil); err != nil || cmp.Diff(defaultSettings(), s, sameSettings, equateEmpty) != "" {
+			t.Errorf("%s: %v %s", name, err, cmp.Diff(defaultSettings(), s, sameSettings, equateEmpty))
+		}
+	}
+	if s, err := load(write(t, "rtmp:\nstreams: {grace: 1s}\nrates: {publish: , play: {burst: 7}}\n"), true, nil, nil); err != nil || s.RTMP.Listen != ":1935" ||
+		s.Streams.Grace != time.Second || s.Streams.PlayWait == 0 || s.Rates.Play != (rate{50, 7}) || s.Rates.Publish.Burst != 20 {
+		t.Errorf("%v %+v", err, s)
+	}
+}
+
+// A file that goes away takes nothing back: without it, whoever it kept out would be let in.
+func TestTheFileGoesAway(t *testing.T) {
+	file := write(t, "play: {by_key: ['private/*']}\n")
+	c, o := root(), &options{file: file, setting: map[string]*string{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c.SetContext(ctx)
+	logged, w := io.Pipe()
+	configs, stop := o.follow(c, slog.New(slog.NewTextHandler(w, nil)))
+	defer stop()
+	defer logged.Close()
+	lines := bufio.NewScanner(logged)
+	say := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for watched := false; !watched; { // from some moment on
+		say("play: {by_key: ['private/*']}\n")
+		select {
+		case <-configs:
+			watched = true
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if !lines.Scan() || !strings.Contains(lines.Text(), "is gone") {
+		t.Fatal(lines.Text())
+	}
+	go func() { _, _ = io.Copy(io.Discard, logged) }()
+	say("play: {by_key: ['other/*']}\n")
+	if conf := <-configs; len(conf.Access.PlayByKey) != 1 || conf.Access.PlayByKey[0] != "other/*" {
+		t.Errorf("%+v", conf.Access)
+	}
+}
+
+func TestValuesThatCannotWork(t *testing.T) {
+	for _, text := range []string{
+		"http: {listen: nonsense}", "http: {listen: 8080}", "rtmp: {listen: ':99999'}", "rtmp: {tls_listen: '127.0.0.1'}", "webrtc: {listen: ':port'}",
+		"pushes: [{stream: live/a, url: 'http://x/y.flv'}]", "pulls: [{stream: live/a, url: nonsense}]", "rates: {play: {per_second: .nan}}",
+	} {
+		s, err := load(write(t, text), true, nil, nil)
+		if err != nil {
+			t.Fatal(text, err)
+		}
+		if _, err := s.config(); fault.Code(err) != "config_value_bad" {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{
+		"http: {listen: ''}", "http: {listen: '[::1]:0'}", "http: {listen: ':http'}", "pulls: [{stream: live/a, url: 'https://x/y.flv'}]", "pushes: [{stream: a, url: 'rtmps://x/y/z'}]",
+	} {
+		s, err := load(write(t, text), true, nil, nil)
+		if err != nil {
+			t.Fatal(text, err)
+		}
+		if _, err := s.config(); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
