@@ -130,6 +130,9 @@ func (s *Server) buildControl(ctx context.Context) error {
 	if err := os.MkdirAll(s.cfg.DataDir, 0o750); err != nil {
 		return err
 	}
+	if err := s.own(ctx, s.cfg.DataDir); err != nil {
+		return err
+	}
 	db, err := sqlite.Open(ctx, s.cfg.DataDir)
 	if err != nil {
 		return err
@@ -185,7 +188,7 @@ func (s *Server) doorConfig() (session.Config, error) {
 	return c, nil
 }
 
-func (s *Server) buildMedia(context.Context) error {
+func (s *Server) buildMedia(ctx context.Context) error {
 	hc := s.cfg.Streams.Hub
 	hc.Wall = s.cfg.Wall
 	s.hub = hub.New(hc, s.log.With("room", "hub"))
@@ -197,6 +200,11 @@ func (s *Server) buildMedia(context.Context) error {
 	policy := s.cfg.Footage.Policy
 	s.keep.Store(&policy)
 	f := s.cfg.Footage
+	if f.Dir != "" && os.MkdirAll(f.Dir, 0o750) == nil && !same(f.Dir, s.cfg.DataDir) { // where it cannot be made the store says so
+		if err := s.own(ctx, f.Dir); err != nil {
+			return err
+		}
+	}
 	s.timelines, err = timeline.NewStore(timeline.Config{
 		Dir: cmp.Or(f.Dir, filepath.Join(s.cfg.DataDir, "timeline")), Window: s.cfg.Segments.Window, Sync: f.Sync, Total: f.Total, MinFree: f.MinFree,
 		Keep: func(name string) timeline.Keep { return s.keep.Load().Keep(name) }, Alarm: s.kept.Alarm,

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -11,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -154,6 +157,41 @@ func TestOneBusyPortDoesNotStopTheOthers(t *testing.T) {
 	}
 	stop()
 	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A second server on the same folders waits for the first one to stop, and gives up when it does not.
+func TestOneServerAFolder(t *testing.T) {
+	data, footage := t.TempDir(), t.TempDir()
+	first := newServer(t, func(c *Config) { c.DataDir, c.Footage.Dir = data, footage })
+	for name, c := range map[string]Config{"data": {DataDir: data}, "footage": {DataDir: t.TempDir(), Footage: Footage{Dir: footage}}} {
+		c.WebRTC.Listen = "off"
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		if s, err := New(ctx, c, quiet); fault.Code(err) != "data_in_use" {
+			t.Errorf("%s: %v %v", name, s, err)
+		}
+		cancel()
+	}
+	both := t.TempDir() // one folder for both is no second server
+	newServer(t, func(c *Config) { c.DataDir, c.Footage.Dir = both, both })
+	waiting, told := io.Pipe()
+	second := make(chan error, 1)
+	go func() {
+		s, err := New(t.Context(), Config{DataDir: data, Footage: Footage{Dir: footage}, WebRTC: WebRTC{Listen: "off"}}, slog.New(slog.NewTextHandler(told, nil)))
+		if err == nil {
+			s.Close()
+		}
+		_ = told.Close()
+		second <- err
+	}()
+	lines := bufio.NewScanner(waiting)
+	if !lines.Scan() || !strings.Contains(lines.Text(), "another server uses the folder") || !strings.Contains(lines.Text(), fmt.Sprint("process=", os.Getpid())) {
+		t.Error(lines.Text())
+	}
+	first.Close()
+	_, _ = io.Copy(io.Discard, waiting)
+	if err := <-second; err != nil {
 		t.Error(err)
 	}
 }
