@@ -62,14 +62,15 @@ describe("distance to the edge", () => {
     const at = (reserve: number, now = 1) => speedFor(reserve, 0.2, now);
     expect([0.2, 0.25, 0.29].map((r) => at(r))).toEqual([1, 1, 1]);
     expect([0.31, 0.6, 1.2].map((r) => at(r))).toEqual([1.05, 1.1, 1.25]);
-    expect(at(0.05)).toBe(0.95);
+    expect([0.05, 0.12, 0.14].map((r) => at(r))).toEqual([0.9, 0.95, 1]);
   });
   it("stops later than it starts, both ways", () => {
     expect(speedFor(0.25, 0.2, 1.05)).toBe(1.05);
     expect(speedFor(0.25, 0.2, 1.25)).toBe(1.05);
     expect(speedFor(0.21, 0.2, 1.05)).toBe(1);
-    expect(speedFor(0.1, 0.2, 0.95)).toBe(0.95);
-    expect(speedFor(0.15, 0.2, 0.95)).toBe(1);
+    expect(speedFor(0.17, 0.2, 0.9)).toBe(0.95);
+    expect(speedFor(0.17, 0.2, 0.95)).toBe(0.95);
+    expect(speedFor(0.19, 0.2, 0.95)).toBe(1);
   });
 });
 

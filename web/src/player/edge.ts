@@ -24,7 +24,7 @@ const window = 20; // samples: one second
 const changeEvery = 400;
 
 /**
- * The speed for this reserve. It knows the speed now, so that it starts to hurry later than it stops:
+ * The speed for this reserve. It knows the speed now, so that it starts to hurry, and to linger, later than it stops:
  * without that gap it would change back and forth with every frame.
  */
 export function speedFor(reserve: number, target: number, now: number): number {
@@ -33,8 +33,9 @@ export function speedFor(reserve: number, target: number, now: number): number {
   if (over > 0.3) return 1.1;
   if (over > 0.1) return 1.05;
   if (over > 0.02 && now > 1) return Math.min(now, 1.05);
-  if (reserve < target * 0.3) return 0.95;
-  if (reserve < target * 0.7 && now < 1) return now;
+  if (reserve < target * 0.3) return 0.9;
+  if (reserve < target * 0.65) return 0.95;
+  if (reserve < target * 0.9 && now < 1) return 0.95;
   return 1;
 }
 

@@ -135,7 +135,7 @@ export class ShakaEngine implements Engine {
     this.running = true;
     if (this.name !== "ll-hls") return;
     // Decoder and renderer hold some 0.3 s of pictures between them: with less in hand the pictures freeze.
-    this.keeper = new EdgeKeeper(this.cx.video, { target: 0.45, jump: 4, ceiling: 2, freeze: 0.8 });
+    this.keeper = new EdgeKeeper(this.cx.video, { target: 0.55, jump: 4, ceiling: 2, freeze: 0.8 });
     this.keeper.start();
   }
 
