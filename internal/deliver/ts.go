@@ -145,6 +145,11 @@ func muxTS(tracks []media.Track, frames []media.Frame, n int64) ([]byte, error) 
 	if err := m.Start(tracks); err != nil {
 		return nil, err
 	}
+	for i := range frames {
+		if tracks[frames[i].Track].Kind == media.Video {
+			m.Until(&frames[i]) // the last one counts: they are in decoding order
+		}
+	}
 	var pieces [][]byte
 	size := 0
 	for i := range frames {

@@ -2,6 +2,9 @@ package deliver
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
 	"testing"
 
 	"weir/internal/format/mpegts"
@@ -94,6 +97,45 @@ func TestTSSegmentsFollowEachOther(t *testing.T) {
 	}
 	if len(got) != want || counter != 120 {
 		t.Errorf("%d frames, want %d; %d pictures", len(got), want, counter)
+	}
+}
+
+// TestTSClockGoesOn: where pictures are decoded some frames before they are shown, the sound of a segment is later than the
+// first picture of the next one, and still the clock never goes back.
+func TestTSClockGoesOn(t *testing.T) {
+	tracks, segments := patternSegments(t, 4)
+	ahead := make([][]media.Frame, len(segments))
+	for i, list := range segments {
+		for _, f := range list {
+			scale := int64(media.Find(tracks, f.Track).TimeScale)
+			k := i
+			if tracks[f.Track].Kind == media.Video {
+				f.Duration, f.DTS = scale/10, f.DTS-scale/5
+			} else if i > 0 && f.DTS < list[0].PTS*scale/int64(tracks[list[0].Track].TimeScale)+scale/20 {
+				k = i - 1
+			}
+			ahead[k] = append(ahead[k], f)
+		}
+	}
+	last := int64(-1)
+	for i, list := range ahead {
+		slices.SortStableFunc(list, func(x, y media.Frame) int {
+			return cmp.Compare(tracks[x.Track].Duration(x.DTS), tracks[y.Track].Duration(y.DTS))
+		})
+		b, err := muxTS(tracks, list, int64(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ; len(b) >= tsPacket; b = b[tsPacket:] {
+			if b[3]&0x20 == 0 || b[4] == 0 || b[5]&0x10 == 0 {
+				continue
+			}
+			now := int64(binary.BigEndian.Uint32(b[6:]))<<1 | int64(b[10]>>7)
+			if by := (now - last) & (1<<33 - 1); last >= 0 && by > 9000 {
+				t.Errorf("in segment %d the clock goes from %d to %d", i, last, now)
+			}
+			last = now
+		}
 	}
 }
 

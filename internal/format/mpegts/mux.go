@@ -33,6 +33,7 @@ type Muxer struct {
 	begun   bool
 	tables  int64 // when the tables were last written
 	clocked int64 // when the clock was last written
+	until   int64 // the clock stays before it; 0: no end is known
 	pes     []byte
 }
 
@@ -80,6 +81,16 @@ func (m *Muxer) Start(tracks []media.Track) error {
 	return nil
 }
 
+// Until keeps the clock before the end of f, where what is made apart from this goes on: frames of other tracks may be
+// later than that, as sound is where pictures are decoded ahead of their time.
+func (m *Muxer) Until(f *media.Frame) {
+	for i := range m.tracks {
+		if t := &m.tracks[i]; t.ID == f.Track {
+			m.until = m.ticks(t, f.DTS+f.Duration)
+		}
+	}
+}
+
 // Header is the program tables for a reader who joins between two of their regular
 // places, as with audio alone: before every key frame of video they come by themselves.
 func (m *Muxer) Header() []byte { return m.appendTables(nil, true) }
@@ -113,10 +124,10 @@ func (m *Muxer) AppendFrame(dst [][]byte, f *media.Frame) [][]byte {
 	case index == m.pcr && (due || t.Kind == media.Video && dts > m.clocked):
 		head.pcr = dts - pcrLead
 		m.clocked = dts
-	case due && index != m.pcr:
+	case due && index != m.pcr && (m.until == 0 || m.clocked+pcrEvery < m.until):
 		// The track that carries the clock has less than 16 frames a second, or is behind.
 		m.clocked += pcrEvery
-		if dts-m.clocked > clock {
+		if dts-m.clocked > clock && (m.until == 0 || dts < m.until) {
 			m.clocked = dts
 		}
 		clocked := &m.tracks[m.pcr]
