@@ -3,6 +3,7 @@ package hls
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -210,6 +211,30 @@ func TestListsOfAVODLastEquallyLong(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %d ms, %s", before.name, gap, after.name), func(t *testing.T) {
 					judgeVOD(t, vodOf([]kind{before, after, before}, []int64{0, gap, gap}))
 				})
+			}
+		}
+	}
+}
+
+// TestOpenGroupsLeaveNoHoles: of open groups the pictures shown before a key picture are decoded behind it, so that the first
+// segment holds some fewer, though nothing is missing.
+func TestOpenGroupsLeaveNoHoles(t *testing.T) {
+	v := vodOf([]kind{kinds[0]}, []int64{0})
+	segs := v.Presentation.Periods[0].Run.Renditions[0].Segments
+	ticks := media.FromDuration(120*time.Millisecond, delivertest.Tracks["v0"].TimeScale)
+	segs[0].Duration -= ticks
+	for i := range segs[1:] {
+		segs[1+i].DTS -= ticks
+	}
+	for _, rendition := range []string{"v0", "a0"} {
+		s := sheet{server: deliver.New(deliver.Config{}, nil, nil, nil, nil), name: "live/show", kind: format.TypeVOD, rendition: rendition}
+		_, m, err := format.Parse(slices.Concat(s.document(v).Pieces()...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range m.Segments {
+			if g.Gap {
+				t.Errorf("the list of %s has a gap of %v at %v", rendition, g.Duration, g.Time)
 			}
 		}
 	}

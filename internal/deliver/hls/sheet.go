@@ -140,6 +140,10 @@ func (r *row) clock() {
 		if !v.Gap && r.rendition != nil {
 			scale := r.rendition.Track.TimeScale
 			t = stretch{milliseconds(v.Start, scale), milliseconds(v.Start+v.Duration, scale)}
+			// Where groups are open, pictures that are shown before a key picture stand behind it, in the next segment.
+			if i+1 < len(r.segs) && !r.segs[i+1].Gap && r.segs[i+1].DTS == v.DTS+v.Duration {
+				t.to = milliseconds(r.segs[i+1].Start, scale)
+			}
 		} else if o := other.find(v.N); o != nil {
 			t = stretch{milliseconds(o.Start, other.scale), milliseconds(o.Start+o.Duration, other.scale)}
 		}
