@@ -291,11 +291,19 @@ func (r *Recordings) look(ctx context.Context, p timeline.Pin) (Record, error) {
 	if err != nil && fault.Of(err).Kind != fault.NotFound {
 		return rec, err
 	}
+	end := cmp.Or(p.To, r.now())
 	for i := range spans {
 		rec.Bytes += spans[i].Bytes
-		rec.Covered += spans[i].To.Sub(spans[i].From)
+		// Spans are of whole files, which begin earlier and end later.
+		from, to := spans[i].From, spans[i].To
+		if from.Before(p.From) {
+			from = p.From
+		}
+		if !p.To.IsZero() && to.After(end) {
+			to = end
+		}
+		rec.Covered += max(to.Sub(from), 0)
 	}
-	end := cmp.Or(p.To, r.now())
 	rec.Complete = len(spans) > 0 && end.Sub(p.From)-rec.Covered < 2*join+5*time.Second
 	return rec, nil
 }

@@ -158,6 +158,10 @@ func TestGapsMakeARecordingIncomplete(t *testing.T) {
 	if err != nil || !whole.Complete || whole.Covered != 20*time.Second {
 		t.Errorf("%+v, %v", whole, err)
 	}
+	part, err := w.Begin(t.Context(), Begin{Stream: "live/a", From: from.Add(time.Second), To: from.Add(5 * time.Second)})
+	if err != nil || !part.Complete || part.Covered != 4*time.Second {
+		t.Errorf("of four seconds %v are covered, %v", part.Covered, err)
+	}
 	holed, err := w.Begin(t.Context(), Begin{Stream: "live/a", From: from.Add(-time.Minute), To: w.clock})
 	if err != nil || holed.Complete {
 		t.Errorf("%+v, %v", holed, err)
