@@ -66,7 +66,7 @@ type webrtcSettings struct {
 type streamSettings struct {
 	Grace    time.Duration `yaml:"grace" doc:"How long viewers are held when the publisher drops."`
 	TakeOver bool          `yaml:"take_over" doc:"A second publisher with a valid key replaces the first; otherwise it is refused."`
-	Profile  string        `yaml:"profile" doc:"How RTMP and HTTP-FLV are written: realtime (each message), live (each picture; 256 viewers of a stream or more are written to by halves, two pictures at a time, while 24 or more come a second) or relaxed (every 350 ms). More than 32 RTMP publishers are read every 20 ms, more than 100 every 40 ms, except with realtime."`
+	Profile  string        `yaml:"profile" doc:"How RTMP and HTTP-FLV are written: realtime (each message), live (each picture; 256 viewers of a stream or more are written to by halves, two pictures at a time, while 24 or more come a second) or relaxed (every 350 ms). More than 32 RTMP publishers are read every 20 ms, more than 100 every 60 ms, except with realtime."`
 	Window   time.Duration `yaml:"window" doc:"How far a slow viewer may fall behind before it skips to a key frame."`
 	Max      int           `yaml:"max" doc:"Streams at once."`
 	PlayWait time.Duration `yaml:"play_wait" doc:"How long an RTMP player waits for a stream that is not there."`

@@ -15,7 +15,7 @@ const (
 	// crowd is how many publishers are read one by one, each message when it comes. With more of them, waking a
 	// thread for every message would be most of what the server does.
 	crowd = 32
-	// throng is how many are read in rounds that are twice as far apart: a read costs as much as all that is done with one message.
+	// throng is how many are read in rounds that are three times as far apart: a read costs as much as all that is done with one message.
 	throng = 100
 	// roundEvery is how far apart the rounds are in which a crowd is read: 30 pictures and 43 audio frames a second
 	// come to one or two messages a round.
@@ -58,7 +58,7 @@ func (s *Server) crowded() bool {
 // betweenRounds is how far apart the rounds are with so many publishers.
 func (s *Server) betweenRounds() time.Duration {
 	if s.count.publishers.Load() > throng {
-		return 2 * roundEvery
+		return 3 * roundEvery
 	}
 	return roundEvery
 }

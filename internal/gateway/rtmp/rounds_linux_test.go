@@ -158,7 +158,7 @@ func TestRoundsEndWithTheirConnection(t *testing.T) {
 // The more publishers, the further apart their rounds, unless every message is wanted at once.
 func TestRoundsOfACrowd(t *testing.T) {
 	s := &Server{}
-	for publishers, want := range map[int64]time.Duration{1: 0, crowd: 0, crowd + 1: roundEvery, throng: roundEvery, throng + 1: 2 * roundEvery} {
+	for publishers, want := range map[int64]time.Duration{1: 0, crowd: 0, crowd + 1: roundEvery, throng: roundEvery, throng + 1: 3 * roundEvery} {
 		s.count.publishers.Store(publishers)
 		got := time.Duration(0)
 		if s.crowded() {
