@@ -112,6 +112,7 @@ type track struct {
 	defaults      struct{ dur, size, flags uint32 }
 	config        string // the decoder configuration, to see changes
 	fps           float64
+	transfer      int                               // transfer characteristics; 0: unknown
 	said          struct{ width, height, rate int } // by the sample entry's own fields
 	lacks         string                            // parameter sets that must be in the sample entry and are not
 }

@@ -25,6 +25,14 @@ func (t *track) configuration(b box) {
 		if len(b.body) > 1 {
 			t.channels = int(b.body[1])
 		}
+	case "colr":
+		if c := (&cursor{b: b.body}); string(c.take(4)) == "nclx" {
+			c.u16()
+			if v := int(c.u16()); !c.over && (v == 16 || v == 18 || t.transfer == 0) {
+				t.transfer = v
+			}
+		}
+		return
 	case "dfLa", "dac3", "dec3":
 	default:
 		return
@@ -56,6 +64,9 @@ func (t *track) avc(b []byte) {
 func (t *track) picture(p picture) {
 	if p.width > 0 {
 		t.width, t.height, t.fps = p.width, p.height, p.fps
+		if t.transfer == 0 || t.transfer == 2 {
+			t.transfer = p.transfer
+		}
 	}
 }
 

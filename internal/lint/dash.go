@@ -55,6 +55,7 @@ func (l *linter) dash(ctx context.Context, res *resource) {
 	}
 	l.httpPlaylist(d.sc, res, dashTypes, period)
 	d.clock(ctx, m)
+	d.remote(ctx, m)
 	d.take(ctx, m)
 	if m.dynamic {
 		d.progress(m)

@@ -188,6 +188,9 @@ func checkDelays(s scope, m *manifest) {
 	if depth > 0 && depth < buffer {
 		s.addAt(root.line, "MPD", "dash.depth_short", seconds(depth), seconds(buffer))
 	}
+	if _, ok := xsDuration(root.get("minBufferTime")); ok && buffer == 0 {
+		s.addAt(root.line, "MPD", "dash.buffer_zero")
+	}
 	if delay > 0 && depth > 0 && delay > depth {
 		s.addAt(root.line, "MPD", "dash.delay_outside", seconds(delay), seconds(depth))
 	}
@@ -212,6 +215,9 @@ func checkDelays(s scope, m *manifest) {
 			target, lo, hi := l.uint("target", 0), l.uint("min", 0), l.uint("max", math.MaxInt64)
 			if target > 0 && (target < lo || target > hi) {
 				s.addAt(l.line, "Latency", "dash.latency_order", lo, target, hi)
+			}
+			if at := float64(target) / 1000; m.dynamic && depth > 0 && at > depth {
+				s.addAt(l.line, "Latency", "dash.latency_outside", seconds(at), seconds(depth))
 			}
 		}
 	}
@@ -246,6 +252,7 @@ func checkSet(s scope, m *manifest, set *node) {
 		s.addAt(set.line, where, "dash.lang_form", set.get("lang"))
 	}
 	checkKeyIDs(s, set)
+	checkDescriptors(s, set)
 	if !video && !set.has("lang") && strings.HasPrefix(set.get("mimeType")+set.get("contentType"), "audio") {
 		s.addAt(set.line, where, "dash.lang_missing")
 	}
@@ -274,6 +281,7 @@ func checkRepresentation(s scope, r *representation) {
 		s.addAt(n.line, where, "dash.attribute_value", "bandwidth", "Representation", clip(n.get("bandwidth")))
 	}
 	if r.video() {
+		checkShape(s, r)
 		for _, name := range []string{"width", "height", "frameRate"} {
 			if n.inherit(name) == "" {
 				s.addAt(n.line, where, "dash.picture_missing", name)
@@ -357,6 +365,7 @@ func checkAddressing(s scope, m *manifest, r *representation) {
 	if !a.complete && m.dynamic && n.kid("ProducerReferenceTime") == nil && r.set.kid("ProducerReferenceTime") == nil {
 		s.addAt(n.line, where, "dash.reference_missing")
 	}
+	checkReference(s, m, r)
 	if a.kind == "template" {
 		checkTemplate(s, r)
 	}

@@ -49,6 +49,11 @@ func checkInit(s scope, r *representation, init *initSegment) {
 		if said, err := strconv.Atoi(config.get("value")); err == nil && said != t.channels && t.channels > 0 {
 			s.addAt(config.line, where, "dash.channels_wrong", said, t.channels)
 		}
+	} else if config != nil && config.get("schemeIdUri") == "urn:mpeg:mpegB:cicp:ChannelConfiguration" {
+		said, err := strconv.Atoi(config.get("value"))
+		if n := channelsOf(said); err == nil && n > 0 && n != t.channels && t.channels > 0 {
+			s.addAt(config.line, where, "dash.channels_wrong", n, t.channels)
+		}
 	}
 }
 

@@ -76,7 +76,7 @@ func checkDepth(s scope, m *manifest, now time.Time) {
 	}
 	at := now.Sub(m.began).Seconds() - depth
 	for _, r := range m.reps {
-		if r.a.timeline == nil || r.period != &m.periods[0] || at < r.period.start {
+		if r.a.timeline == nil || r.period != &m.periods[0] {
 			continue
 		}
 		list := r.slots(m, now)
@@ -84,7 +84,7 @@ func checkDepth(s scope, m *manifest, now time.Time) {
 			continue
 		}
 		slack := 2*list[0].dur + m.root.duration("minimumUpdatePeriod") + 2
-		if first := list[0].start; first > at+slack && first > r.period.start+list[0].dur {
+		if first := list[0].start; first > max(at, r.period.start)+slack && first > r.period.start+list[0].dur {
 			s.addAt(r.a.timeline.line, r.node.label(), "dash.depth_uncovered", seconds(depth), seconds(round(now.Sub(m.began).Seconds()-first, 1)))
 		}
 	}

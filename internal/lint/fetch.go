@@ -141,7 +141,7 @@ func (f *fetcher) web(ctx context.Context, addr string, s span, limit int64) (*r
 	req.Header.Set("Origin", "https://player.example") // what a player on another page sends
 	if s.length > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", s.from, s.from+s.length-1))
-	} else if limit == playlistAtMost {
+	} else { // as browsers ask for everything
 		req.Header.Set("Accept-Encoding", "gzip")
 	}
 	began := time.Now()

@@ -24,6 +24,7 @@ type rendition struct {
 	budget  int
 	parts   int // segments whose parts were compared
 	hints   int
+	gaps    int
 	delta   bool
 	failed  bool
 }
@@ -182,9 +183,25 @@ func (l *linter) follow(ctx context.Context, r *rendition) {
 		l.grown(r, now)
 		l.segmentsOf(ctx, r, now)
 		if now.head.end {
+			l.after(ctx, r)
 			return
 		}
 	}
+}
+
+// after looks once more at a playlist that was seen to end: nothing of it may change any more. A server may drop it, too.
+func (l *linter) after(ctx context.Context, r *rendition) {
+	pause := max(r.list.head.target, 1) + 1
+	if !l.wait(ctx, time.Duration(pause*float64(time.Second))) {
+		return
+	}
+	res, err := l.f.get(ctx, r.url, span{}, playlistAtMost)
+	if err != nil || !res.ok() {
+		return
+	}
+	l.playlists.Add(1)
+	now := parsePlaylist(r.url, string(res.body), r.imports)
+	checkReload(r.sc, r.list, now)
 }
 
 // grown takes a newer playlist.

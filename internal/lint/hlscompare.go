@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -375,10 +376,28 @@ func checkPicture(s scope, line int, t *tag, r *rendition, tracks []*track) {
 	if said := t.float("FRAME-RATE"); said > 0 && length > 0 && math.Abs(float64(samples)/length-said) > 0.03*said {
 		s.addLine(line, "hls.frame_rate_wrong", t.get("FRAME-RATE"), round(float64(samples)/length, 3))
 	}
+	checkRange(s, line, t, v)
 	if f := family(v.codec); (f == "hvc1" || f == "hev1") && v.entry == "" {
 		s.addLine(line, "hls.hevc_in_ts")
 	} else if f == "hev1" || f == "avc3" {
 		s.addLine(line, "hls.parameter_sets", f)
+	}
+}
+
+// checkRange holds VIDEO-RANGE, which is SDR when it is not there, against the transfer characteristics (section 4.4.6.2).
+func checkRange(s scope, line int, t *tag, v *track) {
+	said, have := cmp.Or(t.get("VIDEO-RANGE"), "SDR"), "SDR"
+	switch v.transfer {
+	case 0:
+		return
+	case 16:
+		have = "PQ"
+	case 18:
+		have = "HLG"
+	}
+	// HLG may be told in other ways than by 18
+	if said != have && (said == "PQ" || have == "PQ" || v.transfer == 18 || v.transfer == 2) {
+		s.addLine(line, "hls.range_wrong", said, v.transfer, have)
 	}
 }
 

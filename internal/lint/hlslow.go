@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -198,9 +199,14 @@ func (l *linter) partsOf(ctx context.Context, r *rendition, g *segment, d *loade
 		return
 	}
 	// section 3.2 asks for the same samples with the same timing, not for the same bytes around them
-	x, y := sampleCount(parseSegment(joined, d.init)), sampleCount(&d.media)
+	m := parseSegment(joined, d.init)
+	x, y := sampleCount(m), sampleCount(&d.media)
 	if x != y {
 		r.sc.at(g.url).add("ll.parts_differ", g.msn, len(pieces), x, y)
+	}
+	jumps := func(p problem) bool { return p.rule == "mp4.chunk_gap" }
+	if i := slices.IndexFunc(m.problems, jumps); i >= 0 && !slices.ContainsFunc(d.problems, jumps) {
+		r.sc.at(g.parts[0].url).addAll(m.problems[i : i+1])
 	}
 }
 

@@ -239,6 +239,8 @@ func checkRanges(s scope, p *playlist) {
 	for _, t := range p.tags {
 		if t.name == "EXT-X-KEY" && t.has("IV") && len(strings.TrimLeft(t.get("IV")[min(2, len(t.get("IV"))):], "0")) > 32 {
 			s.addLine(t.line, "hls.attribute_value", t.name, "IV", clip(t.get("IV")))
+		} else if t.name == "EXT-X-KEY" && t.has("IV") && len(t.get("IV")) < 34 {
+			s.addLine(t.line, "hls.iv_short", clip(t.get("IV")))
 		}
 	}
 }

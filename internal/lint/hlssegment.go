@@ -11,6 +11,9 @@ import (
 // segment fetches a media segment and holds it against its playlist and the segment before it.
 func (l *linter) segment(ctx context.Context, r *rendition, p *playlist, g *segment) {
 	r.got[g.msn], r.info[g.msn] = nil, g
+	if g.gap {
+		l.absent(ctx, r, g)
+	}
 	if g.gap || g.url == "" {
 		return
 	}
@@ -46,6 +49,21 @@ func (l *linter) segment(ctx context.Context, r *rendition, p *playlist, g *segm
 	if len(g.parts) > 0 && r.parts < 3 && !p.head.end {
 		r.parts++
 		l.partsOf(ctx, r, g, d, body)
+	}
+}
+
+// absent holds that a gap is one: what EXT-X-GAP stands before has no media, and clients will not load it.
+func (l *linter) absent(ctx context.Context, r *rendition, g *segment) {
+	if !strings.HasPrefix(g.url, "http") || r.gaps >= 3 {
+		return
+	}
+	r.gaps++
+	at := g.span
+	if at.length == 0 {
+		at.length = 256
+	}
+	if res, err := l.f.get(ctx, g.url, at, segmentAtMost); err == nil && res.ok() && plain(res.body) != "" {
+		r.sc.addLine(g.line, "hls.gap_there", g.msn, res.status)
 	}
 }
 

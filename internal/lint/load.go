@@ -50,7 +50,18 @@ func (l *linter) bytesOf(ctx context.Context, s scope, what, url string, at span
 	if res.cut {
 		return nil
 	}
+	if res.gzip && at.length == 0 && kindOfBody(res.body) != "" {
+		s.at(url).add("serve.segment_gzip", what)
+	}
 	return res.body
+}
+
+// kindOfBody names what is compressed already: of text, gzip is welcome.
+func kindOfBody(b []byte) string {
+	if kind := plain(b); kind != "WebVTT" {
+		return kind
+	}
+	return ""
 }
 
 func (l *linter) contentRange(s scope, res *resource, at span) {

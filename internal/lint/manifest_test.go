@@ -143,7 +143,7 @@ func dynamicFaults() []plant {
 		{"dash.period_id", []string{`<Period id="p0" `, `<Period `}, nil},
 		{"dash.period_start", []string{` start="PT0S"`, ""}, nil},
 		{"dash.set_id", []string{`<AdaptationSet id="0"`, `<AdaptationSet`}, nil},
-		{"dash.depth_short", []string{"PT20S", "PT1S", ` suggestedPresentationDelay="PT4S"`, ""}, nil},
+		{"dash.depth_short", []string{"PT20S", "PT1S", ` suggestedPresentationDelay="PT4S"`, ""}, []string{"dash.latency_outside"}},
 		{"dash.delay_outside", []string{"PT4S", "PT40S"}, nil},
 		{"dash.latency_missing", []string{`<ServiceDescription><Latency target="3000"/></ServiceDescription>`, ""}, nil},
 		{"dash.reference_missing", []string{`<ProducerReferenceTime id="0" wallClockTime="2026-01-02T00:00:00Z" presentationTime="0"/>`, ""}, nil},

@@ -68,6 +68,7 @@ func unescape(b []byte) []byte {
 type picture struct {
 	width, height int
 	fps           float64 // 0: not said
+	transfer      int     // transfer characteristics of ISO/IEC 23091-2; 0: not read
 }
 
 // avcSPS reads a sequence parameter set of H.264 (clause 7.3.2.1.1).
@@ -119,7 +120,32 @@ func avcSPS(nal []byte) (p picture) {
 	if r.over() || w > 1<<15 || h > 1<<15 {
 		return picture{}
 	}
-	return picture{width: int(w), height: int(h)}
+	return picture{width: int(w), height: int(h), transfer: transferOf(r)}
+}
+
+// transferOf reads the usability information (annex E.1.1) as far as the transfer characteristics; 2 means that it tells none.
+func transferOf(r *bitReader) int {
+	if r.bit() == 0 {
+		return 2
+	}
+	if r.bit() == 1 && r.bits(8) == 255 {
+		r.bits(32)
+	}
+	if r.bit() == 1 {
+		r.bit()
+	}
+	if r.bit() == 0 {
+		return 2
+	}
+	r.bits(4)
+	if r.bit() == 0 {
+		return 2
+	}
+	r.bits(8)
+	if v := int(r.bits(8)); !r.over() {
+		return v
+	}
+	return 0
 }
 
 func avcHigh(r *bitReader) (chroma uint32) {

@@ -294,7 +294,7 @@ func TestPlantedInDASH(t *testing.T) {
 		{"dash.xml", on(mpd, "</Period>", ""), nil},
 		{"dash.codecs_wrong", on(mpd, `codecs="avc1.42`, `codecs="avc1.64`), nil},
 		{"dash.mime_wrong", on(mpd, `mimeType="video/mp4"`, `mimeType="audio/mp4"`), []string{"dash.content_type", "dash.sound_missing"}},
-		{"dash.size_wrong", on(mpd, `width="320"`, `width="640"`), []string{"dash.over_set"}},
+		{"dash.size_wrong", on(mpd, `width="320"`, `width="640"`), []string{"dash.over_set", "dash.par_wrong"}},
 		{"dash.frame_rate_wrong", on(mpd, `frameRate="25/1"`, `frameRate="50/1"`), nil},
 		{"dash.rate_wrong", on(mpd, `audioSamplingRate="48000"`, `audioSamplingRate="44100"`), nil},
 		{"dash.channels_wrong", on(mpd, `audio_channel_configuration:2011" value="2"`, `audio_channel_configuration:2011" value="6"`), nil},

@@ -57,6 +57,7 @@ var httpRules = []Rule{
 	{"serve.ranges", Note, "RFC 9110 14", "The server does not answer byte ranges of segments.", "Support Range requests."},
 	{"serve.cors", Should, "Fetch standard, CORS protocol", "The answer has no Access-Control-Allow-Origin: players on other pages cannot read it.", "Allow other origins."},
 	{"serve.gzip", Should, "RFC 8216bis 6.2.1; Apple item 10.1", "The playlist (%v bytes) is not compressed although gzip was accepted.", "Compress playlists and manifests."},
+	{"serve.segment_gzip", Should, "RFC 9110 8.4, 14.2", "What is compressed already is answered with gzip around it: %v.", "Send media as it is; gzip costs time, hides the length and breaks byte ranges."},
 	{"serve.playlist_type", Should, "RFC 8216bis 4; IANA registration of application/dash+xml", "The content type is %v instead of one of %v.", "Set it."},
 	{"serve.segment_type", Should, "Apple item 10.4; RFC 4337", "The content type is %v instead of one of %v.", "Set it."},
 	{"serve.playlist_cached", Must, "RFC 8216bis B.1; RFC 9111 4.2", "The live playlist may be cached for %v s, longer than %v.", "Keep max-age under the time in which it changes."},
@@ -69,6 +70,8 @@ var httpRules = []Rule{
 // tsRules are about MPEG transport streams.
 var tsRules = []Rule{
 	{"ts.packet", Must, "ISO/IEC 13818-1 2.4.3.2", "The segment is not whole TS packets: %v.", "Write 188-byte packets only."},
+	{"ts.marked", Must, "ISO/IEC 13818-1 2.4.3.3", "A packet of PID %v is marked as %v.", "Write packets that can be read."},
+	{"ts.delimiter_missing", Must, "ISO/IEC 13818-1 2.14.1, 2.17.1", "The first access unit of PID %v has no access unit delimiter.", "Start each access unit with one."},
 	{"ts.table_missing", Must, "RFC 8216bis 3.1.1", "The segment has no %v.", "Write PAT and PMT at the start of each segment."},
 	{"ts.tables_late", Should, "RFC 8216bis 3.1.1", "PAT and PMT are not the first packets (packet %v).", "Start each segment with PAT and PMT."},
 	{"ts.table", Must, "ISO/IEC 13818-1 2.4.4", "The %v cannot be read.", "Write a valid section."},

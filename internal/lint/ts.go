@@ -31,6 +31,7 @@ type tsReader struct {
 	programs  int
 	havePMT   bool
 	beforePMT bool
+	marked    map[int]bool
 }
 
 // parseTS reads a segment of transport stream packets.
@@ -55,6 +56,12 @@ func (r *tsReader) packet(n int, p []byte) {
 	pid := int(p[1]&0x1f)<<8 | int(p[2])
 	if pid == 0x1fff {
 		return
+	}
+	switch {
+	case p[1]&0x80 != 0:
+		r.mark(pid, "damaged (transport_error_indicator)")
+	case p[3]&0xc0 != 0:
+		r.mark(pid, "scrambled (transport_scrambling_control)")
 	}
 	control := p[3] >> 4 & 3
 	payload := p[4:]
@@ -94,6 +101,17 @@ func (r *tsReader) packet(n int, p []byte) {
 	}
 	s.lastCC = cc
 	r.payload(n, pid, s, p[1]&0x40 != 0, payload)
+}
+
+// mark complains once for each PID of packets that cannot be used as they are.
+func (r *tsReader) mark(pid int, how string) {
+	if r.marked == nil {
+		r.marked = map[int]bool{}
+	}
+	if !r.marked[pid] {
+		r.complain("ts.marked", pid, how)
+	}
+	r.marked[pid] = true
 }
 
 func (r *tsReader) payload(n, pid int, s *tsPID, start bool, payload []byte) {
@@ -345,7 +363,7 @@ func (r *tsReader) finish() {
 func (r *tsReader) look(s *tsPID, run *run) {
 	switch s.stream {
 	case 0x1b, 0x24:
-		hevc := s.stream == 0x24
+		hevc, delimited := s.stream == 0x24, false
 		annexB(s.pes, func(nal []byte) bool {
 			if len(nal) == 0 {
 				return false
@@ -357,9 +375,13 @@ func (r *tsReader) look(s *tsPID, run *run) {
 				s.t.codec = "hvc1"
 				s.t.picture(hevcSPS(nal))
 			}
+			delimited = delimited || !hevc && nal[0]&31 == 9 || hevc && nal[0]>>1&63 == 35
 			random, slice := sliceKind(nal[0], hevc)
 			if slice {
 				run.random, run.known = random, true
+			}
+			if slice && !delimited {
+				r.complain("ts.delimiter_missing", s.t.id)
 			}
 			return slice
 		})

@@ -1,0 +1,159 @@
+package lint
+
+import (
+	"bytes"
+	"compress/gzip"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDescriptorFaults(t *testing.T) {
+	check := func(text string) []string {
+		return found(t, func(s scope) { checkManifest(s, manifestOf(t, text)) })
+	}
+	descriptor := func(name, scheme, value string) []string {
+		return []string{`<SegmentTemplate timescale="1000" media="b`, `<` + name + ` schemeIdUri="` + scheme + `" value="` + value + `"/><SegmentTemplate timescale="1000" media="b`}
+	}
+	shape := func(par, sar string) []string {
+		return []string{`maxWidth="640"`, `maxWidth="640" par="` + par + `" sar="` + sar + `"`}
+	}
+	for _, good := range [][]string{descriptor("Role", roleScheme, "main"), descriptor("Role", "urn:other", "mainly"), shape("16:9", "1:1"), shape("4:3", "3:4"),
+		descriptor("EssentialProperty", "urn:mpeg:dash:adaptation-set-switching:2016", "1")} {
+		if got := check(edit(t, goodStatic, good...)); len(got) > 0 {
+			t.Errorf("%v has %v", good, got)
+		}
+	}
+	for _, p := range []plant{
+		{"dash.role_unknown", descriptor("Role", roleScheme, "mainly"), nil},
+		{"dash.essential_unknown", descriptor("EssentialProperty", "urn:example:unknown", "1"), nil},
+		{"dash.par_wrong", shape("4:3", "1:1"), nil},
+		{"dash.par_wrong", shape("16:9", "4:3"), nil},
+		{"dash.buffer_zero", []string{`minBufferTime="PT2S"`, `minBufferTime="PT0S"`}, nil},
+	} {
+		t.Run(p.rule, func(t *testing.T) { exactly(t, check(edit(t, goodStatic, p.edits...)), nil, p.rule, p.also...) })
+	}
+	for _, p := range []plant{
+		{"dash.latency_outside", []string{`target="3000"`, `target="60000000"`}, nil},
+		{"dash.reference_wrong", []string{`wallClockTime="2026-01-02T00:00:00Z"`, `wallClockTime="2026-01-02T01:00:00Z"`}, nil},
+		{"dash.reference_wrong", []string{`wallClockTime="2026-01-02T00:00:00Z"`, `wallClockTime="2026-01-01T00:00:00Z"`}, nil},
+	} {
+		t.Run(p.rule, func(t *testing.T) { exactly(t, check(edit(t, goodDynamic, p.edits...)), nil, p.rule, p.also...) })
+	}
+}
+
+// What a time shift buffer promises counts from the start of the Period where that is younger.
+func TestDepthOfYoungPeriod(t *testing.T) {
+	at := time.Date(2026, 1, 2, 0, 1, 0, 0, time.UTC)
+	text := edit(t, goodDynamic, `timeShiftBufferDepth="PT20S"`, `timeShiftBufferDepth="PT1H"`)
+	check := func(text string) []string {
+		return found(t, func(s scope) { checkDepth(s, manifestOf(t, text), at) })
+	}
+	exactly(t, check(text), nil, "dash.depth_uncovered")
+	if got := check(edit(t, text, `start="PT0S"`, `start="PT40S"`, `t="40000"`, `t="0"`)); len(got) > 0 {
+		t.Errorf("a young Period that lists everything has %v", got)
+	}
+}
+
+func TestPlantedByStrangers(t *testing.T) {
+	dash := maps.Clone(ffmpeg(t, "dash", "-f dash -seg_duration 1 m.mpd"))
+	base := judged(t, proxy(t, dash, nil).URL+"/m.mpd", 0)
+	try(t, dash, "/m.mpd", base, []planted{
+		{"dash.remote_broken", on("/m.mpd", "<Period ", `<Period xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="gone.xml" xlink:actuate="onLoad" `), nil},
+	})
+	if got := judged(t, proxy(t, dash, on("/m.mpd", "<Period ", `<Period xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="`+resolveToZero+`" `)).URL+"/m.mpd", 0); slices.Contains(got, "dash.remote_broken") {
+		t.Error("what resolves to nothing was fetched")
+	}
+	s := hlsFMP4(t)
+	const media = "/v.m3u8"
+	gapBase := judged(t, proxy(t, s, nil).URL+media, 0)
+	try(t, s, media, gapBase, []planted{
+		{"hls.gap_there", on(media, "v3.m4s", "#EXT-X-GAP\nv3.m4s"), nil},
+	})
+	ts := hlsTS(t)
+	try(t, ts, media, judged(t, proxy(t, ts, nil).URL+media, 0), []planted{
+		{"ts.marked", raw("/v2.ts", func(b []byte) []byte { b[188*9+3] |= 0x80; return b }), nil},
+		{"ts.marked", raw("/v2.ts", func(b []byte) []byte { b[188*9+1] |= 0x80; return b }), nil},
+		{"ts.delimiter_missing", raw("/v2.ts", func(b []byte) []byte {
+			i := bytes.Index(b, []byte{0, 0, 0, 1, 9})
+			copy(b[i:], make([]byte, 6))
+			return b
+		}), nil},
+	})
+}
+
+// A gap whose address gives nothing is one.
+func TestGapIsGap(t *testing.T) {
+	s := maps.Clone(hlsFMP4(t))
+	base := judged(t, proxy(t, s, nil).URL+"/v.m3u8", 0)
+	delete(s, "/v3.m4s")
+	got := judged(t, proxy(t, s, on("/v.m3u8", "v3.m4s", "#EXT-X-GAP\nv3.m4s")).URL+"/v.m3u8", 0)
+	for _, id := range got {
+		if !slices.Contains(base, id) {
+			t.Errorf("a gap has %s", id)
+		}
+	}
+}
+
+// Media in gzip, to whom takes gzip, as a careless web server sends it.
+func TestMediaInGzip(t *testing.T) {
+	s := hlsTS(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := good(r.URL.Path, s[r.URL.Path])
+		if !strings.HasSuffix(r.URL.Path, ".ts") || r.Header.Get("Range") != "" || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			a.send(w, r)
+			return
+		}
+		maps.Copy(w.Header(), a.header)
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		_, _ = z.Write(a.body) // the client may have gone
+		_ = z.Close()
+	}))
+	t.Cleanup(srv.Close)
+	exactly(t, judged(t, srv.URL+"/v.m3u8", 0), judged(t, proxy(t, s, nil).URL+"/v.m3u8", 0), "serve.segment_gzip")
+}
+
+func TestVideoRange(t *testing.T) {
+	ranges := func(attr string, transfer int) []string {
+		p := parsePlaylist("http://t/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9000,CODECS=\"avc1.64001F\""+attr+"\nv\n", nil)
+		return found(t, func(s scope) { checkRange(s, 2, p.variants[0].tag, &track{kind: "video", transfer: transfer}) })
+	}
+	for attr, transfer := range map[string]int{"": 1, ",VIDEO-RANGE=SDR": 2, ",VIDEO-RANGE=PQ": 16, ",VIDEO-RANGE=HLG": 18} {
+		if got := ranges(attr, transfer); len(got) > 0 {
+			t.Errorf("%s of %d has %v", attr, transfer, got)
+		}
+	}
+	if got := ranges(",VIDEO-RANGE=PQ", 0); len(got) > 0 {
+		t.Errorf("what is not known has %v", got)
+	}
+	for attr, transfer := range map[string]int{"": 16, ",VIDEO-RANGE=SDR": 18, ",VIDEO-RANGE=PQ": 1, ",VIDEO-RANGE=HLG": 16} {
+		exactly(t, ranges(attr, transfer), nil, "hls.range_wrong")
+	}
+	exactly(t, ranges(",VIDEO-RANGE=PQ", 2), nil, "hls.range_wrong")
+}
+
+// The transfer characteristics are read where encoders write them: in the parameter set and in colr.
+func TestTransferIsRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		args string
+		want int
+	}{"range-none": {"", 2}, "range-709": {"-color_trc bt709 -colorspace bt709 -color_primaries bt709", 1}, "range-pq": {"-color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc", 16}} {
+		s := ffmpeg(t, name, "-map 0:v "+c.args+" -f hls -hls_time 1 -hls_segment_type fmp4 -hls_playlist_type vod v.m3u8")
+		if have := parseInit(s["/init.mp4"]).tracks[0].transfer; have != c.want {
+			t.Errorf("%s: read %d, want %d", name, have, c.want)
+		}
+	}
+}
+
+func TestShortIV(t *testing.T) {
+	text := edit(t, goodMedia, "#EXTINF:3.0", "#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x0011223344556677\n#EXTINF:3.0")
+	got := found(t, func(s scope) { checkMedia(s, parsePlaylist("http://t/v.m3u8", text, nil)) })
+	if !slices.Contains(got, "hls.iv_short") {
+		t.Errorf("found %v", got)
+	}
+}
