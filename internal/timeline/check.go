@@ -52,6 +52,11 @@ func Check(ctx context.Context, dir string, deep bool, found func(Finding)) (Rep
 	switch {
 	case errors.Is(err, index.ErrDamaged):
 		c.tell(index.Name, 0, why(err))
+	case errors.Is(err, fs.ErrNotExist):
+		// A copy for restoring is of the files alone; what was served has a folder for the open ones too.
+		if _, err := os.Stat(filepath.Join(dir, openFolder)); err == nil {
+			c.tell(index.Name, 0, "it is not there; the next start builds it from the files")
+		}
 	case err != nil:
 		return c.report, err
 	default:
@@ -133,7 +138,7 @@ func (c *checking) knownNow(key string) (bool, error) {
 // files looks at the finished files, and counts the others.
 func (c *checking) files() error {
 	open, err := os.ReadDir(filepath.Join(c.dir, openFolder))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, e := range open {

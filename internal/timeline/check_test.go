@@ -3,8 +3,12 @@ package timeline
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"weir/internal/timeline/index"
 )
 
 // TestCheckBesideARunningServer checks a volume again and again while eight streams are recorded to it, sealed and deleted.
@@ -66,3 +70,37 @@ func TestCheckBesideARunningServer(t *testing.T) {
 }
 
 const lasting = 3 * time.Second // of the stress
+
+// TestCheckOfACopy: what the guide says to copy has neither the index nor the folder of open files, and is whole without them.
+// A volume that was served and has lost its index is not.
+func TestCheckOfACopy(t *testing.T) {
+	dir, copied := t.TempDir(), t.TempDir()
+	record(t, dir, 20)
+	if err := os.CopyFS(filepath.Join(copied, sealedFolder), os.DirFS(filepath.Join(dir, sealedFolder))); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, identityFile))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(copied, identityFile), b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var what []Finding
+	look := func() Report {
+		report, err := Check(t.Context(), copied, true, func(f Finding) { what = append(what, f) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report
+	}
+	if r := look(); r.Files == 0 || r.Findings != 0 {
+		t.Errorf("%+v: %v", r, what)
+	}
+	if err := os.Mkdir(filepath.Join(copied, openFolder), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if r := look(); r.Findings != 1 || what[0].Object != index.Name {
+		t.Errorf("%+v: %v", r, what)
+	}
+}
