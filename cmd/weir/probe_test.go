@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -107,5 +109,43 @@ func TestProbeMeter(t *testing.T) {
 	}
 	if r.AVOffsetMS == nil || math.Abs(*r.AVOffsetMS-100) > 25 {
 		t.Errorf("offset %v", *r.AVOffsetMS)
+	}
+}
+
+// TestPublishFile sends what FFmpeg cannot put into MP4 without being told how, and fails where it sends nothing.
+func TestPublishFile(t *testing.T) {
+	ffmpeg := outside.Need(t, "ffmpeg")
+	outside.Need(t, "ffprobe")
+	dir := t.TempDir()
+	t.Chdir(dir)
+	ports := running(t)
+	key := strings.TrimSpace(mustWeir(t, "key", "create", "live/*"))
+	for name, c := range map[string]struct{ video, audio, want string }{
+		"transport.ts": {"libx264", "aac", "AAC"}, "dolby.mkv": {"libx264", "ac3", "AC-3"}, "lossless.mkv": {"libx264", "flac", "FLAC"}, "old.ts": {"mpeg2video", "mp2", ""},
+	} {
+		outside.Run(t, ffmpeg, "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25", "-f", "lavfi", "-i", "sine=r=48000", "-t", "2",
+			"-c:v", c.video, "-g", "25", "-pix_fmt", "yuv420p", "-c:a", c.audio, "-strict", "-2", name)
+		address := fmt.Sprintf("rtmp://127.0.0.1:%d/live/%s?key=%s", ports["rtmp"], strings.ReplaceAll(name, ".", "_"), key)
+		if c.want == "" {
+			if _, err := weir(t, "publish", name, address); fault.Code(err) != "codec_unsupported" {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		seen := make(chan string, 1)
+		go func() {
+			out, err := weir(t, "probe", "--duration", "1s", address, "-o", "json")
+			seen <- fmt.Sprint(out, err)
+		}()
+		mustWeir(t, "publish", name, address)
+		if out := <-seen; !strings.Contains(out, `"H.264"`) || !strings.Contains(out, `"`+c.want+`"`) {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	if err := os.WriteFile("cut.ts", bytes.Repeat([]byte{0x47}, 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := weir(t, "publish", "cut.ts", fmt.Sprintf("rtmp://127.0.0.1:%d/live/cut?key=%s", ports["rtmp"], key)); fault.Code(err) != "file_unreadable" {
+		t.Errorf("%v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os/exec"
@@ -24,8 +25,8 @@ func publishFile(ctx context.Context, file, url string, loop bool) error {
 	if loop {
 		args = append(args, "-stream_loop", "-1")
 	}
-	args = append(args, "-i", "file:"+file, "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy",
-		"-f", "mp4", "-movflags", "empty_moov+default_base_moof+frag_every_frame", "pipe:1")
+	args = append(args, "-i", "file:"+file, "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy")
+	args = append(append(args, copying(ctx, file)...), "-strict", "-2", "-f", "mp4", "pipe:1") // -2: FLAC in MP4
 	cmd := exec.CommandContext(ctx, "ffmpeg", args...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
@@ -38,15 +39,45 @@ func publishFile(ctx context.Context, file, url string, loop bool) error {
 	}
 	r := &boxReader{r: bufio.NewReaderSize(out, 1<<16)}
 	tracks, err := r.header()
+	for i := range tracks {
+		if tracks[i].Codec == media.UnknownCodec {
+			err = fault.New(fault.Unsupported, "codec_unsupported", "The file "+file+" has a codec that Weir does not read.", "Convert it first, for example with ffmpeg -c:v libx264 -c:a aac.")
+		}
+	}
 	if err == nil {
 		err = publishPaced(ctx, url, tracks, r.run)
 	}
-	cancel()
-	_ = cmd.Wait() // killed on purpose, or its complaint says why
-	if text := strings.TrimSpace(complaint.String()); errors.Is(err, errNoMedia) {
-		return fault.New(fault.Invalid, "file_unreadable", "FFmpeg cannot read "+file+".", text)
+	stopped := err != nil || ctx.Err() != nil
+	if stopped {
+		cancel()
+	}
+	failed := cmd.Wait() // killed on purpose, or its complaint says why
+	if errors.Is(err, errNoMedia) || failed != nil && !stopped {
+		return fault.New(fault.Invalid, "file_unreadable", "FFmpeg cannot read "+file+".", strings.TrimSpace(complaint.String()))
 	}
 	return err
+}
+
+// copying is what copying a file into fragmented MP4 takes, by the codec of its audio. Where the header has to wait for a
+// frame, FFmpeg would tell in an edit list when each track begins, and set the picture one frame late with a fragment a frame.
+func copying(ctx context.Context, file string) []string {
+	late := []string{"-movflags", "delay_moov+default_base_moof", "-use_editlist", "0", "-frag_duration", "1000"}
+	out, _ := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "stream=codec_name,extradata_size", "-of", "json", "file:"+file).Output()
+	var seen struct {
+		Streams []struct {
+			Name   string `json:"codec_name"`
+			Config int    `json:"extradata_size"`
+		}
+	}
+	if err := json.Unmarshal(out, &seen); err == nil && len(seen.Streams) > 0 {
+		switch audio := seen.Streams[0]; {
+		case audio.Name == "aac" && audio.Config == 0: // ADTS, as in transport streams: each frame says what the header must say
+			return append(late, "-bsf:a", "aac_adtstoasc")
+		case audio.Name == "ac3" || audio.Name == "eac3":
+			return late
+		}
+	}
+	return []string{"-movflags", "empty_moov+default_base_moof+frag_every_frame"}
 }
 
 var errNoMedia = errors.New("no media header")
