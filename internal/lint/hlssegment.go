@@ -315,7 +315,7 @@ func layout(tracks []*track) string {
 // iframe looks at an entry of an I-frame playlist: its range must hold one whole key frame.
 func (l *linter) iframe(ctx context.Context, r *rendition, p *playlist, g *segment) {
 	r.got[g.msn], r.info[g.msn] = nil, g
-	if !p.head.iframes {
+	if !p.head.iframes || g.gap {
 		return
 	}
 	init := l.initOf(ctx, r.sc, g.init)

@@ -38,6 +38,20 @@ func TestSoundInLargePackets(t *testing.T) {
 	}
 }
 
+// An I-frame that is not there, and said not to be, is not asked for.
+func TestGapsInIFramePlaylists(t *testing.T) {
+	s := groups(t)
+	base := judged(t, proxy(t, s, nil).URL+"/m.m3u8", 0)
+	list := string(s["/i.m3u8"])
+	at := strings.Index(list, "v-2.m4s")
+	from := strings.LastIndex(list[:at], "#EXTINF")
+	entry := list[from : strings.Index(list[from:], "\n")+from+1]
+	s["/i.m3u8"] = []byte(list[:from] + "#EXT-X-GAP\n" + entry + "gone.m4s" + list[at+len("v-2.m4s"):])
+	if got := musts(judged(t, proxy(t, s, nil).URL+"/m.m3u8", 0)); !slices.Equal(got, musts(base)) {
+		t.Errorf("found %v", got)
+	}
+}
+
 // WebM is allowed in DASH; nothing of it is read as boxes.
 func TestWebM(t *testing.T) {
 	s := ffmpeg(t, "webm", "-vn -c:a libopus -f dash -seg_duration 1 m.mpd")
