@@ -228,6 +228,14 @@ func sameCodec(declared, measured string) bool {
 	return !strings.Contains(m, ".") && strings.HasPrefix(d, m+".")
 }
 
+// is says whether a track is what CODECS declares. HE-AAC doubles the rate of its core, which therefore is a low one.
+func (t *track) is(declared string) bool {
+	if oneOf(strings.ToLower(declared), "mp4a.40.5|mp4a.40.29") && strings.EqualFold(t.codec, "mp4a.40.2") && t.rate > 32000 {
+		return false
+	}
+	return sameCodec(declared, t.codec)
+}
+
 // family is a codec without its profile.
 func family(codec string) string {
 	f, _, _ := strings.Cut(strings.ToLower(codec), ".")

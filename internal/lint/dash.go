@@ -371,6 +371,7 @@ func (d *dasher) segment(ctx context.Context, w *watched, s slot, init *initSegm
 	}
 	d.httpSegment(ctx, w.sc, s.url, m.kind)
 	checkSlot(sc, w.r, s, ld)
+	checkEvents(sc, w.r, ld)
 	if before := w.got[s.number-1]; before != nil && before.init == init {
 		follows(sc, s.number, s.dur, before, ld, "dash.time_jump")
 	}

@@ -109,3 +109,14 @@ func (d *dasher) remote(ctx context.Context, m *manifest) {
 func channelsOf(configuration int) int {
 	return map[int]int{1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 8, 11: 7, 12: 8, 14: 8}[configuration]
 }
+
+// checkEvents holds that event messages are announced: players drop the others.
+func checkEvents(s scope, r *representation, d *loaded) {
+	for _, e := range d.events {
+		if !slices.ContainsFunc(append(r.node.kids("InbandEventStream"), r.set.kids("InbandEventStream")...), func(n *node) bool {
+			return n.get("schemeIdUri") == e[0] && (!n.has("value") || n.get("value") == e[1])
+		}) {
+			s.addAt(r.node.line, r.node.label(), "dash.event_untold", clip(e[0]), clip(e[1]))
+		}
+	}
+}

@@ -256,6 +256,11 @@ func checkSet(s scope, m *manifest, set *node) {
 	if !video && !set.has("lang") && strings.HasPrefix(set.get("mimeType")+set.get("contentType"), "audio") {
 		s.addAt(set.line, where, "dash.lang_missing")
 	}
+	for _, r := range reps {
+		if most := frameRate(set.get("maxFrameRate")); most > 0 && frameRate(r.inherit("frameRate")) > most+0.001 {
+			s.addAt(r.line, r.label(), "dash.over_set", "frameRate", r.inherit("frameRate"), "maxFrameRate", set.get("maxFrameRate"))
+		}
+	}
 	for name, most := range map[string]string{"width": "maxWidth", "height": "maxHeight", "bandwidth": "maxBandwidth"} {
 		for _, r := range reps {
 			if limit := set.uint(most, 0); set.has(most) && r.uint(name, 0) > limit {
@@ -453,6 +458,9 @@ func checkTimeline(s scope, m *manifest, r *representation) {
 		}
 	}
 	end := float64(at-r.a.offset) / float64(r.a.timescale)
+	if own := r.period.node.duration("duration"); m.dynamic && own > 0 && end > own+max(0.5, 1.5*r.a.nominal()) {
+		s.addAt(r.a.timeline.line, where, "dash.timeline_length", seconds(own), seconds(end))
+	}
 	if !m.dynamic && r.period.dur > 0 && len(list) > 0 && math.Abs(end-r.period.dur) > max(0.5, 0.6*r.a.nominal()) {
 		s.addAt(r.a.timeline.line, where, "dash.timeline_length", seconds(r.period.dur), seconds(end))
 	}

@@ -23,7 +23,7 @@ func checkInit(s scope, r *representation, init *initSegment) {
 	if kind, _, _ := strings.Cut(mime, "/"); (kind == "video" || kind == "audio") && t.kind != kind {
 		s.addAt(line, where, "dash.mime_wrong", mime, t.kind)
 	}
-	if said := splitCodecs(n.inherit("codecs")); len(said) > 0 && t.codec != "" && !slices.ContainsFunc(said, func(c string) bool { return sameCodec(c, t.codec) }) {
+	if said := splitCodecs(n.inherit("codecs")); len(said) > 0 && t.codec != "" && !slices.ContainsFunc(said, func(c string) bool { return t.is(c) }) {
 		s.addAt(line, where, "dash.codecs_wrong", strings.Join(said, ","), t.codec)
 	}
 	if r.a.kind == "template" && r.a.timescale != int64(t.timescale) && r.a.timeline != nil {

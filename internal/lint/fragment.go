@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"bytes"
 	"encoding/binary"
 )
 
@@ -42,10 +43,11 @@ type media struct {
 	firstSeq uint32
 	prft     bool
 	styp     bool
-	tracks   []*track // of TS, which has no init segment
-	spans    []span   // of the moof and mdat pairs
-	starts   []int64  // decode times of the pairs, of the first track
-	firstPCR int64    // of TS; -1: none
+	tracks   []*track    // of TS, which has no init segment
+	spans    []span      // of the moof and mdat pairs
+	events   [][2]string // scheme and value of event messages
+	starts   []int64     // decode times of the pairs, of the first track
+	firstPCR int64       // of TS; -1: none
 	lastPCR  int64
 	reset    bool // the first PCR has the discontinuity indicator
 }
@@ -121,6 +123,8 @@ func parseFragments(data []byte, init *initSegment) *media {
 			}
 		case "prft":
 			f.prft = true
+		case "emsg":
+			f.event(b.body)
 		case "moov", "ftyp":
 			f.complain("mp4.order", b.kind+" stands in a media segment")
 		}
@@ -158,6 +162,24 @@ func (f *fragments) pair(moof, mdat box) {
 	}
 	if payload := int64(len(mdat.body)); used < payload && trafs > 0 {
 		f.complain("mp4.mdat_unused", payload-used, payload)
+	}
+}
+
+// event reads an event message (ISO/IEC 23009-1 clause 5.10.3.3).
+func (f *fragments) event(body []byte) {
+	c := &cursor{b: body}
+	version, _ := c.full()
+	if version == 1 {
+		c.take(20)
+	}
+	scheme, rest, ok := bytes.Cut(c.b, []byte{0})
+	value, rest, whole := bytes.Cut(rest, []byte{0})
+	if c.over || !ok || !whole || version == 0 && len(rest) < 16 {
+		f.complain("mp4.box_broken", "emsg")
+		return
+	}
+	if len(f.events) < 16 {
+		f.events = append(f.events, [2]string{string(scheme), string(value)})
 	}
 }
 

@@ -336,7 +336,7 @@ func checkCodecs(s scope, line int, t *tag, tracks []*track) {
 		like := ""
 		exact := false
 		for _, c := range said {
-			if sameCodec(c, tr.codec) {
+			if tr.is(c) {
 				matched[c], exact = true, true
 			} else if family(c) == family(tr.codec) || isVideo(c) && tr.video() {
 				like = c

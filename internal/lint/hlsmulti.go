@@ -8,7 +8,8 @@ import (
 )
 
 var (
-	captionForm = regexp.MustCompile(`^(CC[1-4]|SERVICE([1-9]|[1-5][0-9]|6[0-3]))$`)
+	channelsForm = regexp.MustCompile(`^[1-9][0-9]*(/.*)?$`)
+	captionForm  = regexp.MustCompile(`^(CC[1-4]|SERVICE([1-9]|[1-5][0-9]|6[0-3]))$`)
 	// languageForm is how a tag of RFC 5646 is written; whether its parts are registered is not looked up.
 	languageForm = regexp.MustCompile(`^([A-Za-z]{2,8}|[xi])(-[A-Za-z0-9]{1,8})*$`)
 )
@@ -23,7 +24,7 @@ func checkMulti(s scope, p *playlist) {
 	if len(p.variants) == 0 {
 		s.add("hls.variants_missing")
 	}
-	if len(p.iframes) == 0 {
+	if len(p.iframes) == 0 && slices.ContainsFunc(p.variants, func(v variant) bool { return shows(v.tag) }) {
 		s.add("hls.iframes_missing")
 	}
 	groups := checkRenditions(s, p)
@@ -180,6 +181,8 @@ func checkRendition(s scope, t *tag, kind string) {
 	case "AUDIO":
 		if !t.has("CHANNELS") {
 			s.addLine(t.line, "hls.channels_missing", name)
+		} else if !channelsForm.MatchString(t.get("CHANNELS")) {
+			s.addLine(t.line, "hls.attribute_value", t.name, "CHANNELS", clip(t.get("CHANNELS")))
 		}
 	}
 	for _, only := range []string{"BIT-DEPTH", "SAMPLE-RATE", "CHANNELS"} {
@@ -200,6 +203,12 @@ func checkRendition(s scope, t *tag, kind string) {
 	}
 }
 
+// shows says whether a variant may have a picture, by its CODECS.
+func shows(t *tag) bool {
+	codecs := splitCodecs(t.get("CODECS"))
+	return len(codecs) == 0 || slices.ContainsFunc(codecs, isVideo)
+}
+
 func checkVariant(s scope, t *tag, groups map[string]bool) {
 	checkBandwidths(s, t)
 	checkGroups(s, t, groups)
@@ -207,10 +216,7 @@ func checkVariant(s scope, t *tag, groups map[string]bool) {
 	if len(codecs) == 0 {
 		s.addLine(t.line, "hls.codecs_missing")
 	}
-	video := len(codecs) == 0
-	for _, c := range codecs {
-		video = video || isVideo(c)
-	}
+	video := shows(t)
 	if video && !t.has("RESOLUTION") {
 		s.addLine(t.line, "hls.resolution_missing")
 	}

@@ -16,7 +16,7 @@ type element struct {
 }
 
 var commonAttrs = []string{"profiles text", "width uint", "height uint", "sar ratio", "frameRate rate", "audioSamplingRate text", "mimeType text", "segmentProfiles text",
-	"codecs text", "containerProfiles text", "maximumSAPPeriod num", "startWithSAP uint", "maxPlayoutRate num", "codingDependency bool", "scanType progressive|interlaced|unknown",
+	"codecs text", "containerProfiles text", "maximumSAPPeriod num", "startWithSAP 0|1|2|3|4|5|6", "maxPlayoutRate num", "codingDependency bool", "scanType progressive|interlaced|unknown",
 	"selectionPriority uint", "tag text"}
 
 var commonOrder = []string{"FramePacking", "AudioChannelConfiguration", "ContentProtection", "OutputProtection", "EssentialProperty", "SupplementalProperty", "InbandEventStream",

@@ -118,6 +118,7 @@ var dashRules = []Rule{
 	{"dash.init_missing", Must, "ISO/IEC 23009-1 6.3.3", "There is no init segment.", "Add initialization."},
 	{"dash.duration_twice", Must, "ISO/IEC 23009-1 5.3.9.2.2", "There is both a duration and a SegmentTimeline.", "Use one."},
 	{"dash.duration_missing", Must, "ISO/IEC 23009-1 5.3.9.2.2", "There is neither a duration nor a SegmentTimeline.", "Add one."},
+	{"dash.event_untold", Should, "ISO/IEC 23009-1 5.10.3.2", "An event message of scheme %v and value %v has no InbandEventStream: players drop it.", "Announce it."},
 	{"dash.essential_unknown", Should, "ISO/IEC 23009-1 5.8.4.8", "EssentialProperty %v is of a scheme that players do not know: they leave out what it stands in.", "Use SupplementalProperty where players may ignore it."},
 	{"dash.role_unknown", Should, "ISO/IEC 23009-1 5.8.5.5", "%v is no value of urn:mpeg:dash:role:2011.", "Use one of its values, such as main or alternate."},
 	{"dash.par_wrong", Must, "ISO/IEC 23009-1 5.3.3.2, 5.3.7.2", "par is %v, but the size is %v with sar %v.", "Let par be the width times sar over the height."},

@@ -106,7 +106,7 @@ var hlsMediaRules = []Rule{
 // hlsMultiRules are about multivariant playlists and what their playlists have in common.
 var hlsMultiRules = []Rule{
 	{"hls.variants_missing", Must, "RFC 8216bis 4.1, 4.4.6.2", "The multivariant playlist has no EXT-X-STREAM-INF.", "Add one for each variant."},
-	{"hls.iframes_missing", Note, "Apple item 6.1", "There is no I-frame playlist; Apple asks for one for scrubbing.", "Add EXT-X-I-FRAME-STREAM-INF."},
+	{"hls.iframes_missing", Should, "Apple item 6.1", "There is no I-frame playlist; Apple asks for one for scrubbing.", "Add EXT-X-I-FRAME-STREAM-INF."},
 	{"hls.iframe_attribute", Should, "Apple items 9.3, 9.4", "The I-frame variant has no %v.", "Add it."},
 	{"hls.group_unresolved", Must, "RFC 8216bis 4.4.6.2", "The variant names the %v group %q, which no EXT-X-MEDIA makes.", "Add the group, or correct the name."},
 	{"hls.group_unused", Note, "RFC 8216bis 4.4.6.1, 4.4.6.2", "No variant names the %v group %q.", "Name it, or remove it."},
@@ -130,9 +130,9 @@ var hlsMultiRules = []Rule{
 	{"hls.codecs_extra", Must, "RFC 8216bis 4.4.6.2", "CODECS lists %v, which is not in the media.", "List only what is there."},
 	{"hls.resolution_missing", Should, "RFC 8216bis 4.4.6.2; Apple item 9.2", "A variant with video has no RESOLUTION.", "Add it."},
 	{"hls.resolution_wrong", Must, "RFC 8216bis 4.4.6.2", "RESOLUTION says %v, the pictures are %v.", "Write the size of the pictures."},
-	{"hls.frame_rate_missing", Note, "RFC 8216bis 4.4.6.2; Apple item 9.15", "A variant with video has no FRAME-RATE.", "Add it."},
+	{"hls.frame_rate_missing", Should, "RFC 8216bis 4.4.6.2; Apple item 9.15", "A variant with video has no FRAME-RATE.", "Add it."},
 	{"hls.frame_rate_wrong", Must, "RFC 8216bis 4.4.6.2", "FRAME-RATE says %v, measured %v.", "Write the highest frame rate of the variant."},
-	{"hls.average_missing", Note, "Apple item 9.14", "The variant has no AVERAGE-BANDWIDTH.", "Add it."},
+	{"hls.average_missing", Should, "Apple item 9.14", "The variant has no AVERAGE-BANDWIDTH.", "Add it."},
 	{"hls.average_over_peak", Must, "RFC 8216bis 4.4.6.2", "AVERAGE-BANDWIDTH %v is more than BANDWIDTH %v.", "The average cannot be over the peak."},
 	{"hls.average_low", Should, "RFC 8216bis 4.4.6.2; Apple item 1.26", "AVERAGE-BANDWIDTH says %v, measured %v.", "Stay within 10 %%."},
 	{"hls.bandwidth_low", Must, "RFC 8216bis 4.1, 4.4.6.2", "BANDWIDTH says %v, the peak of the segments is %v.", "Write the peak segment bit rate."},

@@ -72,6 +72,7 @@ var tsRules = []Rule{
 	{"ts.packet", Must, "ISO/IEC 13818-1 2.4.3.2", "The segment is not whole TS packets: %v.", "Write 188-byte packets only."},
 	{"ts.marked", Must, "ISO/IEC 13818-1 2.4.3.3", "A packet of PID %v is marked as %v.", "Write packets that can be read."},
 	{"ts.delimiter_missing", Must, "ISO/IEC 13818-1 2.14.1, 2.17.1", "The first access unit of PID %v has no access unit delimiter.", "Start each access unit with one."},
+	{"ts.pid_untold", Must, "ISO/IEC 13818-1 2.4.4.9", "PID %v has PES packets, but is not in the PMT.", "Name each stream in the PMT, or leave it out."},
 	{"ts.table_missing", Must, "RFC 8216bis 3.1.1", "The segment has no %v.", "Write PAT and PMT at the start of each segment."},
 	{"ts.tables_late", Should, "RFC 8216bis 3.1.1", "PAT and PMT are not the first packets (packet %v).", "Start each segment with PAT and PMT."},
 	{"ts.table", Must, "ISO/IEC 13818-1 2.4.4", "The %v cannot be read.", "Write a valid section."},

@@ -114,6 +114,7 @@ var chineseDASH = map[string]words{
 	"dash.protection_needless":     {"有 ContentProtection，但媒体未加密。", "去掉它。"},
 	"dash.kid_missing":             {"urn:mpeg:dash:mp4protection:2011 的 ContentProtection 没有 cenc:default_KID。", "加上它，播放器才能立即请求密钥。"},
 	"dash.kid_wrong":               {"default_KID 是 %v，而初始化分段中是 %v。", "写 tenc 中的标识。"},
+	"dash.event_untold":            {"方案 %v、值 %v 的事件消息没有 InbandEventStream：播放器会丢弃它。", "用它声明。"},
 	"dash.essential_unknown":       {"EssentialProperty %v 的方案播放器不认识：它们会跳过所在的元素。", "可以忽略的改用 SupplementalProperty。"},
 	"dash.role_unknown":            {"%v 不是 urn:mpeg:dash:role:2011 的取值。", "使用其取值，如 main 或 alternate。"},
 	"dash.par_wrong":               {"par 是 %v，但尺寸是 %v，sar 为 %v。", "par 应为宽乘 sar 除以高。"},

@@ -83,6 +83,7 @@ var chineseMP4 = map[string]words{
 	"mp4.timescale_zero":    {"轨道 %v 没有时间刻度。", "写在 mdhd 里。"},
 	"mp4.init_samples":      {"初始化段的轨道 %v 自带样本。", "样本表留空。"},
 	"serve.segment_gzip":    {"已经压缩的内容又用 gzip 发送：%v。", "媒体按原样发送；gzip 浪费时间、隐藏长度并破坏字节范围。"},
+	"ts.pid_untold":         {"PID %v 有 PES 包，却不在 PMT 中。", "PMT 列出每个流，或不发送它。"},
 	"ts.marked":             {"PID %v 的一个包被标为 %v。", "写可以读取的包。"},
 	"ts.delimiter_missing":  {"PID %v 的第一个访问单元没有访问单元分隔符。", "每个访问单元以它开头。"},
 	"mp4.mvex_missing":      {"初始化段没有 mvex。", "写 mvex，每个轨道一个 trex。"},

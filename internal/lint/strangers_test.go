@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -33,11 +34,14 @@ func TestDescriptorFaults(t *testing.T) {
 		{"dash.essential_unknown", descriptor("EssentialProperty", "urn:example:unknown", "1"), nil},
 		{"dash.par_wrong", shape("4:3", "1:1"), nil},
 		{"dash.par_wrong", shape("16:9", "4:3"), nil},
+		{"dash.attribute_value", []string{`startWithSAP="1"`, `startWithSAP="9"`}, nil},
+		{"dash.over_set", []string{`maxWidth="640"`, `maxWidth="640" maxFrameRate="10"`}, nil},
 		{"dash.buffer_zero", []string{`minBufferTime="PT2S"`, `minBufferTime="PT0S"`}, nil},
 	} {
 		t.Run(p.rule, func(t *testing.T) { exactly(t, check(edit(t, goodStatic, p.edits...)), nil, p.rule, p.also...) })
 	}
 	for _, p := range []plant{
+		{"dash.timeline_length", []string{`start="PT0S"`, `start="PT0S" duration="PT5S"`}, nil},
 		{"dash.latency_outside", []string{`target="3000"`, `target="60000000"`}, nil},
 		{"dash.reference_wrong", []string{`wallClockTime="2026-01-02T00:00:00Z"`, `wallClockTime="2026-01-02T01:00:00Z"`}, nil},
 		{"dash.reference_wrong", []string{`wallClockTime="2026-01-02T00:00:00Z"`, `wallClockTime="2026-01-01T00:00:00Z"`}, nil},
@@ -78,6 +82,7 @@ func TestPlantedByStrangers(t *testing.T) {
 	try(t, ts, media, judged(t, proxy(t, ts, nil).URL+media, 0), []planted{
 		{"ts.marked", raw("/v2.ts", func(b []byte) []byte { b[188*9+3] |= 0x80; return b }), nil},
 		{"ts.marked", raw("/v2.ts", func(b []byte) []byte { b[188*9+1] |= 0x80; return b }), nil},
+		{"ts.pid_untold", raw("/v2.ts", func(b []byte) []byte { return unnamed(t, b) }), []string{"hls.discontinuity_missing"}},
 		{"ts.delimiter_missing", raw("/v2.ts", func(b []byte) []byte {
 			i := bytes.Index(b, []byte{0, 0, 0, 1, 9})
 			copy(b[i:], make([]byte, 6))
@@ -155,5 +160,79 @@ func TestShortIV(t *testing.T) {
 	got := found(t, func(s scope) { checkMedia(s, parsePlaylist("http://t/v.m3u8", text, nil)) })
 	if !slices.Contains(got, "hls.iv_short") {
 		t.Errorf("found %v", got)
+	}
+}
+
+// unnamed takes the second stream out of the PMT.
+func unnamed(t *testing.T, b []byte) []byte {
+	t.Helper()
+	for at := 0; at+packetSize <= len(b); at += packetSize {
+		p := b[at : at+packetSize]
+		if int(p[1]&31)<<8|int(p[2]) != 4096 {
+			continue
+		}
+		s := p[5:]
+		first := 12 + int(s[10]&15)<<8 + int(s[11])
+		end := first + 5 + int(s[first+3]&15)<<8 + int(s[first+4])
+		s[1], s[2] = s[1]&0xf0, byte(end+4-3)
+		binary.BigEndian.PutUint32(s[end:], crcOf(s[:end]))
+		for i := end + 4; i < len(s); i++ {
+			s[i] = 0xff
+		}
+	}
+	return b
+}
+
+// crcOf is the CRC of annex A.
+func crcOf(section []byte) uint32 {
+	c := uint32(0xffffffff)
+	for _, v := range section {
+		c ^= uint32(v) << 24
+		for range 8 {
+			c = c<<1 ^ 0x04c11db7*(c>>31)
+		}
+	}
+	return c
+}
+
+func TestEventFaults(t *testing.T) {
+	message := func(version byte, rest string) []byte {
+		body := string([]byte{version, 0, 0, 0}) + rest
+		return append(binary.BigEndian.AppendUint32(nil, uint32(8+len(body))), "emsg"+body...) //nolint:gosec // short
+	}
+	const zero, one = "urn:x\x001\x00" + "\x00\x00\x03\xe8\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x01hi", "\x00\x00\x03\xe8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x01urn:x\x001\x00hi"
+	for version, text := range []string{zero, one} {
+		m := parseFragments(message(byte(version), text), nil)
+		if len(m.events) != 1 || m.events[0] != [2]string{"urn:x", "1"} || slices.Contains(rules(m.problems), "mp4.box_broken") {
+			t.Errorf("version %d is read as %v with %v", version, m.events, rules(m.problems))
+		}
+		r := manifestOf(t, goodStatic).reps[0]
+		check := func(s scope) { checkEvents(s, r, &loaded{media: *m}) }
+		exactly(t, found(t, check), nil, "dash.event_untold")
+		r = manifestOf(t, edit(t, goodStatic, `<SegmentTemplate timescale="1000" media="$Rep`, `<InbandEventStream schemeIdUri="urn:x" value="1"/><SegmentTemplate timescale="1000" media="$Rep`)).reps[0]
+		if got := found(t, check); len(got) > 0 {
+			t.Errorf("what is announced has %v", got)
+		}
+		if cut := parseFragments(message(byte(version), text[:8]), nil); !slices.Contains(rules(cut.problems), "mp4.box_broken") {
+			t.Errorf("a message cut off has %v", rules(cut.problems))
+		}
+	}
+}
+
+func TestAttributesOfStrangers(t *testing.T) {
+	check := func(text string) []string {
+		return found(t, func(s scope) { checkMulti(s, parsePlaylist("http://t/m.m3u8", text, nil)) })
+	}
+	exactly(t, check(edit(t, goodMulti, `CHANNELS="2"`, `CHANNELS="stereo"`)), nil, "hls.attribute_value")
+	if got := check("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=90000,AVERAGE-BANDWIDTH=90000,CODECS=\"mp4a.40.2\"\na\n"); len(got) > 0 {
+		t.Errorf("sound alone has %v", got)
+	}
+	for _, c := range []struct {
+		rate int
+		want bool
+	}{{48000, false}, {24000, true}} {
+		if tr := (&track{codec: "mp4a.40.2", rate: c.rate}); tr.is("mp4a.40.5") != c.want || !tr.is("mp4a.40.2") {
+			t.Errorf("HE-AAC of a core at %d is judged wrongly", c.rate)
+		}
 	}
 }

@@ -17,6 +17,7 @@ type tsPID struct {
 	tail            []byte // of sound: the newest PES packet, to see how long it lasts
 	started         bool
 	full            bool
+	untold          bool // it has PES packets, and the PMT does not name it
 	lastPTS         int64
 }
 
@@ -125,8 +126,11 @@ func (r *tsReader) payload(n, pid int, s *tsPID, start bool, payload []byte) {
 			r.table(payload)
 		}
 	case s.t == nil:
-		if start && len(payload) > 3 && bytes.Equal(payload[:3], []byte{0, 0, 1}) && !r.havePMT {
-			r.beforePMT = true
+		if start && len(payload) > 3 && bytes.Equal(payload[:3], []byte{0, 0, 1}) {
+			if r.havePMT && !s.untold {
+				r.complain("ts.pid_untold", pid)
+			}
+			r.beforePMT, s.untold = r.beforePMT || !r.havePMT, true
 		}
 	case start:
 		s.tail = s.tail[:0]
