@@ -79,6 +79,7 @@ func (c *client) recordings(t *testing.T) {
 	c.call("delete-recording", kept.ID, nil).expect(http.StatusNoContent, "")
 	c.call("delete-recording", kept.ID, nil).expect(http.StatusNotFound, "recording_unknown")
 	c.call("delete-footage", "live/kept", nil).expect(http.StatusBadRequest, "range_missing")
+	c.call("delete-footage", "live/kept?from="+stamp(to)+"&to="+stamp(from), nil).expect(http.StatusBadRequest, "range_empty")
 	c.call("delete-footage", "live/kept?to="+stamp(from), nil).expect(http.StatusNoContent, "")
 }
 

@@ -165,5 +165,8 @@ func (a *API) deleteFootage(ctx context.Context, in *RangeInput) (*struct{}, err
 	if in.From.IsZero() && in.To.IsZero() {
 		return nil, fault.New(fault.Invalid, "range_missing", "Say which footage is to be deleted.", "Give from and to.")
 	}
+	if !in.To.IsZero() && !in.From.Before(in.To) {
+		return nil, fault.New(fault.Invalid, "range_empty", "The range ends before it begins.", "Give a from before to.")
+	}
 	return nil, a.deps.Footage.Delete(ctx, name, timeline.Range{From: in.From, To: in.To})
 }
