@@ -57,6 +57,7 @@ type Given struct {
 	MSN   int64
 	Part  int
 	Whole bool // it was for one that reads no parts
+	Parts bool // it has asked for parts
 }
 
 // maxGiven bounds the renditions of which a viewer's row says what it was given.

@@ -161,19 +161,25 @@ func (p *Presentation) Edge(rendition string) (msn int64, part int, ok bool) {
 			continue
 		}
 		s := &segs[len(segs)-1]
-		return s.MSN, len(s.Parts) - 1, true
+		return p.Periods[i].Run.Counted(s.N), len(s.Parts) - 1, true
 	}
 	return 0, -1, false
 }
 
-// LastComplete is the media sequence number of a rendition's newest finished segment.
+// LastComplete is the media sequence number of a rendition's newest finished segment, or that of the absence behind it if a
+// newer run has begun.
 func (p *Presentation) LastComplete(rendition string) (msn int64, ok bool) {
+	absent := int64(-1)
 	for i := len(p.Periods) - 1; i >= 0; i-- {
+		run := &p.Periods[i].Run
 		segs, _ := p.Periods[i].Segments(rendition)
 		for j := len(segs) - 1; j >= 0; j-- {
 			if segs[j].Complete {
-				return segs[j].MSN, true
+				return max(absent, run.Counted(segs[j].N)), true
 			}
+		}
+		if len(segs) > 0 {
+			absent = max(absent, run.Counted(segs[0].N)-1)
 		}
 	}
 	return 0, false
@@ -181,20 +187,21 @@ func (p *Presentation) LastComplete(rendition string) (msn int64, ok bool) {
 
 // Contains reports whether the rendition has segment msn finished (part < 0), or its part with that index, or
 // anything later. A part beyond the last one of a finished segment stands for the first part of the next segment
-// (RFC 8216bis section 6.2.5.2).
+// (RFC 8216bis section 6.2.5.2). Absences count.
 func (p *Presentation) Contains(rendition string, msn int64, part int) bool {
 	for i := len(p.Periods) - 1; i >= 0; i-- {
 		segs, _ := p.Periods[i].Segments(rendition)
 		if len(segs) == 0 {
 			continue
 		}
-		first, last := segs[0].MSN, &segs[len(segs)-1]
-		switch {
-		case msn > last.MSN:
+		run := &p.Periods[i].Run
+		first, last := &segs[0], &segs[len(segs)-1]
+		switch newest := run.Counted(last.N); {
+		case msn > newest:
 			return false
-		case msn < last.MSN:
+		case msn < newest:
 			// Only the part rule can point at the last segment: the one before it is finished.
-			if msn == last.MSN-1 && part >= 0 && msn >= first {
+			if msn == newest-1 && part >= 0 && msn >= run.Counted(first.N) {
 				return part < len(segs[len(segs)-2].Parts) || last.Complete || len(last.Parts) > 0
 			}
 			return true
@@ -224,6 +231,11 @@ func (p *Period) Settled() bool {
 		}
 		return n
 	})
+}
+
+// GoesOn is Settled for players that know no parts: all renditions have come to their second segment.
+func (p *Period) GoesOn() bool {
+	return p.complete(func(v *timeline.RenditionView) int { return max(len(v.Segments)-1, 0) })
 }
 
 func (p *Period) complete(count func(*timeline.RenditionView) int) bool {

@@ -167,6 +167,38 @@ func TestContains(t *testing.T) {
 	}
 }
 
+// TestAbsencesCount: the time between two runs has numbers, which are there as soon as the newer run has something.
+func TestAbsencesCount(t *testing.T) {
+	s := newStage(t, time.Minute)
+	s.begin(100, 2*time.Second, 2)
+	s.segment(0, 1)
+	s.segment(1, 1)
+	s.tl.EndRun()
+	s.begin(104, 2*time.Second, 2) // six seconds later: 101, 102 and 103 are absent
+	p := Live("x", s.tl.Snapshot(), 30*time.Second)
+	if last, _ := p.LastComplete("v0"); last != 100 || p.Contains("v0", 101, 0) {
+		t.Error("there is nothing of the new run yet", last)
+	}
+	s.add(0, 1, false)
+	p = Live("x", s.tl.Snapshot(), 30*time.Second)
+	msn, part, _ := p.Edge("v0")
+	last, _ := p.LastComplete("v0")
+	if msn != 104 || part != 0 || last != 103 {
+		t.Errorf("edge %d part %d, last %d", msn, part, last)
+	}
+	for msn, want := range map[int64]bool{100: true, 101: true, 103: true, 104: true, 105: false} {
+		if p.Contains("v0", msn, 0) != want || p.Contains("v0", msn, -1) != (want && msn < 104) {
+			t.Errorf("number %d", msn)
+		}
+	}
+	s.add(0, 1, true)
+	s.add(0, 1, false)
+	p = Live("x", s.tl.Snapshot(), 30*time.Second)
+	if last, _ := p.LastComplete("v0"); last != 104 {
+		t.Error(last)
+	}
+}
+
 func TestMeasure(t *testing.T) {
 	s := newStage(t, time.Minute)
 	s.begin(100, 2*time.Second, 1)

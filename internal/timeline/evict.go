@@ -76,6 +76,7 @@ func (t *Timeline) close() {
 		return
 	}
 	t.endRunLocked(EndStop)
+	t.next.until = time.Time{}
 	v := t.store.volume()
 	if v != nil && len(t.runs) > 0 {
 		if last := t.runs[len(t.runs)-1]; !last.told {

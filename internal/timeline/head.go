@@ -1,7 +1,9 @@
 package timeline
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -89,6 +91,18 @@ func (t *Timeline) BeginRun(r Run) (Run, error) {
 	}
 	r.ID, r.EndReason = t.store.newRunID(t.next.run), ""
 	r.MSNBase, r.DiscontinuitySeq = t.next.nextMSN, t.next.nextSeq
+	if t.next.absent < 0 {
+		t.next.absent = unknownAbsences(&r)
+	}
+	r.Absent = absence(t.next.until, r.Start, r.SegmentDuration)
+	r.AbsentSoFar = t.next.absent + r.Absent
+	if n := len(t.runs); n > 0 {
+		before := &t.runs[n-1].Run
+		r.Joins, r.JoinedSoFar = r.Absent > 0 && goesOn(before, &r), before.JoinedSoFar
+	}
+	if r.Joins {
+		r.JoinedSoFar++
+	}
 	r.Renditions = append([]Rendition(nil), r.Renditions...)
 	nr := &run{t: t, liveN: r.FirstN, lastN: r.FirstN - 1}
 	for i := range r.Renditions {
@@ -104,6 +118,19 @@ func (t *Timeline) BeginRun(r Run) (Run, error) {
 	t.ended = false
 	t.bumpLocked()
 	return r, nil
+}
+
+// goesOn reports whether a run has the same tracks as the one before, to the byte.
+func goesOn(before, r *Run) bool {
+	return slices.EqualFunc(before.Renditions, r.Renditions, func(a, b Rendition) bool { return a.Name == b.Name && bytes.Equal(a.Init, b.Init) })
+}
+
+// unknownAbsences is no less than AbsentSoFar was before the server was started anew. Footage and absences together have taken as
+// long as the clock went on since the first run, whose number was that of the clock, and each run has begun and ended, and
+// its absence has ended, within a segment.
+func unknownAbsences(r *Run) int64 {
+	const rounded = 3
+	return max(0, r.FirstN+rounded*int64(r.DiscontinuitySeq)-r.MSNBase)
 }
 
 func checkRun(r *Run) error {
@@ -152,7 +179,10 @@ func (t *Timeline) endRunLocked(reason string) bool {
 		t.runs = t.runs[:len(t.runs)-1]
 		return true
 	}
-	t.next = continuity{run: r.ID, nextMSN: r.MSN(r.lastN) + 1, nextSeq: r.DiscontinuitySeq + 1}
+	t.next = continuity{run: r.ID, nextMSN: r.MSN(r.lastN) + 1, nextSeq: r.DiscontinuitySeq + 1, absent: r.AbsentSoFar}
+	if reason == EndPublisherGone {
+		t.next.until = r.until
+	}
 	if v := t.store.volume(); v != nil {
 		v.runEnded(r)
 	}
@@ -165,6 +195,7 @@ func (t *Timeline) End() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.endRunLocked(EndPublisherGone)
+	t.next.until = time.Time{} // nobody waits for what comes next
 	if !t.ended {
 		t.ended = true
 		t.bumpLocked()

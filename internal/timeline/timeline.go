@@ -25,13 +25,17 @@ type Rendition struct {
 }
 
 // Run is an unbroken stretch of a timeline with one clock mapping and one codec
-// configuration. A new run is always a DISCONTINUITY in HLS and a Period in DASH.
+// configuration. A new run is a Period in DASH and, unless it joins the one before, a DISCONTINUITY in HLS.
 type Run struct {
 	ID               uint64    // Unix milliseconds at creation, strictly growing: names with it in are never reused
 	Start            time.Time // epoch media time of the first frame
 	FirstN           int64     // number of the first segment
 	MSNBase          int64     // HLS media sequence number of segment FirstN
 	DiscontinuitySeq int       // how many discontinuities lie before this run
+	Absent           int64     // how many segments fill the time that the publisher was away before this run
+	AbsentSoFar      int64     // that of all runs up to this one
+	Joins            bool      // it goes on as the run before, behind its absence
+	JoinedSoFar      int       // how many runs up to this one do
 	SegmentDuration  time.Duration
 	PartDuration     time.Duration
 	Renditions       []Rendition
@@ -50,6 +54,23 @@ const (
 
 // MSN is the HLS media sequence number of segment n.
 func (r *Run) MSN(n int64) int64 { return r.MSNBase + n - r.FirstN }
+
+// Counted is the number of segment n in a playlist that lists the absences too.
+func (r *Run) Counted(n int64) int64 { return r.MSN(n) + r.AbsentSoFar }
+
+const (
+	shortestAbsence = 100 * time.Millisecond // tracks do not end together
+	longestAbsence  = time.Minute            // as long as a live playlist lists what there was before
+)
+
+// absence is how many segments of at most d fill the time from until to start, of a very long one the end.
+func absence(until, start time.Time, d time.Duration) int64 {
+	away := min(start.Sub(until), longestAbsence)
+	if until.IsZero() || away < shortestAbsence {
+		return 0
+	}
+	return int64((away + d - 1) / d)
+}
 
 // Part is one CMAF chunk as the segmenter hands it over.
 type Part struct {

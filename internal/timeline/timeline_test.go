@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func TestWaitReturnsAtTheNextPart(t *testing.T) {
@@ -145,6 +147,91 @@ func TestRunsContinueTheNumbers(t *testing.T) {
 	if want := "init-"; !strings.HasPrefix(b.Renditions[0].InitName, want) || b.Renditions[0].InitName == a.Renditions[0].InitName {
 		t.Errorf("init names %q, %q", a.Renditions[0].InitName, b.Renditions[0].InitName)
 	}
+}
+
+// TestAbsence: how many segments the time between two runs fills, if the publisher was away.
+func TestAbsence(t *testing.T) {
+	for name, c := range map[string]struct {
+		away time.Duration
+		end  func(*Timeline)
+		want int64
+	}{
+		"a moment":            {99 * time.Millisecond, (*Timeline).EndRun, 0},
+		"short":               {200 * time.Millisecond, (*Timeline).EndRun, 1},
+		"as long as segments": {4 * time.Second, (*Timeline).EndRun, 2},
+		"longer":              {4*time.Second + 1, (*Timeline).EndRun, 3},
+		"hours":               {5 * time.Hour, (*Timeline).EndRun, 30},
+		"the clock was set":   {-time.Hour, (*Timeline).EndRun, 0},
+		"it was set forward":  {time.Hour, func(tl *Timeline) { tl.EndRunFor(EndClockStep) }, 0},
+		"the stream was over": {10 * time.Second, (*Timeline).End, 0},
+	} {
+		tl, _ := newStore(t, Config{}).Open("x")
+		first := begin(t, tl, 500, "v0")
+		_ = tl.Append("v0", part(500, 0, "x", true)) // 200 ms
+		c.end(tl)
+		r := Run{Start: time.Unix(1000, 200e6).Add(c.away), FirstN: 505, SegmentDuration: testD, Renditions: []Rendition{video("v0")}}
+		r, err := tl.BeginRun(r)
+		if err != nil || r.Absent != c.want || r.AbsentSoFar != c.want || r.Counted(505) != first.Counted(500)+c.want+1 || r.Joins != (c.want > 0) {
+			t.Errorf("%s: %+v %v", name, r, err)
+		}
+	}
+}
+
+// TestJoins: a publisher that returns with the same tracks goes on, with others it does not.
+func TestJoins(t *testing.T) {
+	tl, _ := newStore(t, Config{}).Open("x")
+	begin(t, tl, 500, "v0")
+	joined := 0
+	for i, name := range []string{"v0", "v0", "v1", "v1"} {
+		n := int64(505 + 5*i)
+		_ = tl.Append(tl.Snapshot().Runs[len(tl.Snapshot().Runs)-1].Run.Renditions[0].Name, part(n-5, 0, "x", true))
+		tl.EndRun()
+		r, err := tl.BeginRun(Run{Start: time.Unix(2*n, 0), FirstN: n, SegmentDuration: testD, Renditions: []Rendition{video(name)}})
+		if joins := i != 2; err != nil || r.Joins != joins {
+			t.Errorf("run %d: %+v %v", i, r, err)
+		} else if joins {
+			joined++
+		}
+		if r.JoinedSoFar != joined || r.DiscontinuitySeq != i+1 {
+			t.Errorf("run %d: %d of %d joined, not %d", i, r.JoinedSoFar, r.DiscontinuitySeq, joined)
+		}
+	}
+}
+
+// TestCountedNeverBack: numbers that count absences go on even after a restart, though nobody writes the absences down.
+func TestCountedNeverBack(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir := t.TempDir()
+		last, at := int64(0), time.Unix(1_750_000_000, 0)
+		for range rapid.IntRange(1, 3).Draw(rt, "restarts") {
+			st, err := NewStore(Config{Dir: dir}, quiet)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			tl, _ := st.Open("x")
+			for range rapid.IntRange(1, 6).Draw(rt, "runs") {
+				at = at.Add(time.Duration(rapid.IntRange(60, 20_000).Draw(rt, "away")) * time.Millisecond)
+				n := at.UnixNano() / int64(testD)
+				r, err := tl.BeginRun(Run{Start: at, FirstN: n, SegmentDuration: testD, Renditions: []Rendition{video("v0")}})
+				if err != nil || r.Counted(n) <= last {
+					rt.Fatalf("segment %d counts %d after %d, %v", n, r.Counted(n), last, err)
+				}
+				for range rapid.IntRange(1, 4).Draw(rt, "segments") {
+					p := part(n, 0, "x", true)
+					p.Start = at.Unix()*90000 + int64(at.Nanosecond())*9/100000
+					_ = tl.Append("v0", p)
+					last = r.Counted(n)
+					n++
+					at = at.Add(200 * time.Millisecond)
+					if edge := time.Unix(0, n*int64(testD)); at.Before(edge) {
+						at = edge
+					}
+				}
+				tl.EndRun()
+			}
+			st.Close()
+		}
+	})
 }
 
 func TestAppendRefuses(t *testing.T) {

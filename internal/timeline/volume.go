@@ -79,6 +79,8 @@ type continuity struct {
 	run     uint64
 	nextMSN int64
 	nextSeq int
+	absent  int64     // AbsentSoFar; below 0: not known, since nobody writes it down
+	until   time.Time // when the run ended that the publisher is away since; zero if it left for another reason, or for good
 }
 
 // identity is the content of volume.json.
@@ -275,7 +277,7 @@ func (v *volume) after(ctx context.Context, r *index.Run) continuity {
 			v.log.Warn("cannot note how the last run ended", "stream", r.Timeline, "error", err)
 		}
 	}
-	return continuity{run: r.ID, nextMSN: r.MSNBase + r.LastN - r.FirstN + 1, nextSeq: r.Seq + 1}
+	return continuity{run: r.ID, nextMSN: r.MSNBase + r.LastN - r.FirstN + 1, nextSeq: r.Seq + 1, absent: -1}
 }
 
 // close closes the index and the files.

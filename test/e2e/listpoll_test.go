@@ -157,7 +157,22 @@ func (r *listRules) check(t *testing.T) {
 			r.poll.complain("%s: segment %d was %s and is %s", r.rendition, n, before, s.uri)
 		}
 		r.uri[n] = s.uri
+		if s.gap {
+			r.steps(l.segments, i)
+			continue // nobody fetches it
+		}
 		r.poll.keep(s.uri)
+	}
+}
+
+// steps holds the dates around a gap together.
+func (r *listRules) steps(list []mediaSegment, i int) {
+	for k := max(i, 1); k <= min(i+1, len(list)-1); k++ {
+		from, err := time.Parse(time.RFC3339, list[k-1].time)
+		to, err2 := time.Parse(time.RFC3339, list[k].time)
+		if err != nil || err2 != nil || from.Add(seconds(list[k-1].duration)).Sub(to).Abs() > 500*time.Microsecond {
+			r.poll.complain("%s: the date steps at %s: %s and %s s, then %s", r.rendition, list[i].uri, list[k-1].time, list[k-1].duration, list[k].time)
+		}
 	}
 }
 

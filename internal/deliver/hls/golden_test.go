@@ -39,6 +39,8 @@ func TestGoldenMedia(t *testing.T) {
 	s.Add("v0", 40*time.Millisecond, 500, false) // the publisher dies within a part
 	s.TL.EndRun()
 	s.golden(t, "away.m3u8", text("v0", false))
+	quiet := playlist(s.View(window), "v0", reload{quiet: true})
+	s.golden(t, "quiet.m3u8", quiet.Append(nil))
 	s.Begin(1020, 2*time.Second, 200*time.Millisecond, "v0", "a0")
 	s.Segments(2, "v0", "a0")
 	s.Add("v0", 200*time.Millisecond, 500, false)

@@ -114,6 +114,8 @@ type reload struct {
 	part  int   // -1 = the whole segment
 	delta bool
 	whole bool // of a player that reads no parts
+	parts bool // of a player that has asked for parts
+	quiet bool // without parts (see quiet)
 }
 
 func (h *Handler) media(q *request, rendition string) error {
@@ -131,18 +133,21 @@ func (h *Handler) media(q *request, rendition string) error {
 		return err
 	}
 	ask.whole = readsWhole(v, rendition, ask, visit)
+	given, _ := visit.Given(rendition)
+	ask.parts = ask.part >= 0 || given.Parts
 	held := ask.msn >= 0
 	if held {
 		v, held, err = hold(r, st, v, rendition, ask)
 	} else {
-		v, err = fresh(r.Context(), st, v, rendition)
+		v, err = fresh(r.Context(), st, v, rendition, given)
 	}
 	if err != nil {
 		return err
 	}
-	if msn, part, ok := v.Edge(rendition); ok {
-		visit.Give(rendition, deliver.Given{MSN: msn, Part: part, Whole: ask.whole})
+	if msn, part, ok := settled(v, ask.parts).Edge(rendition); ok {
+		visit.Give(rendition, deliver.Given{MSN: msn, Part: part, Whole: ask.whole, Parts: ask.parts})
 	}
+	ask.quiet = quiet(v, rendition, ask, h.server.Wall(time.Now()))
 	doc := h.document(st, v, rendition, ask, visit.Keyed(), visit.Query(visit.Keyed()))
 	n := doc.Serve(q.w, r, format.MIMEType, cacheControl(v, held, visit.Keyed() || held && visit.Known()))
 	visit.Session.Out(n)
@@ -180,18 +185,23 @@ func readsWhole(v deliver.View, rendition string, ask reload, visit *deliver.Vis
 // from the newest part of its first playlist, however long ago that was made, and hls.js keeps that delay for ever.
 // On a stream with one finished segment it waits for some parts of the next: who reads whole segments begins with the first
 // then, has played it when the next one ends, and has no more reserve than there are parts beyond it now.
-func fresh(ctx context.Context, st *deliver.Stream, v deliver.View, rendition string) (deliver.View, error) {
-	msn, part, ok := v.Edge(rendition)
-	if !ok || !lowLatency(v) || v.Away {
+//
+// While the publisher is away, who has had all of it is told when there is more: hls.js asks for nothing by number then.
+func fresh(ctx context.Context, st *deliver.Stream, v deliver.View, rendition string, given deliver.Given) (deliver.View, error) {
+	msn, part, ok := settled(v, given.Parts).Edge(rendition)
+	idle := v.Away && given.MSN == msn && given.Part == part
+	if !ok || !lowLatency(v) || v.Away && !idle {
 		return v, nil
 	}
 	part++
 	limit := v.Newest().Run.PartDuration
-	if last, _ := v.LastComplete(rendition); listed(v, rendition) <= 2 && !v.Contains(rendition, last+1, reserve-1) {
+	if idle {
+		limit = v.Segment / 2
+	} else if last, _ := v.LastComplete(rendition); listed(v, rendition) <= 2 && !v.Contains(rendition, last+1, reserve-1) {
 		msn, part, limit = last+1, reserve-1, (reserve+1)*limit
 	}
 	v, _, err := st.Wait(ctx, limit, func(v deliver.View) bool {
-		return v.Away || v.Contains(rendition, msn, part)
+		return v.Away && !idle || settled(v, given.Parts).Contains(rendition, msn, part)
 	})
 	return v, err
 }
@@ -211,11 +221,12 @@ func listed(v deliver.View, rendition string) int {
 
 // hold waits for what a blocking reload asks for. held tells that the answer has it.
 func hold(r *http.Request, st *deliver.Stream, v deliver.View, rendition string, ask reload) (deliver.View, bool, error) {
-	if last, ok := v.LastComplete(rendition); ok && ask.msn > last+2 {
+	if last, ok := settled(v, true).LastComplete(rendition); ok && ask.msn > last+2 {
 		return v, false, fault.New(fault.Invalid, "hls_too_far_ahead",
 			"The request names a media sequence number too far ahead of the playlist.", "Reload the playlist without _HLS_msn.")
 	}
 	has := func(v deliver.View) bool {
+		v = settled(v, ask.parts)
 		if ask.whole {
 			last, ok := v.LastComplete(rendition)
 			return ok && last >= ask.msn || ask.part >= 0 && v.Contains(rendition, ask.msn, ask.part)
@@ -247,14 +258,17 @@ func hold(r *http.Request, st *deliver.Stream, v deliver.View, rendition string,
 // whole stream after a few of those.
 func away(ctx context.Context, st *deliver.Stream, v deliver.View, started time.Time, has func(deliver.View) bool) (deliver.View, error) {
 	limit := max(v.Segment/2-time.Since(started), v.Segment/8)
-	v, _, err := st.Wait(ctx, limit, has)
+	v, ready, err := st.Wait(ctx, limit, has)
+	if err == nil && !ready && !v.Away { // it has come back, and says so at once
+		v, _, err = st.Wait(ctx, v.Patience(), has)
+	}
 	return v, err
 }
 
 // document gives the media playlist of a version, shared by all viewers unless its addresses carry a key.
 func (h *Handler) document(st *deliver.Stream, v deliver.View, rendition string, ask reload, own bool, query string) *deliver.Doc {
 	if own {
-		m := playlist(v, rendition, ask.delta, ask.whole)
+		m := playlist(v, rendition, ask)
 		m.Query = query
 		return deliver.NewDoc(m.Append(nil))
 	}
@@ -265,8 +279,14 @@ func (h *Handler) document(st *deliver.Stream, v deliver.View, rendition string,
 	if ask.whole {
 		kind += " whole"
 	}
+	if ask.parts && early(v, false) {
+		kind += " early"
+	}
+	if ask.quiet {
+		kind += " quiet"
+	}
 	return st.Doc(kind, v.Version, func(*deliver.Doc) *deliver.Doc {
-		m := playlist(v, rendition, ask.delta, ask.whole)
+		m := playlist(v, rendition, ask)
 		m.Query = query
 		return deliver.NewDoc(m.Append(nil))
 	})

@@ -187,18 +187,128 @@ func TestBlockingReload(t *testing.T) {
 	check(beyond, "-1004-0.m4s")
 }
 
-// TestReloadAcrossARun: who waits for a segment of a publisher that went away is answered by the next run's.
+// TestReloadAcrossARun: who waits for a segment of a publisher that went away is answered by the absence and the next run's first
+// part as soon as all renditions have one, and at once who asks then. Who knows no parts waits for the whole segment.
 func TestReloadAcrossARun(t *testing.T) {
 	s := newSite(t, deliver.Config{})
 	s.began(3)
-	got := make(chan string, 1)
-	go func() { _, text, _ := s.Get("v0.m3u8?_HLS_msn=1003&_HLS_part=1"); got <- text }()
+	ask := func(query string) <-chan string {
+		got := make(chan string, 1)
+		go func() { _, text, _ := s.Get("v0.m3u8?" + query); got <- text }()
+		return got
+	}
+	waits := ask("_HLS_msn=1003&_HLS_part=1")
 	s.Waiting(1)
 	s.TL.EndRun()
 	s.Begin(1020, time.Second, 100*time.Millisecond, "v0", "a0")
 	s.Add("v0", 100*time.Millisecond, 10, false)
-	if text := <-got; !strings.Contains(text, "#EXT-X-DISCONTINUITY\n") || !strings.Contains(text, "-1020-0.m4s") {
+	if len(waits) != 0 {
+		t.Error("answered before there is sound behind the absence")
+	}
+	s.Add("a0", 100*time.Millisecond, 10, false)
+	for _, got := range []<-chan string{waits, ask("_HLS_msn=1004&_HLS_part=0"), ask("_HLS_msn=1021&_HLS_part=0")} {
+		text := <-got
+		if s.absent(text); strings.Contains(text, "-v0-1003-0.m4s\"") {
+			t.Error("a part before the absence is listed, from which hls.js goes on without trying the gaps")
+		}
+	}
+	whole := ask("_HLS_msn=1012")
+	s.Waiting(2)
+	s.Segments(1, "v0", "a0")
+	if len(whole) != 0 {
+		t.Error("answered before the segment behind the absence is listed whole")
+	}
+	s.Add("v0", 100*time.Millisecond, 10, false)
+	if len(whole) != 0 {
+		t.Error("answered before that of the sound is")
+	}
+	s.Add("a0", 100*time.Millisecond, 10, false)
+	text := <-whole
+	if s.absent(text); !strings.Contains(text, "\nseg-"+fmt.Sprint(s.Run.ID)+"-v0-1020.m4s\n") {
 		t.Error(text)
+	}
+}
+
+// TestFirstPart: a publisher that leaves in the first part of a segment leaves one that has its address from the beginning, which
+// one of several parts has only when another one follows.
+func TestFirstPart(t *testing.T) {
+	for parts := 1; parts < 3; parts++ {
+		s := newSite(t, deliver.Config{})
+		s.began(3)
+		for range parts - 1 {
+			s.Add("v0", 100*time.Millisecond, 10, false)
+		}
+		s.TL.EndRun()
+		if _, text, _ := s.Get("v0.m3u8"); strings.Contains(text, s.address(1003)) != (parts == 1) || !strings.Contains(text, "-v0-1003-0.m4s\"") {
+			t.Errorf("%d parts\n%s", parts, text)
+		}
+	}
+}
+
+// TestToldOfTheReturn: a player that has all there is and asks again while the publisher is away is answered when it is back. Who
+// has not asked for parts is not told before there is a whole segment.
+func TestToldOfTheReturn(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(3)
+	p := s.player()
+	n := s.Server.Stats().Blocked
+	next := p.ask(1003, 1)
+	s.Waiting(n + 1)
+	s.parts(1)
+	<-next
+	s.TL.EndRun()
+	again := make(chan string, 1)
+	go func() { _, text, _ := p.Get("v0.m3u8?" + p.token); again <- text }()
+	s.Waiting(n + 2)
+	s.Begin(1020, time.Second, 100*time.Millisecond, "v0", "a0")
+	s.Add("v0", 100*time.Millisecond, 10, false)
+	s.Add("a0", 100*time.Millisecond, 10, false)
+	if text := <-again; !strings.Contains(text, "#EXT-X-GAP\n") || !strings.Contains(text, "-v0-1020-0.m4s\"") {
+		t.Error(text)
+	}
+	if _, text, _ := s.Get("v0.m3u8"); strings.Contains(text, "#EXT-X-GAP\n") {
+		t.Error("a player that may know no parts was told of a gap that nothing whole follows\n", text)
+	}
+}
+
+// TestShortAbsence: hls.js goes on from part to part over an absence that is shorter than the last segment before it, and whoever
+// has not done so when the first segment behind it is over has to try the gap.
+func TestShortAbsence(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(3)
+	for range 5 {
+		s.Add("v0", 100*time.Millisecond, 10, false)
+		s.Add("a0", 100*time.Millisecond, 10, false)
+	}
+	s.TL.EndRun() // 0.4 s before the next edge
+	s.Begin(1004, time.Second, 100*time.Millisecond, "v0", "a0")
+	s.Add("v0", 100*time.Millisecond, 10, false)
+	s.Add("a0", 100*time.Millisecond, 10, false)
+	listed := func(want bool) {
+		t.Helper()
+		_, text, _ := s.Get("v0.m3u8?_HLS_msn=1005&_HLS_part=0")
+		if strings.Contains(text, "-v0-1003-1.m4s\"") != want || strings.Count(text, "#EXT-X-GAP") != 1 || strings.Contains(text, "#EXT-X-DISCONTINUITY\n") {
+			t.Error(text)
+		}
+	}
+	listed(true)
+	s.Segments(1, "v0", "a0")
+	s.Add("v0", 100*time.Millisecond, 10, false)
+	s.Add("a0", 100*time.Millisecond, 10, false)
+	listed(false)
+}
+
+// absent holds a list against an absence from 1003.1 s to 1020 s, which is 17 segments, 1004 to 1020.
+func (s *site) absent(text string) {
+	s.t.Helper()
+	_, m, err := format.Parse([]byte(text))
+	if err != nil || len(m.Segments) < 21 {
+		s.t.Fatal(err, text)
+	}
+	for i, seg := range m.Segments {
+		if n := m.MediaSequence + int64(i); seg.Gap != (n >= 1004 && n < 1021) || seg.Discontinuity {
+			s.t.Errorf("segment %d: %+v", n, seg)
+		}
 	}
 }
 

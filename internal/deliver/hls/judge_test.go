@@ -138,7 +138,7 @@ func (c *clip) probe(t *testing.T, url, level string, streams, times int) {
 // TestPartsAreTheSegment: the parts that a playlist lists are, byte for byte, its segments.
 func TestPartsAreTheSegment(t *testing.T) {
 	c, s := loadClip(t), newSite(t, deliver.Config{})
-	c.publish(t, s, time.Unix(1_795_338_684, 0))
+	c.publish(t, s, time.Now().Truncate(2*time.Second)) // when the publisher is away for a second, there are no parts any more
 	checked := 0
 	for _, name := range []string{"v0", "a0"} {
 		_, text, _ := s.Get(name + ".m3u8")

@@ -23,29 +23,34 @@ func lowLatency(v deliver.View) bool {
 
 // Media is the media playlist of a rendition, whole or as a delta update. It is a pure function of its arguments.
 func Media(v deliver.View, rendition string, delta bool) format.Media {
-	return playlist(v, rendition, delta, false)
+	return playlist(v, rendition, reload{delta: delta, parts: true})
 }
 
-// playlist is Media, whole for a player that reads no parts.
-func playlist(v deliver.View, rendition string, delta, whole bool) format.Media {
+// playlist is Media for what was asked: whole for a player that reads no parts, and quiet where the publisher is away for so
+// long that players have the last part.
+func playlist(v deliver.View, rendition string, ask reload) format.Media {
+	v = settled(v, ask.parts)
 	m := format.Media{TargetDuration: targetDuration(v.Segment, nominal(v)), Ended: !v.Live, Independent: true}
 	ll := control(&m, v)
 	if ll {
 		m.PartTarget = v.Part
 	}
-	b := builder{m: &m, rendition: rendition, ll: ll, whole: whole}
+	b := builder{m: &m, rendition: rendition, ll: ll && !ask.quiet, whole: ask.whole}
 	b.partsFrom = partsFrom(v, rendition, partsBack*time.Duration(m.TargetDuration)*time.Second)
 	b.names.Grow(4 << 10)
 	m.Segments = make([]format.Segment, 0, 32)
 	for i := range v.Periods {
 		b.past = goesOn(v.Periods[i+1:], rendition)
+		b.before = absent(&v.Periods[i], v.Periods[i+1:], rendition)
+		b.short = b.past && !b.before && v.Periods[len(v.Periods)-1].Run.Absent > 0
+		b.anew = lowLatency(v) && v.Periods[i].Run.EndReason == timeline.EndPublisherGone
 		b.period(&v.Periods[i])
 	}
 	if ll {
 		m.Hint = hint(v, rendition)
 		m.Reports = reports(v, rendition)
 	}
-	if ll && delta {
+	if ll && ask.delta {
 		skip(&m)
 	}
 	return m
@@ -115,6 +120,9 @@ type builder struct {
 	parts     []format.Part
 	rendition string
 	ll        bool
+	anew      bool // the publisher left, and players know the run's last segment by its parts
+	before    bool // an absence comes behind it, and something behind that
+	short     bool // what comes behind it is a short absence and the first parts of the newest run
 	past      bool // a newer run of the rendition has begun
 	last      bool // this is the last segment of its run
 	whole     bool // its reader takes no parts
@@ -151,12 +159,16 @@ func (b *builder) period(p *presentation.Period) {
 		out := b.segment(p, s, r)
 		if i == 0 {
 			if len(m.Segments) == 0 {
-				m.MediaSequence, m.DiscontinuitySequence = s.MSN, p.Run.DiscontinuitySeq
+				m.MediaSequence, m.DiscontinuitySequence = p.Run.Counted(s.N), p.Run.DiscontinuitySeq-p.Run.JoinedSoFar
 			} else {
 				out.Discontinuity = true
 			}
 			if r != nil {
 				out.Map = r.InitName
+			}
+			if out.Discontinuity && p.Run.Absent > 0 {
+				b.absence(p, &out)
+				out.Discontinuity = !p.Run.Joins
 			}
 		}
 		m.Independent = m.Independent && (s.Independent || s.Gap)
@@ -174,10 +186,13 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 	scale := r.Track.TimeScale
 	a := deliver.Address{Kind: deliver.Segment, Run: p.Run.ID, Rendition: r.Name, N: s.N}
 	out := format.Segment{Time: time.UnixMilli(milliseconds(s.Start, scale))}
-	if s.Complete && !b.held() {
+	if s.Complete && !b.held(s) {
 		out.URI, out.Duration = b.name(a), max(between(s.Start, s.Duration, scale), time.Millisecond)
+		if b.last && b.anew {
+			out.Duration = max(out.Duration-anew, time.Millisecond)
+		}
 	}
-	if !b.ll || b.past && b.last || presentation.At(s.Start+s.Duration, scale).Before(b.partsFrom) {
+	if !b.ll || b.before || b.last && b.past && !b.short || presentation.At(s.Start+s.Duration, scale).Before(b.partsFrom) {
 		return out
 	}
 	a.Kind = deliver.Part
@@ -193,13 +208,14 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 
 // held tells that a finished segment is still listed by its parts alone, because it is the newest. hls.js takes a
 // segment for loaded, and never fetches its last part, when the segment's own address appears while the part before is
-// on its way into the buffer; the first part of the next segment comes late enough. A run's last segment is held for as
-// long as the publisher is away; once another run has begun it is listed whole, without its parts. hls.js may have taken it
+// on its way into the buffer; the first part of the next segment comes late enough. A run's last segment is held until
+// the publisher is away for a while or another run has begun; then it is listed whole, without its parts. hls.js may have taken it
 // for loaded without the short last part that a run's end leaves, and would then look for nothing but that part until it
 // leaves the list: a stall of three target durations, where the next run is there to be played. Who reads no parts needs the
-// address at once.
-func (b *builder) held() bool {
-	return b.ll && b.last && !b.past && !b.whole && len(b.m.Segments) > 0
+// address at once. A segment of one part was finished when it was first listed, because the publisher left in its first part, and has
+// its address at once: hls.js keeps an open segment of one part for one of no length, and never steps over a gap behind that.
+func (b *builder) held(s *timeline.SegmentView) bool {
+	return b.ll && b.last && !b.past && !b.whole && len(b.m.Segments) > 0 && len(s.Parts) > 1
 }
 
 // hint is the address of the part that comes next in the open segment. It is "" where none will come, and while the
@@ -237,8 +253,8 @@ func skip(m *format.Media) {
 	for i := range m.Segments {
 		total += length(&m.Segments[i])
 	}
-	n, init := 0, ""
-	for n < len(m.Segments) && !m.Segments[n].Discontinuity {
+	n, init, end := 0, "", known(m)
+	for n < end && !m.Segments[n].Discontinuity {
 		total -= length(&m.Segments[n])
 		if total < m.SkipUntil {
 			break
@@ -254,6 +270,21 @@ func skip(m *format.Media) {
 	// What is skipped has named it, but Shaka 5.2 does not remember: where its first segment of a rendition is one that a
 	// delta update brought, it would append that without an init segment.
 	m.Segments[0].Map = cmp.Or(m.Segments[0].Map, init)
+}
+
+// known is how many segments at the beginning a player surely has that asks for a delta update: its list is no older than half of
+// CAN-SKIP-UNTIL (RFC 8216bis section 6.3.7). An absence comes into the list all at once, so until then its gaps are new, however
+// old their dates are, and the last segment before it, which may have been listed by its parts alone (see builder.held).
+func known(m *format.Media) int {
+	age, n := time.Duration(0), len(m.Segments)
+	for i := len(m.Segments) - 1; i > 0 && age < m.SkipUntil/2; i-- {
+		if m.Segments[i].Gap {
+			n = i - 1
+		} else {
+			age += length(&m.Segments[i])
+		}
+	}
+	return n
 }
 
 func length(s *format.Segment) time.Duration {

@@ -8,14 +8,21 @@ const page = await servePage();
 const browser = await launch();
 const ended = new Promise((resolve) => { process.stdin.resume(); process.stdin.on("end", resolve); process.stdin.on("close", resolve); });
 try {
-  const tabs = await Promise.all(jobs.map(async (job) => {
+  const tabs = await Promise.all(jobs.map(async () => {
     const tab = await browser.newPage();
     await tab.goto(page.url);
     await tab.waitForFunction(() => window.start);
-    await tab.evaluate((j) => window.start(j), job);
-    await tab.waitForFunction(() => window.judge.first || window.judge.errors.length, null, { timeout: 25000 }).catch(() => {});
     return tab;
   }));
+  // One after another: players of one address and software that begin at the same moment are one viewer to the server.
+  const began = [];
+  for (const [i, tab] of tabs.entries()) {
+    const goesOn = tab.waitForRequest((r) => /\.m3u8\?|\.m4s|\.mp4/.test(r.url()), { timeout: 25000 }).catch(() => {});
+    began.push(tab.evaluate((j) => window.start(j), jobs[i]));
+    await goesOn;
+  }
+  await Promise.all(began);
+  await Promise.all(tabs.map((tab) => tab.waitForFunction(() => window.judge.first || window.judge.errors.length, null, { timeout: 25000 }).catch(() => {})));
   console.log("ready");
   await ended;
   const all = [];
