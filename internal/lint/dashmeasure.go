@@ -22,6 +22,8 @@ func checkInit(s scope, r *representation, init *initSegment) {
 	mime := n.inherit("mimeType")
 	if kind, _, _ := strings.Cut(mime, "/"); (kind == "video" || kind == "audio") && t.kind != kind {
 		s.addAt(line, where, "dash.mime_wrong", mime, t.kind)
+	} else if format, _, _ := strings.Cut(strings.ToLower(mime), ";"); t.kind == kind && !strings.HasSuffix(strings.TrimSpace(format), "/mp4") {
+		s.addAt(line, where, "dash.mime_wrong", mime, t.kind+"/mp4")
 	}
 	if said := splitCodecs(n.inherit("codecs")); len(said) > 0 && t.codec != "" && !slices.ContainsFunc(said, func(c string) bool { return t.is(c) }) {
 		s.addAt(line, where, "dash.codecs_wrong", strings.Join(said, ","), t.codec)

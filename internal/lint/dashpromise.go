@@ -71,6 +71,10 @@ func checkRareUpdates(s scope, m *manifest) {
 // checkDepth holds that the segments of the whole time shift buffer are listed, as far as they ever were.
 func checkDepth(s scope, m *manifest, now time.Time) {
 	depth := m.root.duration("timeShiftBufferDepth")
+	promised := seconds(depth)
+	if !m.root.has("timeShiftBufferDepth") { // everything since the start, then
+		depth, promised = 1<<30, "not there, thus endless"
+	}
 	if depth == 0 || m.began.IsZero() {
 		return
 	}
@@ -85,7 +89,7 @@ func checkDepth(s scope, m *manifest, now time.Time) {
 		}
 		slack := 2*list[0].dur + m.root.duration("minimumUpdatePeriod") + 2
 		if first := list[0].start; first > max(at, r.period.start)+slack && first > r.period.start+list[0].dur {
-			s.addAt(r.a.timeline.line, r.node.label(), "dash.depth_uncovered", seconds(depth), seconds(round(now.Sub(m.began).Seconds()-first, 1)))
+			s.addAt(r.a.timeline.line, r.node.label(), "dash.depth_uncovered", promised, seconds(round(now.Sub(m.began).Seconds()-first, 1)))
 		}
 	}
 }

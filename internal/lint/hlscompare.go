@@ -41,6 +41,7 @@ func (l *linter) compare(ctx context.Context, multi *playlist, all []*rendition)
 	sc := scope{l.c, multi.url, multi.url}
 	for _, v := range multi.variants {
 		measure(sc, v, all)
+		checkMuxed(sc, v, find(all, v.url), multi.renders)
 	}
 	for _, t := range multi.iframes {
 		measureFrames(sc, multi, t, all)
@@ -381,6 +382,22 @@ func checkPicture(s scope, line int, t *tag, r *rendition, tracks []*track) {
 		s.addLine(line, "hls.hevc_in_ts")
 	} else if f == "hev1" || f == "avc3" {
 		s.addLine(line, "hls.parameter_sets", f)
+	}
+}
+
+// checkMuxed holds that a rendition without URI is in the variant's own segments (section 4.4.6.2.1).
+func checkMuxed(s scope, v variant, r *rendition, renders []*tag) {
+	if r == nil || r.role != "variant" {
+		return
+	}
+	own := r.tracksOf()
+	if len(own) == 0 || slices.ContainsFunc(own, func(t *track) bool { return t.kind == "audio" }) {
+		return
+	}
+	for _, t := range renders {
+		if t.get("TYPE") == "AUDIO" && t.get("GROUP-ID") == v.tag.get("AUDIO") && v.tag.has("AUDIO") && !t.has("URI") {
+			s.addLine(t.line, "hls.rendition_absent", t.get("NAME"), clip(v.url))
+		}
 	}
 }
 

@@ -149,8 +149,13 @@ func checkDelta(s scope, delta, full *playlist) {
 
 // hint fetches what EXT-X-PRELOAD-HINT promises; the answer comes when the part is ready.
 func (l *linter) hint(ctx context.Context, r *rendition) {
-	t := r.list.hints[0]
-	if t.get("TYPE") != "PART" {
+	for _, t := range r.list.hints[:min(len(r.list.hints), 2)] {
+		l.hinted(ctx, r, t)
+	}
+}
+
+func (l *linter) hinted(ctx context.Context, r *rendition, t *tag) {
+	if !oneOf(t.get("TYPE"), "PART|MAP") {
 		return
 	}
 	addr, err := resolve(r.url, t.get("URI"))

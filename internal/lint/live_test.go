@@ -269,6 +269,7 @@ func liveHLSFaults() []liveFault {
 				a.status = 404
 			}
 		}, []string{"serve.missing"}},
+		{"ll.hint_unresolved", v, from(v, 1, swap("#EXT-X-PRELOAD-HINT:TYPE=PART", "#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"gone.mp4\"\n#EXT-X-PRELOAD-HINT:TYPE=PART")), []string{"serve.missing"}},
 		{"ll.hint_wrong", v, from(v, 1, func(_ string, _ int, a *answer) {
 			i := bytes.LastIndex(a.body, []byte(`URI="p`))
 			a.body = append(slices.Clone(a.body[:i+5]), append([]byte("p0.0.m4s\"\n"), a.body[bytes.LastIndex(a.body, []byte("#EXT-X-REND")):]...)...)

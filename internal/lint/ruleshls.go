@@ -31,6 +31,7 @@ var hlsTextRules = []Rule{
 	{"hls.pdt_form", Must, "RFC 8216bis 4.4.4.6", "EXT-X-PROGRAM-DATE-TIME %v is no date and time.", "Write it like 2026-01-02T03:04:05.678Z."},
 	{"hls.pdt_zone", Should, "RFC 8216bis 4.4.4.6", "EXT-X-PROGRAM-DATE-TIME %v has no time zone.", "Write Z or an offset behind it."},
 	{"hls.key_none", Must, "RFC 8216bis 4.4.4.4", "EXT-X-KEY with METHOD=NONE has more attributes.", "Leave only METHOD=NONE."},
+	{"hls.rendition_absent", Must, "RFC 8216bis 4.4.6.2.1", "The audio rendition %q has no URI, but there is no sound in %v either.", "Write its URI."},
 	{"hls.iv_short", Should, "RFC 8216bis 4.4.4.4", "IV %v has less than the 32 digits of 128 bits.", "Write all of them."},
 	{"hls.gap_there", Should, "RFC 8216bis 4.4.4.7", "Segment %v is a gap, but its address gives media (%v).", "Remove EXT-X-GAP: clients do not load what is there."},
 	{"hls.range_wrong", Must, "RFC 8216bis 4.4.6.2", "VIDEO-RANGE is %v, but the transfer characteristics %v are of %v.", "Write the range of the media."},

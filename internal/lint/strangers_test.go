@@ -58,6 +58,7 @@ func TestDepthOfYoungPeriod(t *testing.T) {
 		return found(t, func(s scope) { checkDepth(s, manifestOf(t, text), at) })
 	}
 	exactly(t, check(text), nil, "dash.depth_uncovered")
+	exactly(t, check(edit(t, goodDynamic, ` timeShiftBufferDepth="PT20S"`, "")), nil, "dash.depth_uncovered")
 	if got := check(edit(t, text, `start="PT0S"`, `start="PT40S"`, `t="40000"`, `t="0"`)); len(got) > 0 {
 		t.Errorf("a young Period that lists everything has %v", got)
 	}
@@ -72,6 +73,9 @@ func TestPlantedByStrangers(t *testing.T) {
 	if got := judged(t, proxy(t, dash, on("/m.mpd", "<Period ", `<Period xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="`+resolveToZero+`" `)).URL+"/m.mpd", 0); slices.Contains(got, "dash.remote_broken") {
 		t.Error("what resolves to nothing was fetched")
 	}
+	try(t, dash, "/m.mpd", base, []planted{
+		{"dash.mime_wrong", on("/m.mpd", `mimeType="audio/mp4"`, `mimeType="audio/mpeg"`), nil},
+	})
 	s := hlsFMP4(t)
 	const media = "/v.m3u8"
 	gapBase := judged(t, proxy(t, s, nil).URL+media, 0)
@@ -234,5 +238,18 @@ func TestAttributesOfStrangers(t *testing.T) {
 		if tr := (&track{codec: "mp4a.40.2", rate: c.rate}); tr.is("mp4a.40.5") != c.want || !tr.is("mp4a.40.2") {
 			t.Errorf("HE-AAC of a core at %d is judged wrongly", c.rate)
 		}
+	}
+}
+
+// A rendition without URI is in the variant's segments, or nowhere.
+func TestAbsentRendition(t *testing.T) {
+	judge := func(kind, uri string) []string {
+		p := parsePlaylist("http://t/m.m3u8", "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"x\""+uri+"\n#EXT-X-STREAM-INF:BANDWIDTH=9000,AUDIO=\"a\"\nv\n", nil)
+		r := lone("http://t/v", four, &track{id: 1, kind: kind, timescale: 1000}, 0)
+		return found(t, func(s scope) { checkMuxed(s, p.variants[0], r, p.renders) })
+	}
+	exactly(t, judge("video", ""), nil, "hls.rendition_absent")
+	if got := append(judge("audio", ""), judge("video", `,URI="a.m3u8"`)...); len(got) > 0 {
+		t.Errorf("good renditions have %v", got)
 	}
 }
