@@ -103,7 +103,7 @@ func (p *peer) loop(ctx context.Context) error {
 func (p *peer) readError(err error) error {
 	if p.session != nil {
 		if cause := context.Cause(p.session.Context()); cause != nil {
-			p.refusePublish(cause)
+			p.refusePublish(said(cause))
 			return cause
 		}
 	}
@@ -111,6 +111,14 @@ func (p *peer) readError(err error) error {
 		return nil
 	}
 	return err
+}
+
+// said is what a peer is told of the end of its session. Where nobody ended this one, all of them end.
+func said(cause error) error {
+	if errors.Is(cause, context.Canceled) {
+		return fault.New(fault.Unavailable, "server_stopping", "The server is stopping.", "Try again in a moment.")
+	}
+	return cause
 }
 
 func (p *peer) message(ctx context.Context, m rtmpmsg.Message) error {

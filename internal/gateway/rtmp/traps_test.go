@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -735,5 +736,15 @@ func TestSlowPlayerReadsTheEnd(t *testing.T) {
 	}
 	if pictures != 25 {
 		t.Errorf("%d pictures of 25", pictures)
+	}
+}
+
+// TestStopIsNoFault: a publisher hears that the server stops, and not of a fault that nobody has.
+func TestStopIsNoFault(t *testing.T) {
+	kicked := fault.New(fault.Forbidden, "kicked", "Ended by the owner.", "")
+	for cause, code := range map[error]string{context.Canceled: "server_stopping", fmt.Errorf("serving: %w", context.Canceled): "server_stopping", kicked: "kicked", io.ErrNoProgress: "internal"} {
+		if got := fault.Code(said(cause)); got != code {
+			t.Errorf("%v is told as %s, want %s", cause, got, code)
+		}
 	}
 }
