@@ -194,6 +194,11 @@ func (d *dasher) single(ctx context.Context, w *watched) {
 	if k := slices.IndexFunc(list, func(b box) bool { return b.kind == "sidx" }); k >= 0 {
 		d.index(s, w, list[k], list, m)
 	}
+	if p := w.r.period; !d.m.dynamic && p.dur > 0 && m.leading() != nil && m.leading().samples > 0 {
+		if have := m.leading().seconds(); math.Abs(have-p.dur) > 1 {
+			s.addAt(p.node.line, w.r.node.label(), "dash.length_wrong", seconds(p.dur), seconds(have))
+		}
+	}
 	ld := &loaded{media: *m, init: init}
 	w.got[1] = ld
 	w.slots[1] = slot{number: 1}
@@ -203,7 +208,7 @@ func (d *dasher) single(ctx context.Context, w *watched) {
 		}) {
 			s.addAt(r.node.line, w.r.node.label(), "dash.index_range", r.get("indexRange"))
 		}
-		if at := w.r.initRef(); at != nil && at.span.length > 0 && at.span.from+at.span.length > int64(head) {
+		if at := w.r.initRef(); at != nil && at.span.length > 0 && (at.span.from+at.span.length > int64(head) || at.span.from+at.span.length < headerEnd(list)) {
 			s.addAt(r.node.line, w.r.node.label(), "dash.init_range", at.span.from+at.span.length-1, head-1)
 		}
 	}
@@ -350,4 +355,14 @@ func checkRepKept(s scope, was, now *representation, before, after *manifest, at
 	if o := byTime[list[0].t]; o.number == 0 && list[0].t < old[len(old)-1].t && list[0].t > old[0].t {
 		s.addAt(now.a.timeline.line, now.node.label(), "dash.segment_changed", list[0].number, list[0].t)
 	}
+}
+
+// headerEnd is where the boxes end that an init segment must have.
+func headerEnd(list []box) (end int64) {
+	for _, b := range list {
+		if b.kind == "ftyp" || b.kind == "moov" {
+			end = int64(b.from + b.size)
+		}
+	}
+	return end
 }

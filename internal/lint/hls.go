@@ -166,6 +166,7 @@ func (l *linter) follow(ctx context.Context, r *rendition) {
 	}
 	l.segmentsOf(ctx, r, r.list)
 	defer l.unpromised(r)
+	defer r.drift()
 	if r.list.head.end {
 		return
 	}

@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -187,6 +188,23 @@ func (l *linter) unpromised(r *rendition) {
 	}
 	if n > 2 && r.role == "variant" && !l.independent(r.list) {
 		r.sc.add("hls.independent_missing")
+	}
+}
+
+// drift adds up what EXTINF is off over segments that were all read: one by one it may be too little to tell.
+func (r *rendition) drift() {
+	said, have := 0.0, 0.0
+	for _, msn := range slices.Sorted(maps.Keys(r.got)) {
+		d, g := r.got[msn], r.info[msn]
+		if d == nil || d.leading() == nil || d.leading().samples < 2 || !strings.Contains(g.durText, ".") || r.role == "iframe" {
+			continue
+		}
+		if one := d.leading().seconds(); math.Abs(g.dur-one) <= 0.1 { // more is told of the segment itself
+			said, have = said+g.dur, have+one
+		}
+	}
+	if off := said - have; math.Abs(off) > 0.4 && math.Abs(off) > 0.015*have {
+		r.sc.add("hls.extinf_drift", seconds(said), seconds(have))
 	}
 }
 

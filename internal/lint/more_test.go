@@ -122,7 +122,9 @@ func singleFile(t *testing.T) (s site, index, init string) {
 func TestPlantedInSingleFiles(t *testing.T) {
 	s, index, init := singleFile(t)
 	try(t, s, "/b.mpd", nil, []planted{
+		{"dash.length_wrong", on("/b.mpd", "PT6S", "PT16S"), nil},
 		{"dash.index_range", on("/b.mpd", index, "1-20"), nil},
+		{"dash.init_range", on("/b.mpd", `range="`+init, `range="0-10`), nil},
 		{"dash.init_range", on("/b.mpd", `range="`+init, `range="0-9999`), nil},
 		{"dash.index_wrong", raw("/m-stream0.mp4", func(b []byte) []byte {
 			at := findBox(t, b, "sidx", 0)

@@ -126,6 +126,7 @@ var dashRules = []Rule{
 	{"dash.remote_broken", Must, "ISO/IEC 23009-1 5.5.3", "The remote element %v cannot be fetched: %v.", "Remove xlink:href, or serve what it names."},
 	{"dash.latency_outside", Must, "ISO/IEC 23009-1 annex K.3.2; DASH-IF IOP 5 low latency", "The Latency target %v is longer than timeShiftBufferDepth %v.", "Aim inside of the buffer; the unit is milliseconds."},
 	{"dash.reference_wrong", Should, "ISO/IEC 23009-1 5.12", "ProducerReferenceTime says %v of a segment that is offered at %v.", "Write when the picture at presentationTime was taken or encoded."},
+	{"dash.length_wrong", Must, "DASH-IF Timing Model 9.2.1 (segments of static presentations)", "The Period lasts %v, but the file holds %v.", "Let the media cover the Period; check durations."},
 	{"dash.timeline_empty", Must, "ISO/IEC 23009-1 5.3.9.6.2", "The SegmentTimeline has no S.", "List the segments."},
 	{"dash.timeline_zero", Must, "ISO/IEC 23009-1 5.3.9.6.2", "An S has the duration 0.", "Write the segment's duration."},
 	{"dash.timeline_back", Must, "ISO/IEC 23009-1 5.3.9.6.2; DASH-IF Timing Model 9.2", "S starts at %v, before the end of the one before it at %v.", "Let times grow without overlap."},
@@ -144,7 +145,7 @@ var dashRules = []Rule{
 	{"dash.av_apart", Should, "ISO/IEC 23009-1 7.2.1", "Sound starts %v after the picture at the start of the Period.", "Start both together; check presentationTimeOffset."},
 	{"dash.webm", Note, "ISO/IEC 23009-1 7.1", "The segments are WebM, which is not read.", "Nothing; what is in them was not judged."},
 	{"dash.index_range", Must, "ISO/IEC 23009-1 5.3.9.2.2; DASH-IF Timing Model 18.1", "indexRange %v does not hold the segment index.", "Correct it."},
-	{"dash.init_range", Must, "ISO/IEC 23009-1 5.3.9.2.2; DASH-IF Timing Model 18.1", "The range of the init segment ends at %v, behind the init segment's end at %v.", "Correct it."},
+	{"dash.init_range", Must, "ISO/IEC 23009-1 5.3.9.2.2; DASH-IF Timing Model 18.1", "The range of the init segment ends at %v, but the init segment at %v.", "Correct it."},
 	{"dash.index_wrong", Must, "ISO/IEC 14496-12 8.16.3", "Reference %v of sidx leads to byte %v, where no segment starts.", "Correct the sizes in sidx."},
 	{"dash.index_time", Must, "ISO/IEC 14496-12 8.16.3", "sidx says of %v: %v, the media: %v.", "Write the times that the fragments have."},
 }

@@ -32,6 +32,7 @@ var hlsTextRules = []Rule{
 	{"hls.pdt_zone", Should, "RFC 8216bis 4.4.4.6", "EXT-X-PROGRAM-DATE-TIME %v has no time zone.", "Write Z or an offset behind it."},
 	{"hls.key_none", Must, "RFC 8216bis 4.4.4.4", "EXT-X-KEY with METHOD=NONE has more attributes.", "Leave only METHOD=NONE."},
 	{"hls.rendition_absent", Must, "RFC 8216bis 4.4.6.2.1", "The audio rendition %q has no URI, but there is no sound in %v either.", "Write its URI."},
+	{"hls.extinf_drift", Should, "RFC 8216bis 4.4.4.1; Apple item 7.5", "EXTINF of the segments that were read adds up to %v, their media to %v.", "Write the duration of the media, to the millisecond."},
 	{"hls.iv_short", Should, "RFC 8216bis 4.4.4.4", "IV %v has less than the 32 digits of 128 bits.", "Write all of them."},
 	{"hls.gap_there", Should, "RFC 8216bis 4.4.4.7", "Segment %v is a gap, but its address gives media (%v).", "Remove EXT-X-GAP: clients do not load what is there."},
 	{"hls.range_wrong", Must, "RFC 8216bis 4.4.6.2", "VIDEO-RANGE is %v, but the transfer characteristics %v are of %v.", "Write the range of the media."},

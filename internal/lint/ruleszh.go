@@ -134,6 +134,7 @@ var chineseHLS = map[string]words{
 	"mp4.timescales":                     {"这里的时间刻度是 %v，%[3]v 里是 %[2]v。", "同类变体用相同的时间刻度。"},
 	"hls.pdt_zone":                       {"EXT-X-PROGRAM-DATE-TIME %v 没有时区。", "在后面写 Z 或偏移量。"},
 	"hls.rendition_absent":               {"音频渲染项 %q 没有 URI，而 %v 里也没有声音。", "写上它的 URI。"},
+	"hls.extinf_drift":                   {"已读分段的 EXTINF 合计 %v，媒体合计 %v。", "按媒体实际时长写，精确到毫秒。"},
 	"hls.iv_short":                       {"IV %v 不足 128 位的 32 个十六进制数字。", "写全所有数字。"},
 	"hls.gap_there":                      {"分段 %v 标为缺口，但其地址有媒体（%v）。", "去掉 EXT-X-GAP：客户端不会加载它。"},
 	"hls.range_wrong":                    {"VIDEO-RANGE 为 %v，但传输特性 %v 属于 %v。", "写媒体实际的动态范围。"},

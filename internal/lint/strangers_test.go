@@ -253,3 +253,19 @@ func TestAbsentRendition(t *testing.T) {
 		t.Errorf("good renditions have %v", got)
 	}
 }
+
+// Each EXTINF is off by less than is judged of one, and all of them by much.
+func TestDurationsDrift(t *testing.T) {
+	tr := &track{id: 1, kind: "video", timescale: 1000}
+	judge := func(each string) []string {
+		text := "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + strings.Repeat("#EXTINF:"+each+",\na\n", 12) + "#EXT-X-ENDLIST\n"
+		r := lone("http://t/v", text, tr, 0, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10000, 11000)
+		return found(t, func(s scope) { r.sc = s; r.drift() })
+	}
+	exactly(t, judge("0.950"), nil, "hls.extinf_drift")
+	for _, good := range []string{"1.001", "0.999", "1"} {
+		if got := judge(good); len(got) > 0 {
+			t.Errorf("durations of %s have %v", good, got)
+		}
+	}
+}
