@@ -1,9 +1,7 @@
 package timeline
 
 import (
-	"bytes"
 	"context"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -96,13 +94,6 @@ func (t *Timeline) BeginRun(r Run) (Run, error) {
 	}
 	r.Absent = absence(t.next.until, r.Start, r.SegmentDuration)
 	r.AbsentSoFar = t.next.absent + r.Absent
-	if n := len(t.runs); n > 0 {
-		before := &t.runs[n-1].Run
-		r.Joins, r.JoinedSoFar = r.Absent > 0 && goesOn(before, &r), before.JoinedSoFar
-	}
-	if r.Joins {
-		r.JoinedSoFar++
-	}
 	r.Renditions = append([]Rendition(nil), r.Renditions...)
 	nr := &run{t: t, liveN: r.FirstN, lastN: r.FirstN - 1}
 	for i := range r.Renditions {
@@ -118,11 +109,6 @@ func (t *Timeline) BeginRun(r Run) (Run, error) {
 	t.ended = false
 	t.bumpLocked()
 	return r, nil
-}
-
-// goesOn reports whether a run has the same tracks as the one before, to the byte.
-func goesOn(before, r *Run) bool {
-	return slices.EqualFunc(before.Renditions, r.Renditions, func(a, b Rendition) bool { return a.Name == b.Name && bytes.Equal(a.Init, b.Init) })
 }
 
 // unknownAbsences is no less than AbsentSoFar was before the server was started anew. Footage and absences together have taken as

@@ -25,7 +25,7 @@ type Rendition struct {
 }
 
 // Run is an unbroken stretch of a timeline with one clock mapping and one codec
-// configuration. A new run is a Period in DASH and, unless it joins the one before, a DISCONTINUITY in HLS.
+// configuration. A new run is a Period in DASH and a DISCONTINUITY in HLS.
 type Run struct {
 	ID               uint64    // Unix milliseconds at creation, strictly growing: names with it in are never reused
 	Start            time.Time // epoch media time of the first frame
@@ -34,8 +34,6 @@ type Run struct {
 	DiscontinuitySeq int       // how many discontinuities lie before this run
 	Absent           int64     // how many segments fill the time that the publisher was away before this run
 	AbsentSoFar      int64     // that of all runs up to this one
-	Joins            bool      // it goes on as the run before, behind its absence
-	JoinedSoFar      int       // how many runs up to this one do
 	SegmentDuration  time.Duration
 	PartDuration     time.Duration
 	Renditions       []Rendition

@@ -171,29 +171,8 @@ func TestAbsence(t *testing.T) {
 		c.end(tl)
 		r := Run{Start: time.Unix(1000, 200e6).Add(c.away), FirstN: 505, SegmentDuration: testD, Renditions: []Rendition{video("v0")}}
 		r, err := tl.BeginRun(r)
-		if err != nil || r.Absent != c.want || r.AbsentSoFar != c.want || r.Counted(505) != first.Counted(500)+c.want+1 || r.Joins != (c.want > 0) {
+		if err != nil || r.Absent != c.want || r.AbsentSoFar != c.want || r.Counted(505) != first.Counted(500)+c.want+1 {
 			t.Errorf("%s: %+v %v", name, r, err)
-		}
-	}
-}
-
-// TestJoins: a publisher that returns with the same tracks goes on, with others it does not.
-func TestJoins(t *testing.T) {
-	tl, _ := newStore(t, Config{}).Open("x")
-	begin(t, tl, 500, "v0")
-	joined := 0
-	for i, name := range []string{"v0", "v0", "v1", "v1"} {
-		n := int64(505 + 5*i)
-		_ = tl.Append(tl.Snapshot().Runs[len(tl.Snapshot().Runs)-1].Run.Renditions[0].Name, part(n-5, 0, "x", true))
-		tl.EndRun()
-		r, err := tl.BeginRun(Run{Start: time.Unix(2*n, 0), FirstN: n, SegmentDuration: testD, Renditions: []Rendition{video(name)}})
-		if joins := i != 2; err != nil || r.Joins != joins {
-			t.Errorf("run %d: %+v %v", i, r, err)
-		} else if joins {
-			joined++
-		}
-		if r.JoinedSoFar != joined || r.DiscontinuitySeq != i+1 {
-			t.Errorf("run %d: %d of %d joined, not %d", i, r.JoinedSoFar, r.DiscontinuitySeq, joined)
 		}
 	}
 }

@@ -16,9 +16,7 @@ import (
 // every reload. When it is behind the clock then, it drops as much of the beginning of its list as it is behind, again at every
 // reload, and makes its window shorter by that, until nothing is left.
 //
-// The time line goes on over the absence, so a publisher that comes back with the same tracks makes no discontinuity (Run.Joins).
-// hls.js 1.7.4 may stand still for ever at one: while its sound waits for the first time stamp of the picture, another part of
-// sound can come in between, and then the loading of sound never ends.
+// The run behind it is a discontinuity all the same: another encoder may have begun, even if its tracks look alike.
 //
 // The lists of the past tell nothing of absences: who watches later does not wait.
 

@@ -159,7 +159,7 @@ func (b *builder) period(p *presentation.Period) {
 		out := b.segment(p, s, r)
 		if i == 0 {
 			if len(m.Segments) == 0 {
-				m.MediaSequence, m.DiscontinuitySequence = p.Run.Counted(s.N), p.Run.DiscontinuitySeq-p.Run.JoinedSoFar
+				m.MediaSequence, m.DiscontinuitySequence = p.Run.Counted(s.N), p.Run.DiscontinuitySeq
 			} else {
 				out.Discontinuity = true
 			}
@@ -168,7 +168,6 @@ func (b *builder) period(p *presentation.Period) {
 			}
 			if out.Discontinuity && p.Run.Absent > 0 {
 				b.absence(p, &out)
-				out.Discontinuity = !p.Run.Joins
 			}
 		}
 		m.Independent = m.Independent && (s.Independent || s.Gap)
