@@ -134,6 +134,9 @@ func (l *lane) emit(k int, last bool) error {
 	p := timeline.Part{N: l.n, Index: l.index, Start: first.PTS, DTS: first.DTS, Independent: first.Key, Last: last}
 	for i := range frames {
 		p.Duration += frames[i].Duration
+		if l.index == 0 { // where groups are open, pictures that are shown before the key picture stand behind it
+			p.Start = min(p.Start, frames[i].PTS)
+		}
 	}
 	p.Data = cmaf.AppendChunk(nil, &cmaf.Chunk{
 		Sequence: sequence(l.n, l.index), Styp: l.index == 0, Producer: l.index == 0, Frames: frames,

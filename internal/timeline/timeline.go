@@ -74,7 +74,7 @@ func absence(until, start time.Time, d time.Duration) int64 {
 type Part struct {
 	N           int64  // segment number = floor(epoch media time of the window / SegmentDuration)
 	Index       int    // 0 for the first part of the segment
-	Start       int64  // PTS of the first frame, epoch ticks of the rendition's track
+	Start       int64  // PTS of the first frame, of a segment's first part the earliest one, epoch ticks of the rendition's track
 	DTS         int64  // DTS of the first frame, epoch ticks
 	Duration    int64  // ticks
 	Independent bool   // starts with a random access point
@@ -107,7 +107,7 @@ type RenditionView struct {
 // SegmentView describes one segment. All but the last of a rendition are Complete.
 type SegmentView struct {
 	N, MSN      int64
-	Start       int64 // PTS of the first frame, epoch ticks
+	Start       int64 // earliest PTS, epoch ticks; where groups are open that is not the key frame's, which comes first
 	DTS         int64 // DTS of the first frame (its baseMediaDecodeTime), epoch ticks
 	Duration    int64 // ticks, so far
 	Independent bool  // starts with a random access point
