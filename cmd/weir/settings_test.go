@@ -160,7 +160,7 @@ func TestValuesThatCannotWork(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"http: {listen: ''}", "http: {listen: '[::1]:0'}", "http: {listen: ':http'}", "pulls: [{stream: live/a, url: 'https://x/y.flv'}]", "pushes: [{stream: a, url: 'rtmps://x/y/z'}]",
+		"http: {listen: ''}", "webrtc: {listen: off}", "http: {listen: '[::1]:0'}", "http: {listen: ':http'}", "pulls: [{stream: live/a, url: 'https://x/y.flv'}]", "pushes: [{stream: a, url: 'rtmps://x/y/z'}]",
 	} {
 		s, err := load(write(t, text), true, nil, nil)
 		if err != nil {

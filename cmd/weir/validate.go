@@ -36,7 +36,7 @@ func (s settings) validate() error {
 // relay is tried for ever: what can never work must be said before.
 func (s settings) addresses() error {
 	for _, f := range fields(&s) {
-		if text, ok := f.value.Interface().(string); ok && (strings.HasSuffix(f.path, ".listen") || strings.HasSuffix(f.path, ".tls_listen")) && text != "" {
+		if text, ok := f.value.Interface().(string); ok && (strings.HasSuffix(f.path, ".listen") || strings.HasSuffix(f.path, ".tls_listen")) && text != "" && text != "off" {
 			_, port, err := net.SplitHostPort(text)
 			if err == nil {
 				_, err = net.LookupPort("tcp", port)
