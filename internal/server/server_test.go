@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -161,14 +162,27 @@ func TestOneBusyPortDoesNotStopTheOthers(t *testing.T) {
 	}
 }
 
+// onWrite is told each line of a log.
+type onWrite func([]byte)
+
+func (f onWrite) Write(line []byte) (int, error) {
+	f(line)
+	return len(line), nil
+}
+
 // A second server on the same folders waits for the first one to stop, and gives up when it does not.
 func TestOneServerAFolder(t *testing.T) {
 	data, footage := t.TempDir(), t.TempDir()
 	first := newServer(t, func(c *Config) { c.DataDir, c.Footage.Dir = data, footage })
 	for name, c := range map[string]Config{"data": {DataDir: data}, "footage": {DataDir: t.TempDir(), Footage: Footage{Dir: footage}}} {
 		c.WebRTC.Listen = "off"
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		if s, err := New(ctx, c, quiet); fault.Code(err) != "data_in_use" {
+		ctx, cancel := context.WithCancel(t.Context())
+		waiting := slog.New(slog.NewTextHandler(onWrite(func(line []byte) {
+			if bytes.Contains(line, []byte("another server uses the folder")) {
+				cancel()
+			}
+		}), nil))
+		if s, err := New(ctx, c, waiting); fault.Code(err) != "data_in_use" {
 			t.Errorf("%s: %v %v", name, s, err)
 		}
 		cancel()
