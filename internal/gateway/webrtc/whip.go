@@ -12,6 +12,7 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/rtcp"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
 	"weir/internal/fault"
@@ -183,12 +184,27 @@ func (p *publisher) negotiate(offer string) (string, error) {
 		return "", fault.Wrap(err, fault.Unsupported, "codec_not_in_webrtc", "The offer has no codec that Weir takes.",
 			"Offer H.264, VP8, VP9 or AV1 with Opus.")
 	}
+	if !takesMedia(a.SDP) {
+		return "", fault.New(fault.Unsupported, "codec_not_in_webrtc", "The offer sends nothing that Weir takes.",
+			"Offer H.264, VP8, VP9 or AV1 with Opus, to be sent (a=sendonly).")
+	}
 	gathered := webrtc.GatheringCompletePromise(p.pc)
 	if err := p.pc.SetLocalDescription(a); err != nil {
 		return "", fault.Wrap(err, fault.Invalid, "offer_malformed", "The SDP offer cannot be answered.", "Offer H.264 and Opus as a browser does.")
 	}
 	<-gathered
 	return p.pc.LocalDescription().SDP, nil
+}
+
+// takesMedia tells whether anything comes in by an answer: pion answers an offer of which it takes nothing, too.
+func takesMedia(text string) bool {
+	var d sdp.SessionDescription
+	if d.UnmarshalString(text) != nil {
+		return false
+	}
+	return slices.ContainsFunc(d.MediaDescriptions, func(m *sdp.MediaDescription) bool {
+		return has(m, "recvonly") && m.MediaName.Port.Value != 0
+	})
 }
 
 // preferH264 puts H.264 first in the answer, the one codec that every other output plays; browsers send the first.

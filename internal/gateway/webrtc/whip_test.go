@@ -3,6 +3,7 @@ package webrtc
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -127,6 +128,23 @@ func TestKickedPublisherAndTakeOver(t *testing.T) {
 	}
 	w.until("the second has gone", func() bool { return w.gw.Stats().Publishers == 0 })
 	<-w.done("live/show", hub.Away)
+}
+
+// An offer of which nothing can come is refused at once: its publisher would wait for a stream that never is.
+func TestOffersThatSendNothing(t *testing.T) {
+	w := newWorld(t, Config{})
+	offer := strings.ReplaceAll(offerOf(t), "recvonly", "sendonly")
+	for name, text := range map[string]string{
+		"receives": strings.ReplaceAll(offer, "sendonly", "recvonly"), "idle": strings.ReplaceAll(offer, "sendonly", "inactive"),
+		"unknown codecs": regexp.MustCompile(`(a=rtpmap:\d+) \w+/`).ReplaceAllString(strings.Replace(offer, " 0 8", "", 1), "$1 X-NONE/"),
+	} {
+		if res, body := w.do(http.MethodPost, "/live/show/whip", typeSDP, text); res.StatusCode != http.StatusNotAcceptable || !strings.Contains(body, "codec_not_in_webrtc") {
+			t.Errorf("%s: %s %s", name, res.Status, body)
+		}
+	}
+	if n := len(w.door.Sessions(nil)); n != 0 {
+		t.Errorf("%d sessions are left at the door", n)
+	}
 }
 
 // Who connects by HTTP and never by media is let go.
