@@ -158,8 +158,11 @@ func (w *eventWriter) write(b []byte) {
 	_, w.err = w.w.Write(b)
 }
 
+// flush sends what was written. Until the next event there is no deadline: HTTP/2 resets a stream whose deadline passes,
+// whatever it does.
 func (w *eventWriter) flush() {
 	if w.err == nil {
 		w.err = w.control.Flush()
 	}
+	_ = w.control.SetWriteDeadline(time.Time{})
 }

@@ -271,7 +271,6 @@ func (s *Server) sendFile(w http.ResponseWriter, f *os.File, at, n int64) (int64
 		return 0, err
 	}
 	rc, to := http.NewResponseController(w), FileWriter(w)
-	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
 	sent := int64(0)
 	for sent < n {
 		_ = rc.SetWriteDeadline(time.Now().Add(deadline))
@@ -324,7 +323,6 @@ func (s *Server) sendMemory(w io.Writer, ctx context.Context, rd *timeline.Reade
 // sendGrowing sends the open segment as it grows (chunked transfer: the length is not known).
 func (s *Server) sendGrowing(w http.ResponseWriter, r *http.Request, rd *timeline.Reader) (int64, error) {
 	rc := http.NewResponseController(w)
-	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return 0, nil

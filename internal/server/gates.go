@@ -198,15 +198,34 @@ func (s *Server) openRTMP(ctx context.Context, name, address string, conf *tls.C
 	}
 }
 
+// How long a browser may take to send what belongs to its request, and to take its answer. Endless answers and large files
+// renew the latter while they get on.
+const (
+	requestTime = 30 * time.Second
+	answerTime  = 2 * time.Minute
+)
+
 func (s *Server) webServer(base context.Context) *http.Server {
 	return &http.Server{
-		Handler:           s.handler,
+		Handler:           timely(s.handler, requestTime),
 		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      answerTime,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
+}
+
+// timely gives the body of a request a time to arrive in, read or not: net/http waits for one that nobody reads before it
+// takes the next request. (Server.ReadTimeout would end the requests of viewers, which have no body and last for hours.)
+func timely(next http.Handler, most time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(most)) // only tests have writers without deadlines
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) ownPorts() []uint16 {

@@ -54,7 +54,6 @@ func (d *download) begin(w http.ResponseWriter) {
 }
 
 func (d *download) end() {
-	_ = d.rc.SetWriteDeadline(time.Time{})
 	d.visit.Session.Out(d.unsaid)
 }
 

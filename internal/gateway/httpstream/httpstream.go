@@ -227,8 +227,15 @@ func (p *play) response(w http.ResponseWriter, r *http.Request, mime string) err
 	w.Header().Set("Cache-Control", "no-store")
 	ctx, cancel := merge(r.Context(), p.session.Context())
 	defer cancel()
+	hurry := func() error { return rc.SetWriteDeadline(time.Now().Add(p.server.cfg.Stall)) }
+	defer func() { _ = hurry() }() // net/http still has the end of the response to write
+	// While nothing is written there is no deadline: HTTP/2 resets a stream whose deadline passes, whatever it does.
+	rest := func() error { return rc.SetWriteDeadline(time.Time{}) }
+	if err := rest(); err != nil {
+		return err
+	}
 	return p.server.fan.Copy(ctx, p.lane, p.opt, func(bufs [][]byte) error {
-		if err := rc.SetWriteDeadline(time.Now().Add(p.server.cfg.Stall)); err != nil {
+		if err := hurry(); err != nil {
 			return err
 		}
 		for _, b := range bufs {
@@ -236,7 +243,10 @@ func (p *play) response(w http.ResponseWriter, r *http.Request, mime string) err
 				return err
 			}
 		}
-		return rc.Flush()
+		if err := rc.Flush(); err != nil {
+			return err
+		}
+		return rest()
 	})
 }
 

@@ -35,10 +35,14 @@ type rig struct {
 
 // newRig publishes the test pattern as live/x and serves it, over TLS and HTTP/2 if asked.
 func newRig(t *testing.T, tls bool) (*rig, *http.Client) {
+	return newRigOf(t, tls, Config{Wait: 50 * time.Millisecond}, testpattern.Options{Width: 320, Height: 180, Audio: true})
+}
+
+func newRigOf(t *testing.T, tls bool, c Config, pattern testpattern.Options) (*rig, *http.Client) {
 	t.Helper()
 	h, f := hub.New(hub.Config{}, quiet), fan.New(fan.Config{}, quiet)
 	door := session.New(session.Config{}, quiet)
-	s := New(Config{Wait: 50 * time.Millisecond}, h, f, door, quiet)
+	s := New(c, h, f, door, quiet)
 	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, ext, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/stream.")
 		s.ServeStream(w, r, name, ext)
@@ -49,7 +53,7 @@ func newRig(t *testing.T, tls bool) (*rig, *http.Client) {
 	} else {
 		web.Start()
 	}
-	src, err := testpattern.New(testpattern.Options{Width: 320, Height: 180, Audio: true})
+	src, err := testpattern.New(pattern)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +186,22 @@ func TestMethods(t *testing.T) {
 			t.Errorf("%s: %v", method, res.Header)
 		}
 	}
+}
+
+// A publisher that says nothing for a while, or is away, stalls no viewer: over HTTP/2 a deadline ends a stream on which
+// nothing is written as well.
+func TestSilenceEndsNoStreamOverHTTP2(t *testing.T) {
+	stalls := Config{Wait: 50 * time.Millisecond, Stall: 300 * time.Millisecond}
+	r, client := newRigOf(t, true, stalls, testpattern.Options{Width: 320, Height: 180, FPS: 1, GOP: time.Second})
+	resp, err := client.Get(r.url + "/live/x/stream.flv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.ProtoMajor != 2 {
+		t.Fatal(resp.Proto)
+	}
+	counters(t, resp.Body, 3)
 }
 
 func TestKickedViewerIsDisconnected(t *testing.T) {
