@@ -15,7 +15,7 @@
 //   - Location may be an rtmps:// address, and receivers may be reached over https;
 //   - requests are HTTP/1.1 on connections that are kept, not HTTP/1.0 on new ones;
 //   - publishers and viewers over other protocols than RTMP call the hooks too, with
-//     their software as flashver and no tcurl;
+//     their software as flashver, no tcurl, and a bearer token as the argument key;
 //   - the timestamp of on_update is up to two seconds old.
 package hook
 
@@ -55,13 +55,17 @@ type Hooks struct {
 	wg      sync.WaitGroup
 	closing sync.RWMutex
 	closed  bool
+	lines   sync.Mutex
+	last    map[string]chan struct{} // of each client with queued calls: closed once the last of them is over
 
 	asked, refused, failed, told, dropped atomic.Int64
 }
 
 type task struct {
-	call Call
-	done func(error) // nil: nobody waits for the answer
+	call   Call
+	done   func(error)   // nil: nobody waits for the answer
+	before chan struct{} // the client's call before this one; nil: none is under way
+	over   chan struct{} // closed when this one is
 }
 
 // Dialer opens connections to receivers; netguard.Guard.DialContext is one.
@@ -69,7 +73,7 @@ type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // New returns hooks that call the receivers of c through dial. Close ends them.
 func New(c Config, dial Dialer, log *slog.Logger) (*Hooks, error) {
-	h := &Hooks{log: log, queue: make(chan task, queueLength)}
+	h := &Hooks{log: log, queue: make(chan task, queueLength), last: make(map[string]chan struct{})}
 	h.client = &http.Client{
 		Transport: &http.Transport{
 			DialContext: dial, TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: time.Minute,
@@ -168,8 +172,13 @@ func (h *Hooks) put(t task) bool {
 	if h.closed {
 		return false
 	}
+	h.lines.Lock()
+	defer h.lines.Unlock()
+	client := t.call.Peer.ClientID
+	t.before, t.over = h.last[client], make(chan struct{})
 	select {
 	case h.queue <- t:
+		h.last[client] = t.over
 		return true
 	default:
 		h.dropped.Add(1)
@@ -177,9 +186,20 @@ func (h *Hooks) put(t task) bool {
 	}
 }
 
+// work makes calls. Those about one client follow each other, so that a receiver hears of its end last; the call
+// before was taken from the queue before, so somebody is at it.
 func (h *Hooks) work() {
 	for t := range h.queue {
+		if t.before != nil {
+			<-t.before
+		}
 		h.run(t)
+		close(t.over)
+		h.lines.Lock()
+		if client := t.call.Peer.ClientID; h.last[client] == t.over {
+			delete(h.last, client)
+		}
+		h.lines.Unlock()
 	}
 }
 
@@ -226,7 +246,7 @@ func (h *Hooks) send(ctx context.Context, app App, address string, c Call) (Answ
 	if err == nil && len(body) > maxAnswer {
 		err = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 	}
-	if err != nil {
+	if err != nil && app.Format == JSON { // where a form was sent the status says all, as to nginx-rtmp
 		return Answer{}, unanswered(c, err)
 	}
 	return parse(c, app.Format, response.StatusCode, response.Header.Get("Location"), body)

@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -141,7 +143,7 @@ func TestAnswers(t *testing.T) {
 		{"3xx without an address", status(302, ""), Answer{moved: true}, ""},
 		{"4xx", status(403, ""), Answer{}, "hook_refused"},
 		{"5xx", status(500, ""), Answer{}, "hook_refused"},
-		{"too long", long, Answer{}, "hook_failed"},
+		{"a long page", long, Answer{}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := receive(t, c.answer)
@@ -171,6 +173,7 @@ func TestJSON(t *testing.T) {
 		{`{"redirect": "http://h/"}`, Answer{}, "hook_failed"},
 		{`no`, Answer{}, "hook_failed"},
 		{`{"allow": "yes"}`, Answer{}, "hook_failed"},
+		{`{}` + strings.Repeat(" ", maxAnswer), Answer{}, "hook_failed"},
 	} {
 		r := receive(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) })
 		got, err := hooks(t, App{OnPublish: r.URL, Format: JSON}).Ask(t.Context(), sample(Publish))
@@ -252,6 +255,35 @@ func TestTell(t *testing.T) {
 	}
 }
 
+// A receiver hears of one client in the order of things, though others are told at the same time.
+func TestOneClientsCallsComeInOrder(t *testing.T) {
+	release := make(chan struct{})
+	r := receive(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/pd" {
+			<-release
+		}
+	})
+	h := hooks(t, App{OnPublishDone: r.URL + "/pd", OnDone: r.URL + "/d", OnDisconnect: r.URL + "/dc", Method: "get"})
+	h.Tell(sample(PublishDone))
+	h.Tell(sample(Done))
+	h.Tell(sample(Disconnect))
+	other := sample(Done)
+	other.Peer.ClientID = "4"
+	h.Tell(other)
+	var got []string
+	for i := range 4 {
+		q := <-r.requests
+		got = append(got, q.URL.Path+" "+q.FormValue("clientid"))
+		if i == 1 {
+			close(release)
+		}
+	}
+	slices.Sort(got[:2])
+	if diff := cmp.Diff([]string{"/d 4", "/pd 3", "/d 3", "/dc 3"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestQueueIsBoundedAndCloseEnds(t *testing.T) {
 	reached := make(chan struct{}, workers)
 	r := receive(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -259,8 +291,10 @@ func TestQueueIsBoundedAndCloseEnds(t *testing.T) {
 		<-r.Context().Done()
 	})
 	h := hooks(t, App{OnDone: r.URL, OnUpdate: r.URL})
-	for range workers {
-		h.Tell(sample(Done))
+	for i := range workers {
+		c := sample(Done)
+		c.Peer.ClientID = strconv.Itoa(i)
+		h.Tell(c)
 	}
 	for range workers {
 		<-reached
