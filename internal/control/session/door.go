@@ -42,7 +42,7 @@ type rules struct {
 type Door struct {
 	log     *slog.Logger
 	rules   atomic.Pointer[rules]
-	clients atomic.Uint64 // numbers given to connections that have none
+	clients atomic.Uint64 // the last number that Number gave
 	base    context.Context
 	end     context.CancelCauseFunc
 
@@ -146,6 +146,9 @@ func (d *Door) connect(ctx context.Context, rules *rules, r *Request) error {
 	return d.askConnect(ctx, rules, r)
 }
 
+// Number gives a client the number by which hooks know it, whatever it speaks.
+func (d *Door) Number() string { return strconv.FormatUint(d.clients.Add(1), 10) }
+
 // Open lets somebody publish or play, or refuses with a fault whose message is for
 // them. The checks come in this order: the name, the address, the rates, the limits,
 // then who decides (see judge). ctx is asked about while hooks and keys are; the
@@ -167,7 +170,9 @@ func (d *Door) open(ctx, parent context.Context, rules *rules, r *Request) (*Ses
 		return nil, err
 	}
 	r.Remote = unmapped(r.Remote)
-	r.ClientID = cmp.Or(r.ClientID, strconv.FormatUint(d.clients.Add(1), 10))
+	if r.ClientID == "" {
+		r.ClientID = d.Number()
+	}
 	s := &Session{
 		door: d, id: ulid.MustNew(ulid.Now(), rand.Reader).String(), action: r.Action, protocol: r.Protocol, asked: r.Name, name: r.Name,
 		remote: r.Remote, agent: clip(cmp.Or(r.UserAgent, r.Flashver)), since: time.Now(), internal: r.Internal,

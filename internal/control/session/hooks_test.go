@@ -195,3 +195,17 @@ func TestUpdateHookEndsSessions(t *testing.T) {
 		t.Errorf("%d updates", updates)
 	}
 }
+
+// Receivers know clients by their number, so that of a viewer over HTTP is not that of an RTMP connection.
+func TestNumbersAreSharedByAllProtocols(t *testing.T) {
+	d, calls := judged(t)
+	r := overRTMP(Publish, "live/rename")
+	r.ClientID = d.Number()
+	mustOpen(t, d, r)
+	web := request(Play, "live/rename", far)
+	web.Protocol = "hls"
+	mustOpen(t, d, web)
+	if a, b := (<-calls).Get("clientid"), (<-calls).Get("clientid"); a == b {
+		t.Errorf("both are number %s", a)
+	}
+}

@@ -2,7 +2,6 @@ package rtmp
 
 import (
 	"context"
-	"strconv"
 	"strings"
 
 	"weir/internal/fault"
@@ -83,8 +82,6 @@ func (i *connectInfo) declare(four string) {
 }
 
 func limitText(s string) string { return s[:min(len(s), 256)] }
-
-func clientID(serial uint64) string { return strconv.FormatUint(serial, 10) }
 
 // reads reports whether the client declared that it reads the codec in its Enhanced form.
 func (i *connectInfo) reads(c media.Codec) bool {

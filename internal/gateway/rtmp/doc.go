@@ -66,7 +66,6 @@ type Server struct {
 	start   time.Time
 	pending pending
 	rounds  rounds
-	serials atomic.Uint64
 	count   counters
 }
 

@@ -29,7 +29,7 @@ type peer struct {
 	half   *halfOpen
 	log    *slog.Logger
 	remote netip.AddrPort
-	serial uint64
+	client string // its number among all clients
 	secure bool
 
 	connect connectInfo
@@ -234,7 +234,7 @@ func (p *peer) request(action session.Action, a address) session.Request {
 	return session.Request{
 		Action: action, Protocol: "rtmp", Name: a.name, Remote: p.remote, Secure: p.secure, Key: a.key, Query: a.query, Args: a.args,
 		App: c.app, TcURL: c.tcURL, PageURL: c.pageURL, SwfURL: c.swfURL, Flashver: c.flashver, UserAgent: c.flashver,
-		ClientID: clientID(p.serial),
+		ClientID: p.client,
 	}
 }
 

@@ -87,7 +87,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	half.progress.Store(1)
 	_ = conn.SetReadDeadline(time.Now().Add(s.cfg.Admission))
 	p := &peer{
-		server: s, half: half, remote: addrPort(conn), serial: s.serials.Add(1),
+		server: s, half: half, remote: addrPort(conn), client: s.door.Number(),
 		link: newLink(conn, smallBuffer, rtmpmsg.StrangerLimits()), log: s.log.With("remote", remoteText(conn)),
 	}
 	_, p.secure = conn.(*tls.Conn)
