@@ -130,10 +130,11 @@ func TestHookRenamesAndRedirects(t *testing.T) {
 	// Other protocols than RTMP bring their query and no application.
 	web := request(Publish, "live/a/b", far)
 	web.Protocol, web.Query, web.UserAgent = "whip", url.Values{"user": {"anna"}}, "browser"
+	web.Key = "K" // from the Authorization header
 	mustOpen(t, d, web)
 	for got := range calls {
 		if got.Get("name") == "a/b" {
-			if got.Get("app") != "live" || got.Get("user") != "anna" || got.Get("flashver") != "browser" || got.Get("clientid") == "" {
+			if got.Get("app") != "live" || got.Get("user") != "anna" || got.Get("key") != "K" || got.Get("flashver") != "browser" || got.Get("clientid") == "" {
 				t.Errorf("whip: %v", got)
 			}
 			break

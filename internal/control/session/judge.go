@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -131,8 +133,8 @@ func (r *Request) call(s *Session) hook.Call {
 	if r.Action == Play {
 		c.Event = hook.Play
 	}
-	if c.Args == "" && len(r.Query) > 0 {
-		c.Args = r.Query.Encode()
+	if c.Args == "" {
+		c.Args = r.arguments().Encode()
 	}
 	name, ok := strings.CutPrefix(r.Name, c.Peer.App+"/")
 	if !ok {
@@ -143,6 +145,17 @@ func (r *Request) call(s *Session) hook.Call {
 	}
 	c.Name = name
 	return c
+}
+
+// arguments are what the client wrote beside the name. A key that came in a header is one of them, as it is where
+// a client can only write it into the address.
+func (r *Request) arguments() url.Values {
+	if r.Key == "" || r.Query.Has("key") {
+		return r.Query
+	}
+	q := url.Values{"key": {r.Key}}
+	maps.Copy(q, r.Query)
+	return q
 }
 
 // tellDone tells the hooks that a session has ended.
