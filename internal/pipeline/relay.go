@@ -24,7 +24,7 @@ const (
 const (
 	Connecting = "connecting" // an attempt runs, no media yet
 	Running    = "running"    // media flows
-	Waiting    = "waiting"    // for the next attempt, or (NextRetry is zero) for the stream to come
+	Waiting    = "waiting"    // for the next attempt, or (NextRetry is zero) for a push's stream to come or a pull's other publisher to leave
 	Off        = "off"        // on demand, and nobody asks
 )
 
@@ -223,7 +223,7 @@ func (p *Pipeline) rest(ctx context.Context, u *run, err error, until <-chan str
 func (p *Pipeline) keepPulling(ctx context.Context, r *relay) {
 	u := r.begin(r.URL, r.Stream)
 	defer r.end(u)
-	for ctx.Err() == nil {
+	for p.await(ctx, u, false) { // a publisher, or another pull of the same stream, is not to be driven out
 		if err := p.try(ctx, u, p.cfg.Pull); err != nil && !p.rest(ctx, u, err, nil) {
 			return
 		}
@@ -234,7 +234,7 @@ func (p *Pipeline) keepPulling(ctx context.Context, r *relay) {
 func (p *Pipeline) keepPushing(ctx context.Context, r *relay) {
 	u := r.begin(r.URL, r.Stream)
 	defer r.end(u)
-	for p.awaitLive(ctx, u) {
+	for p.await(ctx, u, true) {
 		err := p.try(ctx, u, p.cfg.Push)
 		if err == nil {
 			return
@@ -256,14 +256,14 @@ func (u *run) forgive() {
 
 func isLive(s *hub.Stream) bool { return s != nil && s.State() == hub.Live }
 
-// awaitLive waits for the stream of a push to have its publisher; false when ctx ended.
-func (p *Pipeline) awaitLive(ctx context.Context, u *run) bool {
+// await waits for the stream of a relay to have a publisher, or to have none; false when ctx ended.
+func (p *Pipeline) await(ctx context.Context, u *run, live bool) bool {
 	for {
 		changed := p.pulses()
 		if ctx.Err() != nil {
 			return false
 		}
-		if isLive(p.hub.Stream(u.stream)) {
+		if isLive(p.hub.Stream(u.stream)) == live {
 			return true
 		}
 		u.forgive()

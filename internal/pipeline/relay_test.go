@@ -100,6 +100,31 @@ func TestAPullIsTriedForEver(t *testing.T) {
 	})
 }
 
+func TestAPullGivesWayToPublishers(t *testing.T) {
+	withPuller(t, func(t *testing.T, p *Pipeline, pull *puller) {
+		local := publish(t, pull.hub, "live/a")
+		for _, id := range []string{"1", "2"} {
+			if err := p.AddPull(Relay{ID: id, Stream: "live/a", URL: "rtmp://there/" + id}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		faketime.Pass(time.Hour)
+		if s := state(t, p.Pulls(), "1"); pull.len() != 0 || s.State != Waiting || !s.NextRetry.IsZero() {
+			t.Errorf("beside a publisher: %d attempts, %+v", pull.len(), s)
+		}
+		local.Close(nil)
+		faketime.Pass(time.Hour)
+		if n := pull.len(); n != 2 { // of two that begin at once, one is refused by the hub
+			t.Errorf("%d attempts once the publisher has gone", n)
+		}
+		pull.cut <- struct{}{}
+		faketime.Pass(time.Second)
+		if pull.hub.Stream("live/a").State() != hub.Live {
+			t.Error("none of the two goes on")
+		}
+	})
+}
+
 func TestAPanicInAnAttemptIsAFailure(t *testing.T) {
 	var tries journal
 	cfg := Config{Pull: func(context.Context, Attempt) error { tries.note(""); panic("a bug") }}

@@ -36,7 +36,7 @@ func (s *Server) pull(ctx context.Context, a pipeline.Attempt) error {
 	guard := s.guardOf(a.ID)
 	cfg := rtmp.PullConfig{
 		ClientConfig: rtmp.ClientConfig{URL: a.URL, Dial: guard.DialContext, FlashVer: "Weir/" + s.cfg.Version},
-		TakeOver:     s.cfg.Streams.TakeOver, Session: ses.ID(), Log: s.log.With("room", "pull"),
+		Session:      ses.ID(), Log: s.log.With("room", "pull"),
 		Received: func(n int) { ses.In(n); a.Count(n) }, Live: a.Live,
 	}
 	switch scheme, _, _ := strings.Cut(a.URL, "://"); scheme {

@@ -18,7 +18,6 @@ import (
 type PullConfig struct {
 	ClientConfig
 	Idle     time.Duration // the other server may send nothing for so long (30 s)
-	TakeOver bool
 	Unlisted bool
 	Session  string          // of the pull, for people
 	Received func(bytes int) // counts; may be nil
@@ -34,7 +33,7 @@ func (cfg *PullConfig) ingest(h *hub.Hub, name, protocol, remote string) *ingest
 		cfg.Log = slog.Default()
 	}
 	return &ingest{hub: h, log: cfg.Log, offer: hub.Offer{
-		Name: name, TakeOver: cfg.TakeOver, Unlisted: cfg.Unlisted,
+		Name: name, Unlisted: cfg.Unlisted,
 		Origin: hub.Origin{Protocol: protocol, Remote: remote, Session: cfg.Session},
 	}}
 }
