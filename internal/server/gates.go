@@ -206,7 +206,7 @@ const (
 )
 
 func (s *Server) webServer(base context.Context) *http.Server {
-	return &http.Server{
+	web := &http.Server{
 		Handler:           timely(s.handler, requestTime),
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      answerTime,
@@ -215,6 +215,8 @@ func (s *Server) webServer(base context.Context) *http.Server {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
+	s.crowd.attach(web)
+	return web
 }
 
 // timely gives the body of a request a time to arrive in, read or not: net/http waits for one that nobody reads before it

@@ -51,6 +51,7 @@ type Server struct {
 
 	rooms
 	gates    *gates
+	crowd    *crowd
 	handler  http.Handler
 	closers  []func()
 	loginURL string // one-time link for the first browser; "" when an owner has a password
@@ -105,7 +106,7 @@ type faceRooms struct {
 
 // New builds the house. Nothing listens yet but the WebRTC media port. Close undoes it.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
-	s := &Server{cfg: cfg, log: log, started: time.Now(), gates: newGates(log)}
+	s := &Server{cfg: cfg, log: log, started: time.Now(), gates: newGates(log), crowd: newCrowd(room)}
 	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways, s.buildFootage, s.buildPipeline, s.buildAPI, s.buildTelemetry} {
 		if err := build(ctx); err != nil {
 			s.Close()

@@ -48,6 +48,8 @@ func (s *Server) buildTelemetry(context.Context) error {
 	r.Func(telemetry.Counter, "transcode_restarts_total", "FFmpeg children that died and were replaced.", func() float64 { return float64(t().Restarts) })
 	r.Labelled(telemetry.Counter, "panics_total", "Panics that were caught, by room. Each is a mistake of ours: please report it.", []string{"room"}, s.panicFigures)
 	r.Labelled(telemetry.Counter, "gateway_refused_total", "Publishers and viewers that were refused, by gateway.", []string{"gateway"}, s.refusedFigures)
+	r.Func(telemetry.Gauge, "http_connections", "Connections over HTTP and HTTPS.", func() float64 { n, _ := s.crowd.figures(); return float64(n) })
+	r.Func(telemetry.Counter, "http_evicted_total", "Connections over HTTP that made room for newer ones.", func() float64 { _, n := s.crowd.figures(); return float64(n) })
 	m := s.rtmp.Stats
 	r.Func(telemetry.Counter, "rtmp_broken_total", "RTMP connections ended by bytes that are no RTMP.", func() float64 { return float64(m().Broken) })
 	r.Func(telemetry.Counter, "rtmp_evicted_total", "Half-open RTMP connections that made room for newer ones.", func() float64 { return float64(m().Evicted) })
