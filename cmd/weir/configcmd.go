@@ -69,7 +69,7 @@ func initCommand(o *options) *cobra.Command {
 func commented() string {
 	s := defaultSettings()
 	var b strings.Builder
-	b.WriteString("# Weir's configuration. Every key may be left out; these are the defaults.\n# rules, publish, play, limits, rates, hooks and http.trusted_proxies apply at once and cut no stream; the rest at the next start.\n")
+	b.WriteString("# Weir's configuration. Every key may be left out; these are the defaults.\n# rules, publish, play, limits, rates, hooks, slates, pulls, pushes, recording.dvr, recording.keep and http.trusted_proxies\n# apply at once and cut no stream; the rest at the next start.\n")
 	writeDefaults(&b, reflect.ValueOf(&s).Elem(), "")
 	b.WriteString(`
 # What is kept of which streams, beside the DVR window; the first that fits decides. It goes into the section recording.

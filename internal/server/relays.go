@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/oklog/ulid/v2"
@@ -19,6 +20,12 @@ import (
 
 // fileRelay marks the relays of the configuration file: the administrator wrote them, so they may reach private networks.
 const fileRelay = "file-"
+
+// fileRelays are the relays of the configuration file that run.
+type fileRelays struct {
+	ids  map[Relay]string
+	made int // IDs so far: none comes again
+}
 
 // guardOf is what a relay may dial.
 func (s *Server) guardOf(id string) *netguard.Guard {
@@ -108,10 +115,32 @@ func (s *Server) startRelays(ctx context.Context) error {
 			s.addRelay(d == catalog.Push, pipeline.Relay{ID: r.ID, Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand})
 		}
 	}
-	for i, r := range s.cfg.Relays {
-		s.addRelay(r.Push, pipeline.Relay{ID: fmt.Sprintf("%s%d", fileRelay, i), Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand})
-	}
+	s.setRelays(s.cfg.Relays)
 	return nil
+}
+
+// setRelays makes the relays of the file those of a list. Those that are in it already are left alone, wherever they stand now.
+func (s *Server) setRelays(list []Relay) {
+	for r, id := range s.relays.ids {
+		if slices.Contains(list, r) {
+			continue
+		}
+		delete(s.relays.ids, r)
+		if r.Push {
+			s.pipeline.RemovePush(id)
+		} else {
+			s.pipeline.RemovePull(id)
+		}
+	}
+	for _, r := range list {
+		if s.relays.ids[r] != "" {
+			continue
+		}
+		id := fmt.Sprintf("%s%d", fileRelay, s.relays.made)
+		s.relays.made++
+		s.relays.ids[r] = id
+		s.addRelay(r.Push, pipeline.Relay{ID: id, Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand})
+	}
 }
 
 // addRelay starts one relay; one that makes no sense must not keep the others, or the server, from running.

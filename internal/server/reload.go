@@ -1,13 +1,11 @@
 package server
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
 	"weir/internal/fault"
-	"weir/internal/pipeline"
 )
 
 // Validate reports the first part of the configuration that makes no sense.
@@ -39,34 +37,13 @@ func (s *Server) Reload(next Config) error {
 	s.deliver.SetDVR(policy.DVR)
 	s.cfg.Footage.Policy = next.Footage.Policy
 	s.slates.Store(&next.Slates)
-	s.changeRelays(old.Relays, next.Relays)
+	s.setRelays(next.Relays)
 	s.cfg.Relays = next.Relays
 	if later := atNextStart(&old, &next); len(later) > 0 {
 		s.log.Warn("some changes take effect at the next start", "sections", strings.Join(later, ", "))
 	}
 	s.log.Info("configuration reloaded")
 	return nil
-}
-
-// changeRelays makes the relays of the file those of the new file; unchanged ones are left alone.
-func (s *Server) changeRelays(old, next []Relay) {
-	for i := range max(len(old), len(next)) {
-		if i < len(old) && i < len(next) && old[i] == next[i] {
-			continue
-		}
-		id := fmt.Sprintf("%s%d", fileRelay, i)
-		if i < len(old) {
-			if old[i].Push {
-				s.pipeline.RemovePush(id)
-			} else {
-				s.pipeline.RemovePull(id)
-			}
-		}
-		if i < len(next) {
-			r := next[i]
-			s.addRelay(r.Push, pipeline.Relay{ID: id, Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand})
-		}
-	}
 }
 
 // atNextStart names the sections that changed and cannot change while the server runs.

@@ -49,6 +49,8 @@ type Server struct {
 	policy  atomic.Pointer[access.Policy]
 	keep    atomic.Pointer[recordings.Policy]
 
+	relays fileRelays
+
 	rooms
 	gates    *gates
 	crowd    *crowd
@@ -107,6 +109,7 @@ type faceRooms struct {
 // New builds the house. Nothing listens yet but the WebRTC media port. Close undoes it.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	s := &Server{cfg: cfg, log: log, started: time.Now(), gates: newGates(log), crowd: newCrowd(room)}
+	s.relays.ids = map[Relay]string{}
 	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways, s.buildFootage, s.buildPipeline, s.buildAPI, s.buildTelemetry} {
 		if err := build(ctx); err != nil {
 			s.Close()

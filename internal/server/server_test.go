@@ -232,7 +232,7 @@ func TestReloadChangesRelaysAndNamesWhatMustWait(t *testing.T) {
 	})
 	kept := s.pipeline.Pulls()[0].ID
 	next := s.cfg
-	next.Relays = []Relay{next.Relays[0], {Stream: "live/c", URL: "rtmp://192.0.2.1/live/c", OnDemand: true}}
+	next.Relays = []Relay{{Stream: "live/c", URL: "rtmp://192.0.2.1/live/c", OnDemand: true}, next.Relays[0]} // it stands elsewhere now
 	next.RTMP.Listen = "127.0.0.1:1"
 	if err := s.Reload(next); err != nil {
 		t.Fatal(err)
