@@ -17,13 +17,14 @@ import (
 type port struct {
 	*net.UDPConn
 
-	mu     sync.RWMutex
-	ufrags map[string]*transport
-	addrs  map[netip.AddrPort]*transport
+	mu         sync.RWMutex
+	ufrags     map[string]*transport
+	addrs      map[netip.AddrPort]*transport
+	publishers map[string]bool // the user names of those whose packets pion reads
 }
 
 func newPort(conn *net.UDPConn) *port {
-	return &port{UDPConn: conn, ufrags: map[string]*transport{}, addrs: map[netip.AddrPort]*transport{}}
+	return &port{UDPConn: conn, ufrags: map[string]*transport{}, addrs: map[netip.AddrPort]*transport{}, publishers: map[string]bool{}}
 }
 
 // ReadFromAddrPort and WriteToAddrPort are the paths on which pion's mux does not allocate.
@@ -85,6 +86,24 @@ func (p *port) remove(t *transport) {
 			delete(p.addrs, a)
 		}
 	}
+}
+
+// expect enters the user name of a publisher, until the returned function is called.
+func (p *port) expect(name string) (done func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.publishers[name] = true
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.publishers, name)
+	}
+}
+
+func (p *port) expected(name string) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.publishers[name]
 }
 
 // learn ties a source address to the transport whose key its check was signed with. It is false over the limit.
@@ -162,7 +181,8 @@ func (t *tcpPort) accept() {
 	}
 }
 
-// sort reads the first frame of a connection, which is a check, and gives the connection to whom it is for.
+// sort reads the first frame of a connection, which is a check, and gives the connection to whom it is for. One for nobody
+// is closed: pion would keep it for half a minute, and any number of them.
 func (t *tcpPort) sort(conn net.Conn) {
 	release := sync.OnceFunc(func() { <-t.slots })
 	defer release()
@@ -173,7 +193,12 @@ func (t *tcpPort) sort(conn net.Conn) {
 		return
 	}
 	_ = conn.SetDeadline(time.Time{})
-	tr := t.port.byUfrag(localUfrag(first))
+	name := localUfrag(first)
+	tr := t.port.byUfrag(name)
+	if tr == nil && !t.port.expected(name) {
+		_ = conn.Close()
+		return
+	}
 	if tr == nil {
 		head := binary.BigEndian.AppendUint16(nil, uint16(len(first)))
 		select {

@@ -112,7 +112,11 @@ func (g *Gateway) publish(r *http.Request, res *resource, offer string) (answer,
 	}
 	res.ufrag = strings.Clone(attribute(offer, "ice-ufrag"))
 	res.trickle = p.trickle
-	g.run(res, p.run)
+	unexpect := g.port.expect(strings.Clone(attribute(local, "ice-ufrag")))
+	g.run(res, func(ctx context.Context) error {
+		defer unexpect()
+		return p.run(ctx)
+	})
 	return answer{sdp: withCandidates(local, g.candidates(r))}, nil
 }
 

@@ -2,13 +2,19 @@ package webrtc
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/pion/stun/v4"
 	"github.com/pion/webrtc/v4"
 
 	"weir/internal/control/session"
@@ -95,6 +101,29 @@ func TestWHIPOverTCP(t *testing.T) {
 		if _, err := sub.Next(ctx); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A connection whose first packet names no session is closed at once, also while somebody publishes.
+func TestOverTCPOnlyForSessions(t *testing.T) {
+	w := newWorld(t, Config{TCP: "127.0.0.1:0"})
+	w.whip("live/show", webrtc.NetworkTypeTCP4).sending(t, 50)
+	_, tcp := w.gw.Ports()
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", tcp))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	check, err := stun.Build(stun.TransactionID, stun.BindingRequest, stun.NewUsername("nobody:here"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(check.Raw))), check.Raw...)); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("it is kept")
 	}
 }
 
