@@ -37,7 +37,6 @@ type ingest struct {
 	mu       sync.Mutex
 	expected int
 	tracks   []*inTrack
-	layers   map[string]bool
 	first    time.Time // when the first track was known
 	held     []media.Frame
 	heldSize int
@@ -49,22 +48,11 @@ type ingest struct {
 }
 
 func newIngest(g *Gateway, res *resource, askKey func(), agent string) *ingest {
-	return &ingest{gateway: g, res: res, askKey: askKey, agent: agent, start: time.Now(), ended: make(chan struct{}), layers: map[string]bool{}}
+	return &ingest{gateway: g, res: res, askKey: askKey, agent: agent, start: time.Now(), ended: make(chan struct{})}
 }
 
 // expect says how many tracks the offer has.
 func (in *ingest) expect(n int) { in.expected = n }
-
-// firstLayer tells whether this is the first simulcast layer of a track.
-func (in *ingest) firstLayer(id string) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.layers[id] {
-		return false
-	}
-	in.layers[id] = true
-	return true
-}
 
 // over is closed when the publication was ended by the hub.
 func (in *ingest) over() <-chan struct{} { return in.ended }

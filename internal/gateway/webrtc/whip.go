@@ -172,7 +172,7 @@ func (p *publisher) negotiate(offer string) (string, error) {
 			p.end(errLeft())
 		}
 	})
-	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
+	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: withoutLayers(offer)}); err != nil {
 		return "", fault.Wrap(err, fault.Invalid, "offer_malformed", "The SDP offer cannot be used.", "Offer H.264 and Opus as a browser does.")
 	}
 	sending := 0
@@ -198,6 +198,18 @@ func (p *publisher) negotiate(offer string) (string, error) {
 	}
 	<-gathered
 	return p.pc.LocalDescription().SDP, nil
+}
+
+// withoutLayers takes simulcast out of an offer. Who is answered without it sends one layer (RFC 8853 section 5.3), which is
+// all that is used here.
+func withoutLayers(offer string) string {
+	var b strings.Builder
+	for line := range strings.Lines(offer) {
+		if !strings.HasPrefix(line, "a=simulcast:") && !strings.HasPrefix(line, "a=rid:") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // takesMedia tells whether anything comes in by an answer: pion answers an offer of which it takes nothing, too.
@@ -301,9 +313,6 @@ func (p *publisher) run(ctx context.Context) error {
 
 // track reads one of the publisher's tracks until it ends. pion calls it on a goroutine of its own.
 func (p *publisher) track(t *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-	if t.RID() != "" && !p.ingest.firstLayer(t.ID()) {
-		return // of simulcast layers only the first is taken
-	}
 	p.tracks.Add(1)
 	defer p.tracks.Done()
 	in := p.ingest.open(t.Codec().MimeType)

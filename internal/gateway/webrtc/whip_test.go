@@ -176,6 +176,16 @@ func TestOffersThatSendNothing(t *testing.T) {
 	}
 }
 
+// Browsers take no answer that has layers without the header extension that names them.
+func TestSimulcastIsAnsweredWithOneLayer(t *testing.T) {
+	w := newWorld(t, Config{})
+	offer := strings.ReplaceAll(offerOf(t), "recvonly", "sendonly") + "a=rid:h send\r\na=rid:l send\r\na=simulcast:send h;l\r\n"
+	res, body := w.do(http.MethodPost, "/live/show/whip", typeSDP, offer)
+	if res.StatusCode != http.StatusCreated || strings.Contains(body, "simulcast") || strings.Contains(body, "a=rid:") {
+		t.Errorf("%s %s", res.Status, body)
+	}
+}
+
 // Who connects by HTTP and never by media is let go.
 func TestHalfOpenSessionsEnd(t *testing.T) {
 	w := newWorld(t, Config{Handshake: 200 * time.Millisecond})
