@@ -207,6 +207,18 @@ func TestDescribeMendsConfig(t *testing.T) {
 	}
 }
 
+// Hundreds of padded parameter sets make a configuration that no header takes.
+func TestDescribeHugeConfig(t *testing.T) {
+	k := readClip(t, "h264_slices")
+	tr := &media.Track{Codec: media.H264, Config: append(bytes.Clone(k.config), make([]byte, 64<<10)...)}
+	if err := codec.Describe(tr, nil); fault.Code(err) != "codec_config_large" {
+		t.Error(err)
+	}
+	if err := codec.Describe(tr, k.samples[0]); err != nil || len(tr.Config) > 64<<10 {
+		t.Errorf("%d bytes, %v", len(tr.Config), err)
+	}
+}
+
 // A configuration of another codec, or none of any, is an error and never a wrong answer.
 func TestDescribeBadConfig(t *testing.T) {
 	for c := media.H264; c <= media.FLAC; c++ {

@@ -54,7 +54,15 @@ func Describe(t *media.Track, sample []byte) error {
 	return nil
 }
 
+// maxConfig bounds a configuration: it goes into the header of every file and into their index, which take no more than
+// 1 MiB. Real ones have a few hundred bytes.
+const maxConfig = 64 << 10
+
 func describe(t *media.Track, sample []byte) error {
+	if len(t.Config) > maxConfig {
+		return fault.New(fault.TooLarge, "codec_config_large", "The decoder configuration of the "+t.Codec.String()+" track has more than 64 KiB.",
+			"Restart the encoder; if it stays, the encoder or the file is broken.")
+	}
 	if t.Kind == media.Video {
 		return describeVideo(t, sample)
 	}
