@@ -93,12 +93,24 @@ func absent(before *presentation.Period, later []presentation.Period, rendition 
 	return false
 }
 
-// short reports whether the newest run is still in its first segment, and the absence before it no longer than the last segment
-// before that. hls.js finds where a hole ends by going on, from its beginning, by the length of what it has there.
+// over reports whether all who read the first segment of a run have come over the absence before it: others are not told of the run until
+// it has another one (see early). Where the absence is not brief hls.js has tried the gaps by then, and waits for the segment's address.
+func over(before, next *presentation.Period, rendition string) bool {
+	segs, _ := next.Segments(rendition)
+	return next.Run.Absent > 0 && len(segs) == 1 && !brief(before, next, rendition)
+}
+
+// short reports whether the newest run is still in its first segment, behind a brief absence.
 func short(before, next *presentation.Period, segs []timeline.SegmentView, rendition string) bool {
+	return len(segs) == 1 && !segs[0].Complete && brief(before, next, rendition)
+}
+
+// brief reports whether the absence before a run is no longer than the last segment before that. hls.js finds where a hole ends by
+// going on, from its beginning, by the length of what it has there.
+func brief(before, next *presentation.Period, rendition string) bool {
 	last, r := before.Segments(rendition)
-	_, b := next.Segments(rendition)
-	if len(segs) > 1 || segs[0].Complete || len(last) == 0 || r == nil || b == nil {
+	segs, b := next.Segments(rendition)
+	if len(segs) == 0 || len(last) == 0 || r == nil || b == nil {
 		return false
 	}
 	n := &last[len(last)-1]

@@ -298,6 +298,24 @@ func TestShortAbsence(t *testing.T) {
 	listed(false)
 }
 
+// TestOverAbsence: the first segment behind an absence has its address as soon as it ends, unless hls.js goes on from part to part.
+func TestOverAbsence(t *testing.T) {
+	for away, want := range map[int]bool{16: true, 0: false} { // in segments beyond the 0.3 s that 1003 is short of
+		s := newSite(t, deliver.Config{})
+		s.began(3)
+		before := s.player()
+		before.first()
+		s.parts(5)
+		s.TL.EndRun()
+		s.Begin(int64(1004+away), time.Second, 100*time.Millisecond, "v0", "a0")
+		s.Add("a0", 100*time.Millisecond, 10, false)
+		s.parts(10)
+		if text := <-before.ask(1004+away, 9); strings.Contains(text, s.address(1004+away)) != want || !strings.Contains(text, "-9.m4s\"") {
+			t.Errorf("%d segments away\n%s", away, text)
+		}
+	}
+}
+
 // absent holds a list against an absence from 1003.1 s to 1020 s, which is 17 segments, 1004 to 1020, and a discontinuity behind them.
 func (s *site) absent(text string) {
 	s.t.Helper()

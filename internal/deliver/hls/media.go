@@ -41,6 +41,7 @@ func playlist(v deliver.View, rendition string, ask reload) format.Media {
 	m.Segments = make([]format.Segment, 0, 32)
 	for i := range v.Periods {
 		b.past = goesOn(v.Periods[i+1:], rendition)
+		b.over = i > 0 && over(&v.Periods[i-1], &v.Periods[i], rendition)
 		b.before = absent(&v.Periods[i], v.Periods[i+1:], rendition)
 		b.short = b.past && !b.before && v.Periods[len(v.Periods)-1].Run.Absent > 0
 		b.anew = lowLatency(v) && v.Periods[i].Run.EndReason == timeline.EndPublisherGone
@@ -126,6 +127,7 @@ type builder struct {
 	past      bool // a newer run of the rendition has begun
 	last      bool // this is the last segment of its run
 	whole     bool // its reader takes no parts
+	over      bool // its readers wait behind an absence for its first segment
 	partsFrom time.Time
 }
 
@@ -212,9 +214,10 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 // for loaded without the short last part that a run's end leaves, and would then look for nothing but that part until it
 // leaves the list: a stall of three target durations, where the next run is there to be played. Who reads no parts needs the
 // address at once. A segment of one part was finished when it was first listed, because the publisher left in its first part, and has
-// its address at once: hls.js keeps an open segment of one part for one of no length, and never steps over a gap behind that.
+// its address at once: hls.js keeps an open segment of one part for one of no length, and never steps over a gap behind that. Who comes over an
+// absence waits for the first segment behind it, and reads none of its parts (see over).
 func (b *builder) held(s *timeline.SegmentView) bool {
-	return b.ll && b.last && !b.past && !b.whole && len(b.m.Segments) > 0 && len(s.Parts) > 1
+	return b.ll && b.last && !b.past && !b.whole && !b.over && len(b.m.Segments) > 0 && len(s.Parts) > 1
 }
 
 // hint is the address of the part that comes next in the open segment. It is "" where none will come, and while the
