@@ -260,30 +260,33 @@ func (o *offered) answer(p answerParts) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
 	line("v=0\r\no=- %d 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite", p.session())
+	// The first section has the transport that the others share (RFC 9143 section 7.2): without media it stays open and idle,
+	// because browsers that bundle everything cannot move to another one.
+	tag := slices.IndexFunc(o.media, func(m offeredMedia) bool { return m.usable })
 	group := "a=group:BUNDLE"
 	for i, m := range o.media {
-		if p.at(i) != nil && m.mid != "" {
+		if (i == tag || p.at(i) != nil) && m.mid != "" {
 			group += " " + m.mid
 		}
 	}
 	line("%s", group)
 	line("a=msid-semantic:WMS %s", cname)
-	transport := false
 	for i, m := range o.media {
 		c := p.at(i)
 		if c == nil {
-			m.reject(line)
-			continue
+			m.idle(line, i == tag)
+		} else {
+			line("m=%s 9 %s %d\r\nc=IN IP4 0.0.0.0\r\na=sendonly\r\na=msid:%s %s", m.kind, m.protocol, c.codec.payload, cname, m.kind)
+			c.describe(line)
 		}
-		line("m=%s 9 %s %d\r\nc=IN IP4 0.0.0.0", m.kind, m.protocol, c.codec.payload)
-		line("a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:sha-256 %s\r\na=setup:passive", p.ufrag, p.pwd, p.fingerprint)
 		if m.mid != "" {
 			line("a=mid:%s", m.mid)
 		}
-		line("a=sendonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=msid:%s %s", cname, m.kind)
-		c.describe(line)
-		if !transport {
-			transport = true
+		if c == nil && i != tag {
+			continue
+		}
+		line("a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:sha-256 %s\r\na=setup:passive\r\na=rtcp-mux\r\na=rtcp-rsize", p.ufrag, p.pwd, p.fingerprint)
+		if i == tag {
 			for _, candidate := range p.candidates {
 				line("a=%s", candidate)
 			}
@@ -293,16 +296,16 @@ func (o *offered) answer(p answerParts) string {
 	return b.String()
 }
 
-// reject answers a section that carries nothing. Its first payload type stands there for form's sake.
-func (m *offeredMedia) reject(line func(string, ...any)) {
-	format := "0"
+// idle answers a section that carries nothing, and refuses it unless it stays open. Its first payload type stands there for form's sake.
+func (m *offeredMedia) idle(line func(string, ...any), open bool) {
+	port, format := 0, "0"
+	if open {
+		port = 9
+	}
 	if len(m.formats) > 0 {
 		format = m.formats[0]
 	}
-	line("m=%s 0 %s %s\r\nc=IN IP4 0.0.0.0\r\na=inactive", m.kind, m.protocol, format)
-	if m.mid != "" {
-		line("a=mid:%s", m.mid)
-	}
+	line("m=%s %d %s %s\r\nc=IN IP4 0.0.0.0\r\na=inactive", m.kind, port, m.protocol, format)
 	if len(m.codecs) > 0 && fmt.Sprint(m.codecs[0].payload) == format {
 		line("a=rtpmap:%s %s", format, m.codecs[0].label)
 	}

@@ -103,6 +103,32 @@ func TestAnswerIsWellFormed(t *testing.T) {
 	}
 }
 
+// Chromium refuses to move a bundle's transport away from its first section, so that one stays open where only the other has media.
+func TestAnswerKeepsTheFirstSection(t *testing.T) {
+	o, err := readMedia(offerFile(t, "chromium.sdp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	audio, ok := o.choose("audio", media.Opus, nil)
+	if !ok || audio.section == 0 {
+		t.Fatalf("sound in section %d, %v", audio.section, ok)
+	}
+	text := o.answer(answerParts{ufrag: "u", pwd: "p", fingerprint: "AA", candidates: []string{"candidate:1 1 udp 1 127.0.0.1 9 typ host"}, audio: &audio})
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(text); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	first := d.MediaDescriptions[0]
+	_, idle := first.Attribute("inactive")
+	_, reached := first.Attribute("candidate")
+	if first.MediaName.Port.Value == 0 || !idle || !reached {
+		t.Errorf("the first section:\n%s", text)
+	}
+	if group, _ := d.Attribute("group"); group != "BUNDLE "+o.media[0].mid+" "+o.media[audio.section].mid {
+		t.Errorf("group %q", group)
+	}
+}
+
 func TestCandidates(t *testing.T) {
 	g := &Gateway{cfg: Config{UDP: ":1", Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}}
 	lines := g.candidateLines([]netip.Addr{netip.MustParseAddr("192.0.2.1")})
