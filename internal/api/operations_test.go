@@ -404,8 +404,8 @@ func (c *client) session(t *testing.T) {
 		r.Header.Set("Accept", "text/html,*/*")
 		r.Header.Set("X-Forwarded-For", "192.0.2.9")
 	})
-	if page.status != http.StatusUnauthorized || !strings.Contains(string(page.body), "<h1>This login link is used up") {
-		t.Errorf("%d %s", page.status, page.body)
+	if to := page.header.Get("Location"); page.status != http.StatusSeeOther || to != "/console?refused=link_wrong" {
+		t.Errorf("%d to %q", page.status, to)
 	}
 }
 

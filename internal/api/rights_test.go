@@ -11,7 +11,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"weir/internal/app/live"
 	"weir/internal/control/access"
+	"weir/internal/media"
 )
 
 // filled puts something into the parameters of a path.
@@ -159,8 +161,18 @@ func TestNamesInPaths(t *testing.T) {
 	defer p.End(nil)
 	var s Stream
 	w.get("/streams/live%2F%E5%A0%B0", &s)
-	if s.Thumbnail != "/live/%E5%A0%B0/poster.jpg" || s.Tracks[0].Codecs != "mp4a.40.2" {
-		t.Errorf("%+v", s)
+	if s.Thumbnail != "" || s.Tracks[0].Codecs != "mp4a.40.2" {
+		t.Errorf("sound alone: %+v", s)
+	}
+	if at := thumbnail("live/堰", []live.Track{{Track: media.Track{Kind: media.Video}}}); at != "/live/%E5%A0%B0/poster.jpg" {
+		t.Errorf("thumbnail at %s", at)
+	}
+	for name, want := range map[string]int{"live%2F%E5%A0%B0": 1, "live%2Fother": 0, "live": 0} {
+		var page Page[Stream]
+		w.get("/streams?name="+name, &page)
+		if len(page.Items) != want || want == 1 && page.Items[0].Name != "live/堰" {
+			t.Errorf("by the name %s: %+v", name, page.Items)
+		}
 	}
 	w.do(http.MethodGet, base+"/streams/live/show", w.admin, nil).expect(http.StatusNotFound, "route_unknown")
 }

@@ -2,9 +2,8 @@ package api
 
 import (
 	"context"
-	"fmt"
-	"html"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -142,15 +141,11 @@ func (a *API) loginOnce(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, afterLogin, http.StatusSeeOther)
 }
 
-// refuseLogin tells a person in a browser in plain words, and a program as always.
+// refuseLogin leads a person in a browser to the sign-in page, which says why in their language, and tells a program as always.
 func refuseLogin(w http.ResponseWriter, r *http.Request, err error) {
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		writeProblem(w, r, err)
 		return
 	}
-	p := problemOf(err)
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(p.Status)
-	_, _ = fmt.Fprintf(w, "<!doctype html><meta name=viewport content=\"width=device-width\"><title>Weir</title><h1>%s</h1><p>%s</p><p><a href=%q>Weir</a></p>",
-		html.EscapeString(p.Detail), html.EscapeString(p.Remedy), afterLogin)
+	http.Redirect(w, r, afterLogin+"?refused="+url.QueryEscape(problemOf(err).Code), http.StatusSeeOther)
 }

@@ -15,6 +15,7 @@ import (
 	"weir/internal/fault"
 	"weir/internal/health"
 	"weir/internal/hub"
+	"weir/internal/media"
 	"weir/internal/streamname"
 )
 
@@ -29,7 +30,7 @@ type Stream struct {
 	Viewers           int            `json:"viewers"`
 	ViewersByProtocol map[string]int `json:"viewers_by_protocol"`
 	Verdict           Verdict        `json:"verdict"`
-	Thumbnail         string         `json:"thumbnail" example:"/live/show/poster.jpg"`
+	Thumbnail         string         `json:"thumbnail" example:"/live/show/poster.jpg" doc:"Empty where there is no picture; for a stream of keys it has a pass that opens it"`
 	Run               uint64         `json:"run" doc:"Grows with each new publication, configuration or clock"`
 	Counters          Counters       `json:"counters"`
 }
@@ -129,6 +130,7 @@ type (
 	streamsInput struct {
 		PageInput
 		State string `query:"state" enum:"live,away,idle" doc:"Only streams of this state"`
+		Name  string `query:"name" maxLength:"1024" doc:"Only the stream of this name; an empty list when it is not on"`
 	}
 	streamOutput        struct{ Body Stream }
 	streamHistoryOutput struct{ Body StreamHistory }
@@ -148,10 +150,17 @@ func (a *API) streamRoutes() {
 	add(a, op{id: "get-publish-info", method: http.MethodGet, path: "/streams/{name}/publish-info", summary: "All it takes to publish; makes a key for this name if there is none", tag: tag, right: write}, a.getPublishInfo)
 }
 
-func (a *API) listStreams(_ context.Context, in *streamsInput) (*pageOutput[Stream], error) {
+func (a *API) listStreams(ctx context.Context, in *streamsInput) (*pageOutput[Stream], error) {
 	after, err := in.after()
 	if err != nil {
 		return nil, err
+	}
+	if in.Name != "" {
+		var list []Stream
+		if s, ok := a.stream(in.Name); ok && (in.State == "" || s.State == in.State) {
+			list = append(list, a.seenBy(ctx, s))
+		}
+		return paged(list, in.Limit, nil), nil
 	}
 	accept := func(s hub.State) bool { return in.State == "" || s.String() == in.State }
 	var list []Stream
@@ -163,7 +172,11 @@ func (a *API) listStreams(_ context.Context, in *streamsInput) (*pageOutput[Stre
 		slices.SortFunc(list, func(x, y Stream) int { return strings.Compare(x.Name, y.Name) })
 		list = list[:min(len(list), in.Limit+1)]
 	}
-	return paged(list, in.Limit, func(s Stream) string { return s.Name }), nil
+	out := paged(list, in.Limit, func(s Stream) string { return s.Name })
+	for i, s := range out.Body.Items {
+		out.Body.Items[i] = a.seenBy(ctx, s)
+	}
+	return out, nil
 }
 
 // idle are the streams that come when somebody asks for them or a source returns: the
@@ -185,25 +198,45 @@ func (a *API) idle(after string) []Stream {
 
 func idleStream(name string) Stream {
 	return Stream{
-		Name: name, State: "idle", Tracks: []Track{}, ViewersByProtocol: map[string]int{}, Thumbnail: thumbnail(name),
+		Name: name, State: "idle", Tracks: []Track{}, ViewersByProtocol: map[string]int{}, Thumbnail: thumbnail(name, nil),
 		Verdict: Verdict{Grade: "none", Findings: []Finding{}},
 	}
 }
 
-func (a *API) getStream(_ context.Context, in *NameInput) (*streamOutput, error) {
+func (a *API) getStream(ctx context.Context, in *NameInput) (*streamOutput, error) {
 	name, err := in.name()
 	if err != nil {
 		return nil, err
 	}
+	s, ok := a.stream(name)
+	if !ok {
+		return nil, streamUnknown(name)
+	}
+	return &streamOutput{Body: a.seenBy(ctx, s)}, nil
+}
+
+func (a *API) stream(name string) (Stream, bool) {
 	if s, ok := a.deps.Streams.Get(name); ok {
-		return &streamOutput{Body: streamOf(s)}, nil
+		return streamOf(s), true
 	}
 	for _, s := range a.idle("") {
 		if s.Name == name {
-			return &streamOutput{Body: s}, nil
+			return s, true
 		}
 	}
-	return nil, streamUnknown(name)
+	return Stream{}, false
+}
+
+// seenBy opens the picture of a stream of keys to who may look after it, as watch does with the stream itself.
+func (a *API) seenBy(ctx context.Context, s Stream) Stream {
+	c := callerOf(ctx)
+	if s.Thumbnail == "" || a.deps.MayWatch == nil || !c.known || !c.identity.Allows(access.ScopeStreamsWrite) {
+		return s
+	}
+	if a.deps.MayWatch(ctx, s.Name, "", c.remote.Addr()) != nil {
+		s.Thumbnail += "?key=" + a.deps.Access.Pass(s.Name, passLife)
+	}
+	return s
 }
 
 func streamUnknown(name string) error {
@@ -253,7 +286,7 @@ func streamOf(s live.Summary) Stream {
 	since := s.Since
 	out := Stream{
 		Name: s.Name, State: s.State.String(), Since: &since, Tracks: make([]Track, 0, len(s.Tracks)), InBPS: s.InBPS, Viewers: s.Viewers,
-		ViewersByProtocol: s.ViewersByProtocol, Verdict: verdictOf(&s.Report), Thumbnail: thumbnail(s.Name), Run: s.Run,
+		ViewersByProtocol: s.ViewersByProtocol, Verdict: verdictOf(&s.Report), Thumbnail: thumbnail(s.Name, s.Tracks), Run: s.Run,
 		Counters: Counters{FramesIn: s.Stats.Frames, BytesIn: s.Stats.Bytes, Dropped: s.Stats.Dropped + s.Stats.Skipped, TimestampRepairs: s.Stats.Repairs, Discontinuities: s.Stats.Discontinuities},
 	}
 	if s.State == hub.Over { // it ended while it was looked at
@@ -302,7 +335,14 @@ func values(v map[string]any) map[string]any {
 	return v
 }
 
-func thumbnail(name string) string { return streamPath(name) + "/poster.jpg" }
+// thumbnail is where the latest picture is; sound alone has none.
+func thumbnail(name string, tracks []live.Track) string {
+	video := slices.ContainsFunc(tracks, func(t live.Track) bool { return t.Kind == media.Video })
+	if len(tracks) > 0 && !video {
+		return ""
+	}
+	return streamPath(name) + "/poster.jpg"
+}
 
 // streamPath is the address of a stream's page.
 func streamPath(name string) string {

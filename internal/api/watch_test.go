@@ -67,6 +67,12 @@ func TestWatchByKey(t *testing.T) {
 	if _, err := w.access.CheckKey(t.Context(), own.Pass, "live/other", access.ActionPlay); err == nil {
 		t.Error("the pass opens another stream")
 	}
+	must(t, w.relays.AddPull(pipeline.Relay{ID: "config-1", Stream: "live/secret", URL: "rtmp://203.0.113.1/live/far", OnDemand: true}))
+	var s Stream
+	w.get("/streams/live%2Fsecret", &s)
+	if want := "/live/secret/poster.jpg?key=" + own.Pass; s.Thumbnail != want {
+		t.Errorf("the owner's picture is at %s, want %s", s.Thumbnail, want)
+	}
 	w.do(http.MethodGet, base+"/watch/live%2Fsecret?key=right", w.admin, nil).expect(http.StatusOK, "").into(&own)
 	w.do(http.MethodGet, base+"/watch/live%2Fopen", w.admin, nil).expect(http.StatusOK, "").into(&own)
 	w.do(http.MethodGet, base+"/watch/live%2Fsecret?key=right", "", nil).expect(http.StatusOK, "")

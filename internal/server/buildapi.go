@@ -11,6 +11,7 @@ import (
 	"weir/internal/app/playout"
 	"weir/internal/app/recordings"
 	"weir/internal/control/access"
+	"weir/internal/control/session"
 )
 
 func (s *Server) buildAPI(context.Context) error {
@@ -38,6 +39,9 @@ func (s *Server) buildAPI(context.Context) error {
 func (s *Server) mayWatch(ctx context.Context, name, key string, _ netip.Addr) error {
 	if !s.policy.Load().PlayByKey(name) {
 		return nil
+	}
+	if key == "" {
+		return session.PlayKeyMissing(name)
 	}
 	_, err := s.access.CheckKey(ctx, key, name, access.ActionPlay)
 	return err

@@ -18,9 +18,13 @@ const (
 )
 
 // Pass makes a pass to play a stream, good for at most a day. It goes where a playback
-// key goes. It cannot be revoked.
+// key goes. It cannot be revoked. Long ones end with an hour, so that addresses with a pass stay the same for a while.
 func (a *Access) Pass(name string, life time.Duration) string {
-	until := time.Now().Add(min(life, passLife)).Unix()
+	end := time.Now().Add(min(life, passLife))
+	if life > 2*time.Hour {
+		end = end.Truncate(time.Hour)
+	}
+	until := end.Unix()
 	stamp := binary.BigEndian.AppendUint64(nil, uint64(until))
 	return passPrefix + base32Lower.EncodeToString(stamp) + a.passMAC(name, until)
 }

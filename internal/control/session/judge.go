@@ -61,9 +61,14 @@ func checkKey(ctx context.Context, rules *rules, r *Request, s *Session) error {
 	return nil
 }
 
+// PlayKeyMissing refuses who would watch a stream of keys without one.
+func PlayKeyMissing(name string) error {
+	return fault.New(fault.Unauthorized, "key_missing", fmt.Sprintf("Playing %s needs a key.", name), "Add ?key=… with a key that allows to play; the server's owner can make one.")
+}
+
 func missing(r *Request) error {
 	if r.Action == Play {
-		return fault.New(fault.Unauthorized, "key_missing", fmt.Sprintf("Playing %s needs a key.", r.Name), "Add ?key=… with a key that allows to play; the server's owner can make one.")
+		return PlayKeyMissing(r.Name)
 	}
 	return fault.New(fault.Unauthorized, "key_missing", fmt.Sprintf("Publishing %s needs a key.", r.Name),
 		fmt.Sprintf("Make one with `weir key create %s`, or allow this address (%s) under publish.open in weir.yaml.", r.Name, r.Remote.Addr().Unmap()))

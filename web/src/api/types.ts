@@ -154,7 +154,7 @@ export interface Relay {
   on_demand?: boolean;
   state: "connecting" | "running" | "waiting" | "off";
   attempts?: number;
-  last_error?: { code: string; message: string } | null;
+  last_error?: { code: string; message: string; remedy?: string } | null;
   since?: string;
   next_retry_at?: string | null;
   bytes_out?: number;
