@@ -53,6 +53,13 @@ describe("what the controls show", () => {
     expect(look().latencyText).toBe("Stable · 2.3 s");
     expect(look({ video: screen({ paused: true }) }).live).toBe(false);
   });
+  it.each([
+    [1280, 720, "Source (720p)"],
+    [360, 640, "Source (360p)"],
+    [0, 0, ""],
+  ])("calls %i×%i by its short side", (videoWidth, videoHeight, text) => {
+    expect(look({ video: screen({ videoWidth, videoHeight }) }).qualityText).toBe(text);
+  });
   it("knows no latency before it plays", () => {
     expect(look({ view: { ...playing, phase: "waiting" } }).latencyText).toBe("Stable");
   });

@@ -102,6 +102,16 @@ describe("keys in the code", () => {
   });
 });
 
+describe("reasons of the player", () => {
+  it("have words for everything that ends an engine", () => {
+    const codes = [...sources("src/player").matchAll(/EngineError\(\s*"(\w+)"/g)].map((m) => m[1] ?? "");
+    expect(codes.length).toBeGreaterThan(10);
+    const known = flat(playerEn as Tree);
+    // "stopped" is the viewer's own doing.
+    expect(codes.filter((c) => c !== "stopped" && !known.has(`reason.${c}`))).toEqual([]);
+  });
+});
+
 describe("sentences of the server", () => {
   const said = { message: "Key frames every 10 s.", remedy: "Set it to 2 s." };
   it("stay as they are in English", () => {

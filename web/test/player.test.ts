@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Brain, Director, type View } from "../src/player/brain";
-import { clock } from "../src/player/controls";
+import { type Commands, Controls, clock } from "../src/player/controls";
 import { speedFor } from "../src/player/edge";
 import { type Engine, EngineError, type EngineName } from "../src/player/engine";
+import { type Doing, lookOf } from "../src/player/face";
 import { flvError } from "../src/player/flv";
 import { keyAction } from "../src/player/keys";
 import { nearest, translator } from "../src/player/strings";
@@ -11,6 +12,45 @@ import { askStereo, iceServers, readAnswer } from "../src/player/whep";
 
 const problem = (status: number, body: object) =>
   new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/problem+json" } });
+
+describe("what locks a stream", () => {
+  const shown = (code: string, unlock = (_: string) => {}) => {
+    const controls = new Controls(translator("en"), { unlock } as Commands);
+    const video = document.createElement("video");
+    const view: View = { phase: "error", mode: "low", skipped: {}, error: { code, text: "" } };
+    const none = { engine: undefined, rewind: undefined, latency: undefined };
+    const still = {
+      blocked: "no",
+      wantPaused: false,
+      offLive: false,
+      notice: "",
+      title: "",
+      fullscreen: false,
+      pip: false,
+    };
+    controls.show(lookOf({ t: translator("en"), video, view, ...none, ...still } as Doing));
+    return controls;
+  };
+
+  it.each([
+    ["key_missing", true],
+    ["key_wrong", true],
+    ["codec_unsupported", false],
+  ])("%s: a key can be typed: %s", (code, typed) => {
+    expect(shown(code).part("unlock").hidden).toBe(!typed);
+    expect(shown(code).part("acts").hidden).toBe(typed);
+  });
+  it("is tried as it was typed", () => {
+    const tried: string[] = [];
+    const controls = shown("key_missing", (key) => tried.push(key));
+    (controls.part("key") as HTMLInputElement).value = " wk_abc ";
+    controls.part("unlock").dispatchEvent(new Event("submit"));
+    expect(tried).toEqual(["wk_abc"]);
+  });
+  it("has no colon before nothing", () => {
+    expect(shown("key_missing").part("quality").getAttribute("aria-label")).toBe("Quality");
+  });
+});
 
 describe("WHEP", () => {
   const url = "http://h:8080/live/show/whep";
@@ -279,12 +319,12 @@ describe("small things", () => {
   });
   it("leaves typing alone", () => {
     const input = document.createElement("input");
-    const press = (target: EventTarget, key: string) => {
+    const press = (target: EventTarget, key: string, inside = false) => {
       let got: ReturnType<typeof keyAction>;
       target.addEventListener(
         "keydown",
         (e) => {
-          got = keyAction(e as KeyboardEvent, false);
+          got = keyAction(e as KeyboardEvent, inside);
         },
         { once: true },
       );
@@ -292,6 +332,12 @@ describe("small things", () => {
       return got;
     };
     expect(press(input, "m")).toBeUndefined();
+    expect(press(input, "p", true)).toBeUndefined(); // "PM" in a field of the player itself
+    expect(press(input, "Escape", true)).toBe("close");
+    const slider = Object.assign(document.createElement("input"), { type: "range" });
+    expect(press(slider, "ArrowLeft", true)).toBeUndefined();
+    expect(press(slider, "m", true)).toBe("mute");
+    expect(press(slider, "m")).toBeUndefined();
     expect(press(document.createElement("div"), "m")).toBe("mute");
     expect(press(document.createElement("button"), " ")).toBeUndefined();
     expect(press(document.createElement("div"), "L")).toBe("live");

@@ -1,4 +1,5 @@
 import "../player/element";
+import { nearest } from "../player/strings";
 import "./embed.css";
 
 /** /live/show/embed: nothing but the player, as large as the frame. ?mode= asks for one engine, ?muted, ?autoplay=off; ?at= begins at a time, ?from=&to= plays a range of the past. */
@@ -21,6 +22,8 @@ for (const attribute of [
   const value = query.get(attribute === "playback-key" ? "key" : attribute);
   if (value !== null) player.setAttribute(attribute, value);
 }
+// A frame has no words but the player's: they are in the reader's language unless the address asks for another.
+document.documentElement.lang = nearest(query.get("lang") ?? navigator.language);
 document.title = name;
 const main = document.createElement("main");
 const heading = document.createElement("h1");

@@ -20,6 +20,8 @@ export interface Commands extends ScrubCommands {
   unmute(): void;
   again(): void;
   copyDetails(): void;
+  /** Tries a key for watching that somebody typed. */
+  unlock(key: string): void;
 }
 
 export interface Look {
@@ -158,7 +160,8 @@ export class Controls {
       el("p", { class: "title" }, this.t("error.title")),
       this.keep("errText", el("p")),
       this.keep("errCode", el("p", { class: "code" })),
-      el("div", { class: "acts" }, again, copy),
+      this.unlocking(c),
+      this.keep("acts", el("div", { class: "acts" }, again, copy)),
     );
     return el(
       "div",
@@ -169,6 +172,19 @@ export class Controls {
     );
   }
 
+  /** Where a key is typed by whose link has none, or a wrong one. */
+  private unlocking(c: Commands): HTMLElement {
+    const key = this.keep("key", el("input", { type: "text", autocomplete: "off", spellcheck: "false" }));
+    key.setAttribute("aria-label", this.t("key"));
+    key.placeholder = this.t("key");
+    const form = el("form", { class: "ask" }, key, el("button", { class: "act" }, this.t("unlock")));
+    form.addEventListener("submit", (e) => {
+      e.preventDefault();
+      if (key.value.trim()) c.unlock(key.value.trim());
+    });
+    return this.keep("unlock", form);
+  }
+
   part(name: string): HTMLElement {
     const node = this.parts.get(name);
     if (!node) throw new Error(`no control ${name}`);
@@ -177,12 +193,7 @@ export class Controls {
 
   show(look: Look): void {
     const { t } = this;
-    this.icon(
-      "play",
-      look.paused ? "play" : "pause",
-      t(look.paused ? "play" : "pause"),
-      t("keys.space") && "space",
-    );
+    this.icon("play", look.paused ? "play" : "pause", t(look.paused ? "play" : "pause"), t("spaceKey"));
     this.icon("mute", look.muted ? "mute" : "sound", t(look.muted ? "unmute" : "mute"), "m");
     this.icon(
       "full",
@@ -198,9 +209,9 @@ export class Controls {
     this.slider("vol", 0, 1, look.muted ? 0 : look.volume);
     this.liveButton(look);
     setText(this.part("latency"), look.latencyText);
-    label(this.part("latency"), `${t("latency")}: ${look.latencyText}`);
+    label(this.part("latency"), named(t("latency"), look.latencyText));
     setText(this.part("quality"), look.qualityText);
-    label(this.part("quality"), `${t("quality")}: ${look.qualityText}`);
+    label(this.part("quality"), named(t("quality"), look.qualityText));
     this.part("quality").hidden = look.qualityText === "";
     this.part("latency").hidden = look.past;
     this.timeRow(look);
@@ -217,7 +228,7 @@ export class Controls {
     const { t } = this;
     this.part("time").hidden = !look.scrub;
     setText(this.part("time"), look.time);
-    label(this.part("time"), `${t("jump")}: ${look.time}`, "t");
+    label(this.part("time"), named(t("jump"), look.time), "t");
     this.part("speed").hidden = !look.past;
     setText(this.part("speed"), look.speedText);
     label(this.part("speed"), `${t("speed")}: ${look.speedText}`);
@@ -229,6 +240,10 @@ export class Controls {
     setText(this.part("waitText"), o.kind === "seeking" ? "" : look.waitingText);
     this.part("error").hidden = o.kind !== "error";
     if (o.kind === "error") {
+      const locked = o.code.startsWith("key_");
+      this.part("unlock").hidden = !locked;
+      this.part("acts").hidden = locked;
+      this.part("errCode").hidden = locked;
       setText(this.part("errText"), o.text);
       setText(this.part("errCode"), o.code);
     }
@@ -267,6 +282,8 @@ export class Controls {
     s.style.setProperty("--at", `${Math.min(100, Math.max(0, share)).toFixed(1)}%`);
   }
 }
+
+const named = (what: string, now: string) => (now ? `${what}: ${now}` : what);
 
 /** 62 → "1:02" */
 export function clock(seconds: number): string {

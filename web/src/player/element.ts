@@ -401,6 +401,7 @@ export class WeirPlayer extends HTMLElement {
       unmute: () => this.unmute(),
       again: () => (this.rewind?.past ? this.rewind.again() : this.director?.again()),
       copyDetails: () => void this.panels?.copyDetails(),
+      unlock: (key) => this.setAttribute("playback-key", key),
     };
   }
 

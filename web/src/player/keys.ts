@@ -35,8 +35,10 @@ export function keyAction(e: KeyboardEvent, inside: boolean): Keys | undefined {
   if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return undefined;
   const target = e.composedPath()[0];
   if (target instanceof HTMLElement) {
-    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable;
-    if (typing && !(inside && !/^Arrow|^ $/.test(e.key))) return undefined;
+    const slider = target instanceof HTMLInputElement && target.type === "range";
+    const typing = !slider && (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable);
+    if (typing && !(inside && e.key === "Escape")) return undefined;
+    if (slider && (!inside || /^Arrow|^ $/.test(e.key))) return undefined;
     // A focused button keeps its own space; the page's other buttons keep everything.
     if (e.key === " " && /^(BUTTON|A|SUMMARY)$/.test(target.tagName)) return undefined;
   }

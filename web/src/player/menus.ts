@@ -44,7 +44,8 @@ export function qualityText(t: Translate, engine: Engine | undefined, video: HTM
   const q = engine?.qualities();
   const now = q?.list.find((x) => x.active)?.label;
   if (q && q.list.length > 1) return q.auto ? t("autoNow", { label: now ?? "…" }) : (now ?? t("auto"));
-  return video.videoHeight > 0 ? t("sourceNow", { label: `${video.videoHeight}p` }) : "";
+  const lines = Math.min(video.videoWidth, video.videoHeight); // upright pictures are called by their short side, too
+  return lines > 0 ? t("sourceNow", { label: `${lines}p` }) : "";
 }
 
 export function qualityChoices(t: Translate, engine: Engine | undefined, video: HTMLVideoElement): Choice[] {

@@ -127,7 +127,10 @@ export class Panels {
       return;
     }
     const rows = (["space", "arrows", "jl", "L", "t", "m", "f", "p", "i", "help"] as const).map(
-      (k): [Node, string] => [el("kbd", {}, keyCaps[k]), this.t(`keys.${k}`)],
+      (k): [Node, string] => [
+        el("kbd", {}, k === "space" ? this.t("spaceKey") : keyCaps[k]),
+        this.t(`keys.${k}`),
+      ],
     );
     this.sheets.sheet("help", this.t("help"), rows, opener);
   }

@@ -165,9 +165,12 @@ export class WhepEngine implements Engine {
     const { pc, resource } = this;
     this.pc = undefined;
     this.resource = undefined;
-    pc?.close();
-    // keepalive: the request outlives the page when the viewer leaves.
-    if (resource) void fetch(resource, { method: "DELETE", keepalive: true }).catch(() => undefined);
+    // Closing tells the server, too, which then no longer knows the session, so it comes second. keepalive: the request
+    // outlives the page when the viewer leaves.
+    const told = resource
+      ? fetch(resource, { method: "DELETE", keepalive: true }).catch(() => undefined)
+      : Promise.resolve();
+    void told.then(() => pc?.close());
   }
 
   latency(): number | undefined {
