@@ -8,7 +8,7 @@ import {
 } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { writeMoment } from "../lib/moment";
-import { type ApiError, get, list, maybe, streamPath, timelinePath } from "./client";
+import { ApiError, get, list, maybe, streamPath, timelinePath } from "./client";
 import { onEvent } from "./events";
 import type {
   Attempt,
@@ -32,10 +32,21 @@ import type {
   Webhook,
 } from "./types";
 
-export const useSession = () => useQuery({ queryKey: ["session"], queryFn: () => get<Session>("/session") });
+export const useSession = () =>
+  useQuery({
+    queryKey: ["session"],
+    queryFn: () => get<Session>("/session"),
+    refetchInterval: (q) => (q.state.status === "error" ? 3000 : false),
+  });
 
 export const useSystem = (every = 5000) =>
   useQuery({ queryKey: ["system"], queryFn: () => get<SystemInfo>("/system"), refetchInterval: every });
+
+/** Nobody answers, or only a proxy in front of a server that is away. */
+export function useAway(): boolean {
+  const why = useSystem().failureReason;
+  return why instanceof ApiError && [0, 502, 503, 504].includes(why.status);
+}
 
 export const useStreams = () =>
   useQuery({
@@ -48,16 +59,20 @@ export const useStreams = () =>
 export const useStream = (name: string, every = 1000) =>
   useQuery({
     queryKey: ["stream", name],
-    queryFn: () => maybe(get<Stream>(streamPath(name))),
+    queryFn: async () => (await list<Stream>(`/streams?name=${encodeURIComponent(name)}`))[0] ?? null,
     refetchInterval: every,
   });
 
-export const useHistory = (name: string) =>
-  useQuery({
+/** The last minutes of a stream that is on; there are none of others. */
+export const useHistory = (name: string) => {
+  const stream = useStream(name).data;
+  return useQuery({
     queryKey: ["history", name],
     queryFn: () => maybe(get<History>(`${streamPath(name)}/history`)),
+    enabled: stream != null && stream.state !== "idle",
     refetchInterval: 1000,
   });
+};
 
 export const useAttempts = (name: string) =>
   useQuery({

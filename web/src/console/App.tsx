@@ -1,27 +1,29 @@
 import { Button, Center, Loader, Stack, Text } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect } from "react";
+import { Suspense, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Redirect, Route, Router, Switch } from "wouter";
 import { followEvents, useSession } from "../api/hooks";
+import { lazyPage } from "../lib/page";
 import { SignIn } from "./pages/SignIn";
 import { Shell } from "./Shell";
 
-const Live = lazy(() => import("./pages/Live"));
-const StreamRoute = lazy(() => import("./pages/StreamRoute"));
-const Relays = lazy(() => import("./pages/Relays"));
-const Recordings = lazy(() => import("./pages/Recordings"));
-const Timelines = lazy(() => import("./pages/Timelines"));
-const TimelineRoute = lazy(() => import("./pages/Timeline"));
-const Storage = lazy(() => import("./pages/Storage"));
-const Access = lazy(() => import("./pages/Access"));
-const System = lazy(() => import("./pages/System"));
+const Live = lazyPage(() => import("./pages/Live"));
+const StreamRoute = lazyPage(() => import("./pages/StreamRoute"));
+const Relays = lazyPage(() => import("./pages/Relays"));
+const Recordings = lazyPage(() => import("./pages/Recordings"));
+const Timelines = lazyPage(() => import("./pages/Timelines"));
+const TimelineRoute = lazyPage(() => import("./pages/Timeline"));
+const Storage = lazyPage(() => import("./pages/Storage"));
+const Access = lazyPage(() => import("./pages/Access"));
+const System = lazyPage(() => import("./pages/System"));
 
 export function App() {
   const { t } = useTranslation();
   const session = useSession();
   if (session.isPending) return <Waiting />;
-  if (session.isError)
+  // Who was let in stays while the server is away: the shell says so.
+  if (!session.data)
     return (
       <Center mih="100vh" component="main">
         <Stack align="center" p="md">

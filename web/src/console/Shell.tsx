@@ -8,6 +8,7 @@ import {
   IconLanguage,
   IconLogout,
   IconMoon,
+  IconPlugConnectedX,
   IconSearch,
   IconServer2,
   IconSun,
@@ -18,7 +19,7 @@ import { type ReactNode, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 import { del } from "../api/client";
-import { useSession, useSystem } from "../api/hooks";
+import { useAway, useSession, useSystem } from "../api/hooks";
 import { type Language, languages, setLanguage } from "../i18n";
 import { bitrate } from "../lib/format";
 import { seedLevel, useLevel } from "../lib/levels";
@@ -61,6 +62,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </nav>
       <div className="column">
         <TopBar onSearch={() => setSearch(true)} />
+        <ServerAway />
         <FirstPassword />
         <StorageAlarm />
         <main id="content" tabIndex={-1}>
@@ -209,6 +211,22 @@ function MeMenu() {
       </Menu>
       <PasswordModal opened={password} onClose={() => setPassword(false)} />
     </>
+  );
+}
+
+/** What is on the page is what was last known. */
+function ServerAway() {
+  const { t } = useTranslation();
+  if (!useAway()) return null;
+  return (
+    <Alert
+      className="banner alarm"
+      role="alert"
+      icon={<IconPlugConnectedX size={20} />}
+      title={t("away.title")}
+    >
+      {t("away.text")}
+    </Alert>
   );
 }
 

@@ -9,16 +9,27 @@ import "./past.css";
 import "./timeline.css";
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { ApiError } from "../api/client";
 import { startI18n } from "../i18n";
 import { theme, tokens } from "../theme/theme";
 import { App } from "./App";
 
 startI18n();
-const client = new QueryClient({
-  defaultOptions: { queries: { retry: 1, staleTime: 500, refetchOnWindowFocus: true } },
+const client: QueryClient = new QueryClient({
+  // Signed out in another window, or expired: the session says so, and the page asks to sign in.
+  queryCache: new QueryCache({
+    onError: (e) => {
+      if (e instanceof ApiError && e.status === 401) void client.invalidateQueries({ queryKey: ["session"] });
+    },
+  }),
+  defaultOptions: {
+    // A server on this machine or in the local network is there without the Internet, too.
+    queries: { retry: 1, staleTime: 500, refetchOnWindowFocus: true, networkMode: "always" },
+    mutations: { networkMode: "always" },
+  },
 });
 
 const root = document.getElementById("root");

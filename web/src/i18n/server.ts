@@ -26,6 +26,12 @@ export function serverText(
   return { message, remedy: own.remedy && fill(own.remedy, values) };
 }
 
+/** What happened and what to do, in one line. */
+export function saidOf(lang: string, error: { message: string; code?: string; remedy?: string }): string {
+  const said = serverText(lang, error.code ?? "", error);
+  return [said.message, said.remedy].filter(Boolean).join(lang.startsWith("zh") ? "" : " ");
+}
+
 function fill(text: string, values: Record<string, unknown>): string | undefined {
   let whole = true;
   const out = text.replace(/\{\{(\w+)\}\}/g, (_, name: string) => {

@@ -80,9 +80,10 @@ export function ffmpegTestLine(p: Place, secret: string): string {
 
 export function gstreamerLine(p: Place, secret: string): string {
   return [
-    "gst-launch-1.0 -e videotestsrc is-live=true ! video/x-raw,width=1280,height=720,framerate=30/1",
-    "! x264enc bitrate=2500 key-int-max=60 tune=zerolatency ! h264parse ! mux.",
-    "audiotestsrc is-live=true ! audioconvert ! avenc_aac bitrate=128000 ! mux.",
+    // Without I420 x264enc makes 4:4:4, which browsers do not play.
+    "gst-launch-1.0 -e videotestsrc is-live=true ! video/x-raw,format=I420,width=1280,height=720,framerate=30/1",
+    "! x264enc tune=zerolatency speed-preset=veryfast key-int-max=60 option-string=scenecut=0 bitrate=2500 ! h264parse ! mux.",
+    "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! voaacenc bitrate=128000 ! aacparse ! mux.",
     `flvmux name=mux streamable=true ! rtmp2sink location="${rtmpUrl(p, secret)}"`,
   ].join(" \\\n  ");
 }

@@ -1,6 +1,25 @@
-import { useEffect } from "react";
+import { type ComponentType, lazy, useEffect } from "react";
 
-/** What a page tells the window it is in. */
+/** What a page tells the window it is in, and how its code comes. */
+
+type Loaded<P> = { default: ComponentType<P> };
+
+/**
+ * A page whose code is fetched when it is opened. While the server is away the page waits; once there is an answer it is
+ * loaded as a whole, because another version of the server has other files.
+ */
+export const lazyPage = <P>(load: () => Promise<Loaded<P>>) => lazy(() => load().catch(() => later(load)));
+
+const pause = 2000;
+
+async function later<P>(load: () => Promise<Loaded<P>>): Promise<Loaded<P>> {
+  do await new Promise((done) => setTimeout(done, pause));
+  while (!(await fetch("/livez").catch(() => undefined))?.ok);
+  return load().catch(() => {
+    location.reload();
+    return new Promise<never>(() => undefined);
+  });
+}
 
 export function useTitle(text: string): void {
   useEffect(() => {

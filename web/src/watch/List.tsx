@@ -30,7 +30,8 @@ export function List() {
   return (
     <Frame>
       <h1>{t("watch.title")}</h1>
-      {!list.isPending && items.length === 0 && (
+      {list.isError && <p role="alert">{t("away.title")}</p>}
+      {list.isSuccess && items.length === 0 && (
         <section className="calm">
           <p className="calm-title">{t("watch.none")}</p>
           <p className="muted">{t("watch.noneText")}</p>

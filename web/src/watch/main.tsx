@@ -12,7 +12,7 @@ startI18n();
 
 const name = location.pathname.replace(/^\/+|\/+$/g, "");
 const root = document.getElementById("root");
-const client = new QueryClient({ defaultOptions: { queries: { retry: 1 } } });
+const client = new QueryClient({ defaultOptions: { queries: { retry: 1, networkMode: "always" } } });
 if (root)
   createRoot(root).render(
     <StrictMode>

@@ -128,6 +128,7 @@ function useTestSource() {
 /** Fills the level lines with what the server remembers, once for each stream. */
 function useSeeds(streams: Stream[]) {
   const names = streams
+    .filter((s) => s.state !== "idle")
     .slice(0, 24)
     .map((s) => s.name)
     .join("\n");

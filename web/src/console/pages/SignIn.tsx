@@ -13,6 +13,8 @@ export function SignIn({ session }: { session: Session }) {
   const [name, setName] = useState("owner");
   const [password, setPassword] = useState("");
   const enter = useChange((body: object) => post("/session", body), "session");
+  // Where a login link leads that opens nothing.
+  const refused = new URLSearchParams(location.search).get("refused");
   const submit = (e: FormEvent) => {
     e.preventDefault();
     enter.mutate({ name, password });
@@ -26,6 +28,11 @@ export function SignIn({ session }: { session: Session }) {
             {t("signin.title")}
           </Title>
         </Stack>
+        {refused && (
+          <Text role="alert" fw={600}>
+            {t(refused === "login_limited" ? "signin.linkLimited" : "signin.linkUsed")}
+          </Text>
+        )}
         <Card padding="lg">
           {session.password_set ? (
             <form onSubmit={submit}>
@@ -37,6 +44,7 @@ export function SignIn({ session }: { session: Session }) {
                   onChange={(e) => setName(e.currentTarget.value)}
                 />
                 <PasswordInput
+                  visibilityToggleButtonProps={{ "aria-label": t("password.show") }}
                   label={t("signin.password")}
                   value={password}
                   autoComplete="current-password"

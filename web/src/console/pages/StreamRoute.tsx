@@ -1,9 +1,10 @@
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { Redirect, useLocation } from "wouter";
+import { lazyPage } from "../../lib/page";
 import { readStreamPath } from "../paths";
 
-const StreamPage = lazy(() => import("./StreamPage"));
-const Publish = lazy(() => import("./Publish"));
+const StreamPage = lazyPage(() => import("./StreamPage"));
+const Publish = lazyPage(() => import("./Publish"));
 
 export default function StreamRoute() {
   useLocation(); // renders again when the address changes

@@ -1,7 +1,7 @@
 import { IconAlertTriangle } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import type { ApiError } from "../../api/client";
-import { serverText } from "../../i18n/server";
+import { saidOf } from "../../i18n/server";
 
 /** What happened and what to do, in the reader's language where the code is known. */
 export function ErrorText({ error }: { error: ApiError | Error | null | undefined }) {
@@ -14,11 +14,4 @@ export function ErrorText({ error }: { error: ApiError | Error | null | undefine
       <span>{said}</span>
     </p>
   );
-}
-
-function saidOf(lang: string, error: ApiError | Error): string {
-  const code = "code" in error ? error.code : "";
-  const remedy = "remedy" in error ? error.remedy : "";
-  const said = serverText(lang, code, { message: error.message, remedy });
-  return [said.message, said.remedy].filter(Boolean).join(lang.startsWith("zh") ? "" : " ");
 }

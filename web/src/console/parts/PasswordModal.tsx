@@ -40,6 +40,7 @@ export function PasswordModal({ opened, onClose }: { opened: boolean; onClose: (
           />
           {has && (
             <PasswordInput
+              visibilityToggleButtonProps={{ "aria-label": t("password.show") }}
               label={t("password.current")}
               value={current}
               autoComplete="current-password"
@@ -47,6 +48,7 @@ export function PasswordModal({ opened, onClose }: { opened: boolean; onClose: (
             />
           )}
           <PasswordInput
+            visibilityToggleButtonProps={{ "aria-label": t("password.show") }}
             data-autofocus
             label={t("password.new")}
             description={t("password.length", { n: shortest })}

@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { del } from "../../api/client";
 import { useChange } from "../../api/hooks";
 import type { Relay } from "../../api/types";
-import { serverText } from "../../i18n/server";
+import { saidOf } from "../../i18n/server";
 import { ago, bytes } from "../../lib/format";
 import { Confirm } from "./Confirm";
 import { notifyError } from "./notify";
@@ -46,9 +46,7 @@ export function RelayRow({
           <span className={`dot ${relay.state}`} aria-hidden="true" /> {t(`relays.state.${relay.state}`)}
           <span className="muted"> {facts.filter(Boolean).join(" · ")}</span>
         </p>
-        {failed && (
-          <p className="bad-text">{serverText(lang, failed.code, { message: failed.message }).message}</p>
-        )}
+        {failed && <p className="bad-text">{saidOf(lang, failed)}</p>}
       </div>
       <Tooltip label={t("remove")}>
         <ActionIcon

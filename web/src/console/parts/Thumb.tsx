@@ -1,6 +1,5 @@
 import { useEffect, useRef, useState } from "react";
 import type { Stream } from "../../api/types";
-import { pathOf } from "../../lib/format";
 import { Logo } from "./Logo";
 
 const every = 3000;
@@ -9,14 +8,15 @@ const every = 3000;
 export function Thumb({ stream }: { stream: Pick<Stream, "name" | "state" | "thumbnail"> }) {
   const [url, setUrl] = useState<string>();
   const live = stream.state === "live";
-  const base = stream.thumbnail || `/${pathOf(stream.name)}/poster.jpg`;
+  const base = stream.thumbnail;
   const missed = useRef(0);
   useEffect(() => {
+    if (!base) return setUrl(undefined); // sound alone
     let gone = false;
     let timer: ReturnType<typeof setTimeout>;
     const next = () => {
       const image = new Image();
-      const src = `${base}?t=${Math.floor(Date.now() / 1000)}`;
+      const src = `${base}${base.includes("?") ? "&" : "?"}t=${Math.floor(Date.now() / 1000)}`;
       const again = () => {
         if (gone || !live) return;
         // A server without FFmpeg has no pictures at all: ask less and less often.

@@ -1,7 +1,7 @@
 import { notifications } from "@mantine/notifications";
 import i18next from "i18next";
 import type { ApiError } from "../../api/client";
-import { serverText } from "../../i18n/server";
+import { saidOf } from "../../i18n/server";
 import { copyText } from "../../lib/clipboard";
 
 export function notifyDone(message: string): void {
@@ -9,12 +9,9 @@ export function notifyDone(message: string): void {
 }
 
 export function notifyError(e: ApiError | Error): void {
-  const code = "code" in e ? e.code : "";
-  const remedy = "remedy" in e ? e.remedy : "";
-  const said = serverText(i18next.language, code, { message: e.message, remedy });
   notifications.show({
     color: "red",
-    message: [said.message, said.remedy].filter(Boolean).join(" "),
+    message: saidOf(i18next.language, e),
     autoClose: 9000,
   });
 }
