@@ -50,10 +50,11 @@ func PullFLV(ctx context.Context, cfg PullConfig, client *http.Client, h *hub.Hu
 	if cause := context.Cause(ctx); cause != nil && err != nil {
 		err = cause
 	}
-	in.close(err)
 	if errors.Is(err, flv.ErrNotFLV) {
-		return fault.Wrap(err, fault.Unsupported, "remote_no_flv", "The server "+host+" answered with something that is no FLV.", "Check the address.")
+		err = fault.Wrap(err, fault.Unsupported, "remote_no_flv", "The server "+host+" answered with something that is no FLV.", "Check the address.")
 	}
+	err = lost(host, err)
+	in.close(err)
 	return err
 }
 

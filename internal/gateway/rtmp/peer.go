@@ -49,7 +49,7 @@ func (p *peer) run(ctx context.Context) {
 	defer p.plays.Wait()
 	defer cancel()
 	err := p.loop(ctx)
-	p.leave(err)
+	p.leave(departed(err))
 	if p.begun {
 		p.server.door.Disconnect(p.request("", address{}))
 	}
@@ -78,6 +78,22 @@ func (p *peer) linger() {
 	}
 	_ = p.link.conn.SetReadDeadline(time.Now().Add(longest))
 	_, _ = io.CopyN(io.Discard, p.link.conn, most)
+}
+
+// departed says in words why a connection ended that nobody here ended: most encoders and players just go.
+func departed(err error) error {
+	var f *fault.Error
+	switch {
+	case err == nil, errors.As(err, &f):
+		return err
+	case errors.Is(err, context.Canceled):
+		return said(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fault.Wrap(err, fault.Unavailable, "peer_silent", "Nothing was heard from the peer any more.", "Check its network.")
+	case broken(err):
+		return fault.Wrap(err, fault.Invalid, "rtmp_broken", "The peer sent what is no RTMP.", "Check the encoder, and what lies between it and the server.")
+	}
+	return fault.Wrap(err, fault.Unavailable, "peer_left", "The peer closed the connection.", "")
 }
 
 // broken tells a broken protocol from a peer that has gone.

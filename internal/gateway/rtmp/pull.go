@@ -66,17 +66,20 @@ func Pull(ctx context.Context, cfg PullConfig, h *hub.Hub, name string) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
+	err = c.lost(err)
 	in.close(err)
-	return c.lost(err)
+	return err
 }
 
 // lost explains the end of a pull.
-func (c *client) lost(err error) error {
+func (c *client) lost(err error) error { return lost(c.target.host, err) }
+
+func lost(host string, err error) error {
 	var f *fault.Error
 	if err == nil || errors.As(err, &f) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fault.Wrap(err, fault.Unavailable, "remote_gone", "The server "+c.target.host+" stopped sending.", "It is tried again by itself.")
+	return fault.Wrap(err, fault.Unavailable, "remote_gone", "The server "+host+" stopped sending.", "It is tried again by itself.")
 }
 
 // play asks to play and hands on every media and data message. It returns nil
