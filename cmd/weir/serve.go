@@ -122,11 +122,18 @@ func printBox(w io.Writer, r server.Ready) {
 			also = append(also, a.Host)
 		}
 	}
-	base := "http://" + bracket(host) + fmt.Sprintf(":%d", ports["http"])
+	scheme := "http"
+	if ports[scheme] == 0 {
+		scheme = "https"
+	}
+	base := fmt.Sprintf("%s://%s:%d", scheme, bracket(host), ports[scheme])
 	lines := []string{"Weir 堰 " + version + " is running", ""}
-	if r.LoginPath != "" {
+	switch {
+	case ports[scheme] == 0:
+		lines = append(lines, "Console    is off: there is no port for HTTP")
+	case r.LoginPath != "":
 		lines = append(lines, "Open       "+base+r.LoginPath, "           (signs this browser in as owner; works once)")
-	} else {
+	default:
 		lines = append(lines, "Console    "+base+"/console")
 	}
 	if len(also) > 0 {
@@ -134,7 +141,9 @@ func printBox(w io.Writer, r server.Ready) {
 	}
 	if p := ports["rtmp"]; p != 0 {
 		lines = append(lines, "", fmt.Sprintf("Publish    rtmp://%s:%d/live   key: show?key=…", bracket(host), p), "           make a key: weir key create live/show")
-		lines = append(lines, "Watch      "+base+"/live/show")
+		if ports[scheme] != 0 {
+			lines = append(lines, "Watch      "+base+"/live/show")
+		}
 	}
 	for _, g := range r.Gates {
 		if g.State == "failed" {

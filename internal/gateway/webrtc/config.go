@@ -44,12 +44,12 @@ func (c Config) withDefaults() Config {
 
 // Validate says what is wrong with the configuration, naming the key.
 func (c Config) Validate() error {
-	for key, address := range map[string]string{"webrtc.udp": c.UDP, "webrtc.tcp": c.TCP} {
+	for key, address := range map[string]string{"UDP": c.UDP, "TCP": c.TCP} {
 		if address == "" {
 			continue
 		}
 		if _, err := netip.ParseAddrPort(listenAddress(address)); err != nil {
-			return fmt.Errorf("%s: %w", key, err)
+			return fmt.Errorf("webrtc.listen (%s): %w", key, err)
 		}
 	}
 	return nil

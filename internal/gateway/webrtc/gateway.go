@@ -105,7 +105,7 @@ func New(cfg Config, h *hub.Hub, door *session.Door, log *slog.Logger) (*Gateway
 	if err := g.listen(); err != nil {
 		g.Close()
 		return nil, fault.Wrap(err, fault.Unavailable, "webrtc_port_taken", "The WebRTC media port cannot be opened.",
-			"Stop the other program that uses it, or choose another port (webrtc.udp, webrtc.tcp).")
+			"Stop the other program that uses it, or choose another port (webrtc.listen).")
 	}
 	if err := g.prepareParts(); err != nil {
 		g.Close()
