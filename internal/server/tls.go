@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"io/fs"
 	"math/big"
 	"net"
 	"os"
@@ -73,9 +72,9 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.loaded, nil
 }
 
-// selfSigned makes a certificate for this machine's addresses unless there is one that is still good for a month.
+// selfSigned makes a certificate for this machine's addresses unless there is one that is good now and for another month.
 func selfSigned(certFile, keyFile string, now time.Time) error {
-	if good(certFile, now.Add(30*24*time.Hour)) {
+	if good(certFile, keyFile, now) {
 		return nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -112,15 +111,8 @@ func selfSigned(certFile, keyFile string, now time.Time) error {
 	)
 }
 
-func good(file string, at time.Time) bool {
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) || err != nil {
-		return false
-	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return false
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	return err == nil && at.Before(c.NotAfter)
+// good says no also of a pair that a power cut left half, and of one that was made while the clock was wrong.
+func good(certFile, keyFile string, now time.Time) bool {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	return err == nil && now.After(pair.Leaf.NotBefore) && now.Add(30*24*time.Hour).Before(pair.Leaf.NotAfter)
 }
