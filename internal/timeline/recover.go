@@ -41,6 +41,8 @@ func (v *volume) recover(ctx context.Context) error {
 	var names []string
 	for _, e := range entries {
 		switch {
+		case !e.Type().IsRegular(): // to open a pipe would wait for ever
+			v.log.Warn("something that is no file lies among the open ones; it is left alone", "name", e.Name())
 		case strings.HasSuffix(e.Name(), sealingSuffix), strings.HasSuffix(e.Name(), ".draft"):
 			if err := v.disk.remove(filepath.Join(dir, e.Name())); err != nil {
 				return err
