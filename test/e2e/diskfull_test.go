@@ -113,6 +113,37 @@ func TestShow_3_3_DiskFull(t *testing.T) {
 	w.noPanics(t)
 }
 
+// TestShow_3_3_FullAtStart: a server whose whole data folder lies on a disk without any room starts all the same; live goes
+// on, and recording begins when there is room.
+func TestShow_3_3_FullAtStart(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t, "24m")
+	w := start(t, "--data_dir", dir, "--recording.min_free", "0")
+	w.data = dir
+	key := w.key("live/*")
+	if err := w.storageIs("ok"); err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+	filler := fill(t, dir)
+	w.boot("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
+	l := w.publishLedger(t, "live/full", key)
+	w.waitLive(l.name)
+	v := viewFLV(t, w.http("/live/full/stream.flv"))
+	pause(t, 3*time.Second)
+	if err := w.storageIs("full"); err != nil {
+		t.Error(err)
+	}
+	v.alive(t)
+	complete(t, "the viewer", v.pictures())
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, "recording to begin", func() error { return w.storageIs("ok") })
+	l.stop()
+	w.noPanics(t)
+}
+
 func missingOf(sent, found []testpattern.Mark) (n int) {
 	have := map[testpattern.Mark]bool{}
 	for _, m := range found {

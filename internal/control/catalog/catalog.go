@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+
+	"weir/internal/fault"
 )
 
 //go:embed migrations/*.sql
@@ -59,7 +61,8 @@ func migrate(ctx context.Context, db *sql.DB, dialect Dialect) error {
 		}
 		current, target, err := provider.GetVersions(ctx)
 		if err == nil && current > target {
-			return fmt.Errorf("catalog: the database has version %d, this program knows %d: it was made by a newer Weir", current, target)
+			return fault.New(fault.Unsupported, "catalog_newer", fmt.Sprintf("The catalog has version %d and was made by a newer Weir; this one knows version %d.", current, target),
+				"Start the newer one, or restore the data folder from a backup that was made before.")
 		}
 		if err == nil {
 			_, err = provider.Up(ctx)

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"weir/internal/control/catalog"
 	"weir/internal/control/catalog/catalogtest"
 	"weir/internal/control/catalog/sqlite"
+	"weir/internal/fault"
 )
 
 func open(t *testing.T, dir string) *catalog.Store {
@@ -72,7 +74,7 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	if _, err := db.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := catalog.New(t.Context(), db, catalog.SQLite); err == nil || !strings.Contains(err.Error(), "newer") {
+	if _, err := catalog.New(t.Context(), db, catalog.SQLite); fault.Code(err) != "catalog_newer" {
 		t.Fatalf("error %v", err)
 	}
 }
@@ -121,5 +123,23 @@ func write(t *testing.T, dir string) {
 		if _, err := s.ShowKey(context.Background(), catalog.Showing{ID: id, KeyID: id}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A damaged database is told from one that cannot be opened, each with what to do.
+func TestUnusableFilesAreNamed(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, sqlite.File)
+	if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(t.Context(), dir); fault.Code(err) != "catalog_damaged" {
+		t.Error(err)
+	}
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(t.Context(), dir); fault.Code(err) != "catalog_unusable" {
+		t.Error(err)
 	}
 }
