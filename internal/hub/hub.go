@@ -10,10 +10,12 @@ package hub
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +64,7 @@ func (c Config) withDefaults() Config {
 type Hub struct {
 	cfg    Config
 	log    *slog.Logger
+	id     string
 	born   time.Time // zero of the monotonic clock
 	events watch.List[Event]
 
@@ -77,10 +80,13 @@ type Hub struct {
 
 // New returns an empty hub.
 func New(cfg Config, log *slog.Logger) *Hub {
-	h := &Hub{cfg: cfg.withDefaults(), log: log, born: time.Now(), streams: map[string]*Stream{}, arrivals: map[string][]chan *Stream{}}
+	h := &Hub{cfg: cfg.withDefaults(), log: log, born: time.Now(), id: rand.Text(), streams: map[string]*Stream{}, arrivals: map[string][]chan *Stream{}}
 	h.supply.init(h)
 	return h
 }
+
+// ID tells this hub from those of other servers, for as long as it runs.
+func (h *Hub) ID() string { return h.id }
 
 // SetSupplier names who is asked for streams and codecs that are missing. Call it before the first Subscribe.
 func (h *Hub) SetSupplier(s Supplier) { h.supply.supplier = s }
@@ -175,6 +181,7 @@ type Offer struct {
 type Origin struct {
 	Protocol, Remote, Software, Session string
 	Speed                               float64 // of a replay, if it is another than its footage was filmed at
+	Via                                 string  // the hubs that the media came through, with spaces between them
 }
 
 // Feedback is a reader's wish, on its way to the publisher.
@@ -184,10 +191,14 @@ type Feedback struct {
 }
 
 // Publish opens the stream of that name, or continues it when it is held for its publisher.
-// Errors: stream_busy, too_many_streams, server_stopping, no_tracks.
+// Errors: stream_busy, too_many_streams, server_stopping, no_tracks, relay_loop.
 func (h *Hub) Publish(o Offer) (*Publication, error) {
 	if len(o.Tracks) == 0 {
 		return nil, errNoTracks()
+	}
+	if slices.Contains(strings.Fields(o.Origin.Via), h.id) {
+		return nil, fault.New(fault.Conflict, "relay_loop", "The stream "+o.Name+" is sent back to the server that it comes from.",
+			"Take out the pull or the push that closes the circle.")
 	}
 	for {
 		s, fresh, err := h.open(o)

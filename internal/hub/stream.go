@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -150,6 +151,10 @@ func (s *Stream) Publisher() Origin {
 	}
 	return s.pub.offer.Origin
 }
+
+// Via is what another server that gets the stream from here is to give as its Origin.Via: without it, servers that relay a
+// stream in a circle would send its last group around for ever, as fast as they can.
+func (s *Stream) Via() string { return strings.TrimSpace(s.Publisher().Via + " " + s.hub.id) }
 
 // Kick ends the current publication; the stream is then held as after any loss of its publisher.
 func (s *Stream) Kick(cause error) {

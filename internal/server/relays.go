@@ -42,7 +42,7 @@ func (s *Server) pull(ctx context.Context, a pipeline.Attempt) error {
 	}
 	guard := s.guardOf(a.ID)
 	cfg := rtmp.PullConfig{
-		ClientConfig: rtmp.ClientConfig{URL: a.URL, Dial: guard.DialContext, FlashVer: "Weir/" + s.cfg.Version},
+		ClientConfig: rtmp.ClientConfig{URL: a.URL, Dial: guard.DialContext, FlashVer: "Weir/" + s.cfg.Version, Via: s.hub.ID()},
 		Session:      ses.ID(), Log: s.log.With("room", "pull"),
 		Received: func(n int) { ses.In(n); a.Count(n) }, Live: a.Live,
 	}
@@ -66,8 +66,12 @@ func (s *Server) push(ctx context.Context, a pipeline.Attempt) error {
 	if err != nil {
 		return err
 	}
+	via := s.hub.ID()
+	if st := s.hub.Stream(a.Stream); st != nil {
+		via = st.Via()
+	}
 	err = rtmp.Push(ses.Context(), rtmp.PushConfig{
-		ClientConfig: rtmp.ClientConfig{URL: a.URL, Dial: s.guardOf(a.ID).DialContext, FlashVer: "Weir/" + s.cfg.Version},
+		ClientConfig: rtmp.ClientConfig{URL: a.URL, Dial: s.guardOf(a.ID).DialContext, FlashVer: "Weir/" + s.cfg.Version, Via: via},
 		Fan:          s.fan, Sent: func(n int) { ses.Out(n); a.Count(n) }, Live: a.Live,
 	}, s.hub, a.Stream)
 	ses.Close(err)

@@ -132,7 +132,7 @@ func TestFLVIsCompleteOverEveryKindOfConnection(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer resp.Body.Close()
-				if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "video/x-flv" {
+				if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "video/x-flv" || resp.Header.Get("Weir-Via") != r.hub.ID() {
 					t.Fatalf("%v %v", resp.Status, resp.Header)
 				}
 				body = resp.Body

@@ -91,6 +91,7 @@ type ClientConfig struct {
 	Dial     Dialer      // nil: the system's
 	TLS      *tls.Config // for rtmps; nil: the system's roots
 	FlashVer string      // how the client names itself; "" for the default
+	Via      string      // the servers that the stream came through, this one the last; "" for who is no server
 }
 
 // client is a connection to another server, after its stream was created.
@@ -101,6 +102,7 @@ type client struct {
 	streamID uint32
 	calls    float64
 	server   connectInfo // what the server declared
+	via      string      // the servers that what is played came through, as the server says
 }
 
 // dial connects and creates a stream. publishing says which capabilities to declare.
@@ -215,6 +217,9 @@ func (c *client) connect(query string, publishing bool) error {
 	}
 	o := rtmpmsg.Object{
 		{Key: "app", Value: c.target.app + query}, {Key: "flashVer", Value: flash}, {Key: "tcUrl", Value: c.target.tcURL + query},
+	}
+	if c.cfg.Via != "" {
+		o = append(o, rtmpmsg.Pair{Key: viaKey, Value: c.cfg.Via})
 	}
 	flags := fourEncode
 	if publishing {

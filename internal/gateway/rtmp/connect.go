@@ -18,7 +18,16 @@ type connectInfo struct {
 	anyCodec   bool            // "*"
 	fourCC     map[string]bool // the ones it can decode
 	multitrack bool
+
+	relay bool   // another Weir
+	via   string // the servers that what it publishes came through
 }
+
+// viaKey is where servers of our kind tell each other of the servers that a stream came through: in connect who publishes it,
+// and, to who sent the key in connect, in the status that playing begins with.
+const viaKey = "weirVia"
+
+const maxVia = 1024 // bytes: some forty servers
 
 // Capabilities of Enhanced RTMP v2 in connect: capsEx flags, and the flags of one fourcc.
 const (
@@ -66,6 +75,9 @@ func parseConnect(c rtmpmsg.Command) connectInfo {
 			}
 		}
 	}
+	_, i.relay = o.Get(viaKey)
+	i.via = o.String(viaKey)
+	i.via = i.via[:min(len(i.via), maxVia)]
 	i.multitrack = i.enhanced && int(o.Number("capsEx"))&capsMultitrack != 0
 	return i
 }

@@ -285,7 +285,7 @@ func (p *peer) onPublish(ctx context.Context, c rtmpmsg.Command) error {
 	p.link.reader.Admit(rtmpmsg.PeerLimits(), mediaBuffer)
 	p.ingest = &ingest{hub: p.server.hub, log: p.log, offer: hub.Offer{
 		Name: s.Name(), TakeOver: p.server.cfg.TakeOver,
-		Origin: hub.Origin{Protocol: "rtmp", Remote: p.remote.String(), Software: p.connect.flashver, Session: s.ID()},
+		Origin: hub.Origin{Protocol: "rtmp", Remote: p.remote.String(), Software: p.connect.flashver, Session: s.ID(), Via: p.connect.via},
 	}}
 	p.server.count.publishers.Add(1)
 	p.link.inlet.publishing(p.server)

@@ -105,7 +105,7 @@ func (y *playing) start(ctx context.Context) error {
 		lane.Close()
 		return context.Canceled
 	}
-	if err := p.link.send(y.greeting()); err != nil {
+	if err := p.link.send(y.greeting(lane.Stream())); err != nil {
 		return err
 	}
 	options := fan.Options{Profile: s.cfg.Profile, Sent: y.session.Out}
@@ -202,13 +202,14 @@ func (y *playing) copy(ctx context.Context, lane *hub.Lane, o fan.Options) error
 }
 
 // greeting is what players expect before media. NetStream.Data.Start is left out: FFmpeg makes an empty track of it.
-func (y *playing) greeting() []byte {
+func (y *playing) greeting(stream *hub.Stream) []byte {
 	b := rtmpmsg.AppendEvent(nil, rtmpmsg.EventStreamBegin, mediaStream)
 	name := y.session.Name()
-	for _, s := range [...]rtmpmsg.Command{
-		rtmpmsg.Status("status", "NetStream.Play.Reset", "Playing and resetting "+name+"."),
-		rtmpmsg.Status("status", "NetStream.Play.Start", "Started playing "+name+"."),
-	} {
+	start := rtmpmsg.Status("status", "NetStream.Play.Start", "Started playing "+name+".")
+	if y.peer.connect.relay {
+		start.Args[0] = append(statusOf(start), rtmpmsg.Pair{Key: viaKey, Value: stream.Via()})
+	}
+	for _, s := range [...]rtmpmsg.Command{rtmpmsg.Status("status", "NetStream.Play.Reset", "Playing and resetting "+name+"."), start} {
 		b = s.Append(b, rtmpmsg.CSIDStatus, mediaStream, laneChunk)
 	}
 	if y.peer.connect.flash() {

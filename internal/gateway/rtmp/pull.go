@@ -61,6 +61,7 @@ func Pull(ctx context.Context, cfg PullConfig, h *hub.Hub, name string) error {
 			cfg.Live()
 			cfg.Live = nil
 		}
+		in.offer.Origin.Via = c.via
 		return in.media(flv.TagType(m.Type), m.Timestamp, m.Payload)
 	}, cfg.Idle)
 	if ctx.Err() != nil {
@@ -110,6 +111,9 @@ func (c *client) play(take func(rtmpmsg.Message) error, idle time.Duration) erro
 			var r rtmpmsg.Command
 			if r, err = c.judge(m); err == nil && ends(r) {
 				return nil
+			}
+			if via := statusOf(r).String(viaKey); via != "" {
+				c.via = via[:min(len(via), maxVia)]
 			}
 		}
 		if err != nil {
