@@ -55,17 +55,16 @@ type Hooks struct {
 	wg      sync.WaitGroup
 	closing sync.RWMutex
 	closed  bool
-	lines   sync.Mutex
-	last    map[string]chan struct{} // of each client with queued calls: closed once the last of them is over
+	mu      sync.Mutex
+	lines   map[string][]task // of each client that a worker is at or will be: its calls after that one
+	waiting int               // calls that no worker has begun
 
 	asked, refused, failed, told, dropped atomic.Int64
 }
 
 type task struct {
-	call   Call
-	done   func(error)   // nil: nobody waits for the answer
-	before chan struct{} // the client's call before this one; nil: none is under way
-	over   chan struct{} // closed when this one is
+	call Call
+	done func(error) // nil: nobody waits for the answer
 }
 
 // Dialer opens connections to receivers; netguard.Guard.DialContext is one.
@@ -73,7 +72,7 @@ type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // New returns hooks that call the receivers of c through dial. Close ends them.
 func New(c Config, dial Dialer, log *slog.Logger) (*Hooks, error) {
-	h := &Hooks{log: log, queue: make(chan task, queueLength), last: make(map[string]chan struct{})}
+	h := &Hooks{log: log, queue: make(chan task, queueLength), lines: make(map[string][]task)}
 	h.client = &http.Client{
 		Transport: &http.Transport{
 			DialContext: dial, TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: time.Minute,
@@ -172,35 +171,51 @@ func (h *Hooks) put(t task) bool {
 	if h.closed {
 		return false
 	}
-	h.lines.Lock()
-	defer h.lines.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	client := t.call.Peer.ClientID
-	t.before, t.over = h.last[client], make(chan struct{})
-	select {
-	case h.queue <- t:
-		h.last[client] = t.over
-		return true
-	default:
+	line, busy := h.lines[client]
+	switch {
+	case busy && t.done != nil:
+		return false // an update says nothing new while the receiver is still at the call before
+	case h.waiting >= queueLength:
 		h.dropped.Add(1)
 		return false
+	case busy:
+		h.lines[client] = append(line, t)
+	default:
+		h.lines[client] = nil
+		h.queue <- t // it holds as many as may wait
+	}
+	h.waiting++
+	return true
+}
+
+// work makes calls. Those about one client are made by one worker, one after the other, so that a receiver hears of its
+// end last.
+func (h *Hooks) work() {
+	for t := range h.queue {
+		for more := true; more; t, more = h.following(t) {
+			h.mu.Lock()
+			h.waiting--
+			h.mu.Unlock()
+			h.run(t)
+		}
 	}
 }
 
-// work makes calls. Those about one client follow each other, so that a receiver hears of its end last; the call
-// before was taken from the queue before, so somebody is at it.
-func (h *Hooks) work() {
-	for t := range h.queue {
-		if t.before != nil {
-			<-t.before
-		}
-		h.run(t)
-		close(t.over)
-		h.lines.Lock()
-		if client := t.call.Peer.ClientID; h.last[client] == t.over {
-			delete(h.last, client)
-		}
-		h.lines.Unlock()
+// following is the client's next call, if it has one.
+func (h *Hooks) following(t task) (task, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	client := t.call.Peer.ClientID
+	line := h.lines[client]
+	if len(line) == 0 {
+		delete(h.lines, client)
+		return task{}, false
 	}
+	h.lines[client] = line[1:]
+	return line[0], true
 }
 
 func (h *Hooks) run(t task) {
@@ -266,8 +281,10 @@ type Stats struct{ Asked, Refused, Failed, Told, Dropped, Queued int64 }
 
 // Stats returns the counts.
 func (h *Hooks) Stats() Stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return Stats{
 		Asked: h.asked.Load(), Refused: h.refused.Load(), Failed: h.failed.Load(), Told: h.told.Load(),
-		Dropped: h.dropped.Load(), Queued: int64(len(h.queue)),
+		Dropped: h.dropped.Load(), Queued: int64(h.waiting),
 	}
 }

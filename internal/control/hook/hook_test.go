@@ -284,6 +284,39 @@ func TestOneClientsCallsComeInOrder(t *testing.T) {
 	}
 }
 
+// A receiver that hangs at one client's calls does not keep others from being told, and is not asked again meanwhile.
+func TestOneClientTakesOneWorker(t *testing.T) {
+	release := make(chan struct{})
+	r := receive(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.FormValue("clientid") == "3" {
+			<-release
+		}
+	})
+	h := hooks(t, App{OnDone: r.URL, OnUpdate: r.URL, Method: "get"})
+	kept := make(chan error, workers)
+	for range workers {
+		h.Tell(sample(Done))
+		h.Update(sample(UpdatePlay), func(err error) { kept <- err })
+	}
+	for range workers {
+		if err := <-kept; err != nil {
+			t.Error(err)
+		}
+	}
+	other := sample(Done)
+	other.Peer.ClientID = "4"
+	h.Tell(other)
+	a, b := (<-r.requests).FormValue("clientid"), (<-r.requests).FormValue("clientid")
+	if a+b != "34" && a+b != "43" {
+		t.Errorf("told of %s and %s", a, b)
+	}
+	close(release)
+	h.Close()
+	if s := h.Stats(); s.Told != workers+1 || s.Dropped != 0 || s.Queued != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
 func TestQueueIsBoundedAndCloseEnds(t *testing.T) {
 	reached := make(chan struct{}, workers)
 	r := receive(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -303,7 +336,9 @@ func TestQueueIsBoundedAndCloseEnds(t *testing.T) {
 		h.Tell(sample(Done))
 	}
 	kept := make(chan error, 1)
-	h.Update(sample(UpdatePlay), func(err error) { kept <- err })
+	other := sample(UpdatePlay)
+	other.Peer.ClientID = "99"
+	h.Update(other, func(err error) { kept <- err })
 	if err := <-kept; err != nil {
 		t.Errorf("a full queue ends sessions: %v", err)
 	}
