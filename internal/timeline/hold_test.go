@@ -44,7 +44,7 @@ func TestOlderIndexIsHeld(t *testing.T) {
 		later := time.Unix(filmFrom+1e6, 0)
 		retain := func() {
 			t.Helper()
-			if err := st.volume().retain(t.Context(), later); err != nil {
+			if err := st.volume().retain(t.Context(), later, later); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -156,7 +156,7 @@ func TestRetentionGoesInRounds(t *testing.T) {
 	}
 	before := files()
 	for s := int64(0); s < 3000; s += 10 {
-		if err := st.volume().retain(t.Context(), at(s)); err != nil {
+		if err := st.volume().retain(t.Context(), at(s), at(s)); err != nil {
 			t.Fatal(err)
 		}
 		if s == 1500 && files() > before-40 {

@@ -127,7 +127,7 @@ func TestUnknownFootageIsHeld(t *testing.T) {
 				t.Fatalf("alarms %v", codes)
 			}
 			later := time.Unix(filmFrom+1e6, 0)
-			if err := st.volume().retain(t.Context(), later); err != nil {
+			if err := st.volume().retain(t.Context(), later, later); err != nil {
 				t.Fatal(err)
 			}
 			spans, err := st.Spans(t.Context(), "live/show", Range{}, time.Second)
@@ -144,7 +144,7 @@ func TestUnknownFootageIsHeld(t *testing.T) {
 			if err := st.Release(t.Context(), ""); err != nil {
 				t.Fatal(err)
 			}
-			if err := st.volume().retain(t.Context(), later); err != nil {
+			if err := st.volume().retain(t.Context(), later, later); err != nil {
 				t.Fatal(err)
 			}
 			if found, _ := f.checkPast(Range{}); found != 0 {
@@ -181,7 +181,7 @@ func TestRetention(t *testing.T) {
 	now := at(600)
 	apply := func() {
 		t.Helper()
-		if err := st.volume().retain(t.Context(), now); err != nil {
+		if err := st.volume().retain(t.Context(), now, now); err != nil {
 			t.Fatal(err)
 		}
 	}

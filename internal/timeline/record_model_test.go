@@ -176,7 +176,7 @@ func (s *volumeScript) pin() {
 // retain applies retention as if it were as late as the film.
 func (s *volumeScript) retain() {
 	now := time.Unix(max(2*s.f.n["v0"], 2*s.f.n["a0"], filmFrom), 0)
-	if err := s.st.volume().retain(s.t.Context(), now); err != nil {
+	if err := s.st.volume().retain(s.t.Context(), now, now); err != nil {
 		s.rt.Fatal(err)
 	}
 	for key := range s.f.made {

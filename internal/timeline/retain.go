@@ -57,12 +57,12 @@ type looked struct {
 
 // retain removes what need not be kept: by the age and bytes that a stream may keep, then by the bytes of all and the
 // space to leave free. What is pinned, held or still in the live window stays. Age is looked at in rounds of all streams, since
-// many rows that go together cost little more than one.
-func (v *volume) retain(ctx context.Context, now time.Time) error {
-	if err := v.expirePins(now); err != nil {
+// many rows that go together cost little more than one. Ages are reckoned from aged, which is now unless the clock is doubted.
+func (v *volume) retain(ctx context.Context, now, aged time.Time) error {
+	if err := v.expirePins(aged); err != nil {
 		return err
 	}
-	due, used, held, err := v.survey(ctx, now)
+	due, used, held, err := v.survey(ctx, aged)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (v *volume) retain(ctx context.Context, now time.Time) error {
 	}
 	out := removal{v: v}
 	for i := range due {
-		freed, err := v.retainStream(ctx, &due[i], now, &out)
+		freed, err := v.retainStream(ctx, &due[i], now, aged, &out)
 		used -= freed
 		if err != nil {
 			return errors.Join(err, out.flush(ctx))
@@ -179,11 +179,11 @@ func (v *volume) expirePins(now time.Time) error {
 }
 
 // retainStream applies a stream's own rule and returns how much goes by it.
-func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now time.Time, out *removal) (int64, error) {
+func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now, aged time.Time, out *removal) (int64, error) {
 	keep := v.keepOf(c.Timeline)
 	freed := int64(0)
-	if v.overdue(c, keep, now) >= 0 {
-		before := now.Add(-max(keep.For, v.cfg.Window))
+	if v.overdue(c, keep, aged) >= 0 {
+		before := aged.Add(-max(keep.For, v.cfg.Window))
 		v.retainMu.Lock()
 		from := v.passed[c.Timeline].from
 		v.retainMu.Unlock()

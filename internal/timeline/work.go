@@ -100,14 +100,22 @@ func (v *volume) sealer(ctx context.Context) {
 func (v *volume) keeper(ctx context.Context) {
 	tick := time.NewTicker(retainEvery)
 	defer tick.Stop()
-	for {
+	var clock doubt
+	for began := time.Now(); ; {
 		select {
 		case <-tick.C:
 		case <-v.soon:
 		case <-ctx.Done():
 			return
 		}
-		err := v.safely(func() error { return v.retain(ctx, time.Now()) })
+		err := v.safely(func() error {
+			now := time.Now()
+			by, err := v.disbelief(ctx, &clock, began, now)
+			if err != nil {
+				return err
+			}
+			return v.retain(ctx, now, now.Add(-by))
+		})
 		if err != nil && ctx.Err() == nil {
 			v.log.Error("old footage cannot be removed", "error", err)
 		}
