@@ -273,7 +273,7 @@ func TestOneClientsCallsComeInOrder(t *testing.T) {
 	var got []string
 	for i := range 4 {
 		q := <-r.requests
-		got = append(got, q.URL.Path+" "+q.FormValue("clientid"))
+		got = append(got, q.URL.Path+" "+q.URL.Query().Get("clientid"))
 		if i == 1 {
 			close(release)
 		}
@@ -288,7 +288,7 @@ func TestOneClientsCallsComeInOrder(t *testing.T) {
 func TestOneClientTakesOneWorker(t *testing.T) {
 	release := make(chan struct{})
 	r := receive(t, func(_ http.ResponseWriter, r *http.Request) {
-		if r.FormValue("clientid") == "3" {
+		if r.URL.Query().Get("clientid") == "3" {
 			<-release
 		}
 	})
@@ -306,7 +306,7 @@ func TestOneClientTakesOneWorker(t *testing.T) {
 	other := sample(Done)
 	other.Peer.ClientID = "4"
 	h.Tell(other)
-	a, b := (<-r.requests).FormValue("clientid"), (<-r.requests).FormValue("clientid")
+	a, b := (<-r.requests).URL.Query().Get("clientid"), (<-r.requests).URL.Query().Get("clientid")
 	if a+b != "34" && a+b != "43" {
 		t.Errorf("told of %s and %s", a, b)
 	}
