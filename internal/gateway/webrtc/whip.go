@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/rtcp"
@@ -46,6 +47,7 @@ func (g *Gateway) publisherAPI() (*webrtc.API, error) {
 	}
 	s := webrtc.SettingEngine{LoggerFactory: quiet{}}
 	s.SetLite(true)
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // it takes two sockets a session, for names that a lite agent never calls
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6})
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICETimeouts(g.cfg.Silence/2, g.cfg.Silence, 2*time.Second)
