@@ -341,7 +341,7 @@ func (c *client) refused(r rtmpmsg.Command) error {
 	if text == "" {
 		text = code
 	}
-	text = limitText(text)
+	text = strings.TrimRight(limitText(text), ". ") + "." // the remedy follows
 	lower := strings.ToLower(code + " " + text)
 	switch {
 	case strings.Contains(lower, "badname"):

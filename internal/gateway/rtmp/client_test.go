@@ -351,3 +351,14 @@ func TestPushEnds(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What another server says is a sentence before the remedy follows, as nginx-rtmp's words are not.
+func TestRefusalsOfOthersAreSentences(t *testing.T) {
+	c := &client{target: target{host: "h"}}
+	for _, said := range []string{"Already publishing", "Already publishing."} {
+		err := c.refused(rtmpmsg.Status("error", "NetStream.Publish.BadName", said))
+		if want := "The server h refuses this name: Already publishing."; fault.Of(err).Message != want {
+			t.Errorf("%q, want %q", fault.Of(err).Message, want)
+		}
+	}
+}
