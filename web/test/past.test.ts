@@ -4,7 +4,15 @@ import { readTimelinePath, timelinePage } from "../src/console/paths";
 import { type Alarm, heard } from "../src/lib/alarms";
 import { amount, forecast, keepKind, longestKeep } from "../src/lib/forecast";
 import { spanText, untilOf } from "../src/lib/keep";
-import { clockText, clockWithin, localValue, parseMoment, readLocal, writeMoment } from "../src/lib/moment";
+import {
+  clockText,
+  clockWithin,
+  localValue,
+  parseMoment,
+  readLocal,
+  titleOf,
+  writeMoment,
+} from "../src/lib/moment";
 import {
   barKey,
   dayOf,
@@ -47,6 +55,8 @@ describe("moments", () => {
     for (const at of [noon, noon + 123]) expect(parseMoment(writeMoment(at), 0)).toBe(at);
     expect(writeMoment(Date.UTC(2026, 0, 2, 3, 4, 5))).toBe("2026-01-02T03:04:05Z");
     expect(readLocal(localValue(noon))).toBe(noon);
+    expect(titleOf("live/show", noon)).toBe(`live/show ${localValue(noon).replace("T", " ")}`);
+    expect(titleOf("a".repeat(255), noon)).toHaveLength(200); // the server takes no more
     expect(readLocal("nonsense")).toBeUndefined();
   });
   it("on a clock are the newest within the range", () => {

@@ -342,6 +342,8 @@ func TestWebhooksAndRelays(t *testing.T) {
 		_, err = a.AddRelay(ctx, catalog.Pull, Relay{Stream: "live/a", URL: bad})
 		wantCode(t, err, "address_invalid")
 	}
+	_, err = a.AddRelay(ctx, catalog.Push, Relay{Stream: "live/a", URL: "rtmp://x/?key=1"})
+	wantCode(t, err, "rtmp_url_bad")
 	_, err = a.AddRelay(ctx, catalog.Push, Relay{Stream: "live/a", URL: "http://x/y.flv"})
 	wantCode(t, err, "address_invalid") // only pulls go over HTTP
 	wantCode(t, a.DeleteRelay(ctx, catalog.Pull, "x"), "pull_unknown")

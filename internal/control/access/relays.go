@@ -138,6 +138,9 @@ func checkURL(address string, schemes ...string) error {
 		return fault.New(fault.Invalid, "address_invalid", fmt.Sprintf("The address %s cannot be used.", streamname.Quote(MaskURL(address))),
 			"It must be a whole address that starts with "+strings.Join(schemes, ":// or ")+"://.")
 	}
+	if strings.HasPrefix(u.Scheme, "rtmp") && strings.Trim(u.Path, "/") == "" {
+		return fault.New(fault.Invalid, "rtmp_url_bad", "This is no RTMP address: it names no stream.", "It looks like rtmp://host/live/show or rtmps://host/live/show.")
+	}
 	return nil
 }
 

@@ -81,10 +81,18 @@ export const useAttempts = (name: string) =>
     refetchInterval: 2000,
   });
 
+/** A list of thousands would help nobody, and is asked for every two seconds. */
+export const shownSessions = 50;
+
 export const useSessions = (stream: string, action = "", every = 2000) =>
   useQuery({
     queryKey: ["sessions", stream, action],
-    queryFn: () => list<SessionInfo>(`/sessions?stream=${encodeURIComponent(stream)}&action=${action}`),
+    queryFn: async () =>
+      (
+        await get<Page<SessionInfo>>(
+          `/sessions?stream=${encodeURIComponent(stream)}&action=${action}&limit=${shownSessions}`,
+        )
+      ).items ?? [],
     refetchInterval: every,
   });
 

@@ -13,6 +13,7 @@ for (const attribute of [
   "latency",
   "muted",
   "autoplay",
+  "controls",
   "playback-key",
   "lang",
   "at",

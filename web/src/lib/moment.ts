@@ -54,6 +54,11 @@ export function localValue(at: number): string {
   return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}T${clockText(at)}`;
 }
 
+/** What a recording is called that nobody named, by the reader's clock as all times on the page; the server's own title is in UTC. */
+export function titleOf(stream: string, at: number): string {
+  return `${stream} ${localValue(at).replace("T", " ")}`.slice(-200);
+}
+
 /** "14:03:20" on the reader's wall. The same in every language, and of constant width. */
 export function clockText(at: number): string {
   const d = new Date(at);

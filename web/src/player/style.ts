@@ -64,6 +64,7 @@ input[type=range]::-moz-range-thumb{width:14px;height:14px;border:0;border-radiu
 .menu [role^=menuitem]:hover{background:rgba(255,255,255,.1)}
 .menu [aria-disabled=true]{color:#A3B3BC;cursor:default}
 .ask{display:flex;flex-wrap:wrap;gap:8px}
+.ask input::placeholder{color:#A3B3BC;opacity:1}
 .ask input{min-height:40px;padding:0 10px;background:#0A1014;border:1px solid #738690;border-radius:6px;color-scheme:dark}
 .ask .why{flex-basis:100%;margin:0;font-size:12px;color:#E9B44C}
 .menu .why{grid-column:2/4;font-size:12px;color:#E9B44C;white-space:normal}

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { get, maybe } from "../api/client";
-import type { Page, Session, Stream } from "../api/types";
+import { get, list } from "../api/client";
+import type { Session, Stream } from "../api/types";
 import { StatePill } from "../console/parts/StatePill";
 import { Thumb } from "../console/parts/Thumb";
 import { pathOf } from "../lib/format";
@@ -11,27 +11,26 @@ import { Frame } from "./Frame";
 type Public = Pick<Stream, "name" | "state" | "since" | "thumbnail" | "viewers">;
 
 /** Whoever is signed in sees all streams, everybody else those that are open. */
-async function publicList(): Promise<Page<Public>> {
+export async function publicList(): Promise<Public[]> {
   const session = await get<Session>("/session");
-  if (session.signed_in) return get<Page<Public>>("/streams?limit=200");
-  return (await maybe(get<Page<Public>>("/watch"))) ?? { items: [] };
+  return list<Public>(`/${session.signed_in ? "streams" : "watch"}?limit=200`);
 }
 
 /** What anybody may see is live: the portal's first page. */
 export function List() {
   const { t } = useTranslation();
-  const list = useQuery({
+  const asked = useQuery({
     queryKey: ["watch"],
     queryFn: publicList,
     refetchInterval: 3000,
   });
   useTitle(t("watch.title"));
-  const items = (list.data?.items ?? []).filter((s) => s.state !== "idle");
+  const items = (asked.data ?? []).filter((s) => s.state !== "idle");
   return (
     <Frame>
       <h1>{t("watch.title")}</h1>
-      {list.isError && <p role="alert">{t("away.title")}</p>}
-      {list.isSuccess && items.length === 0 && (
+      {asked.isError && <p role="alert">{t("away.title")}</p>}
+      {asked.isSuccess && items.length === 0 && (
         <section className="calm">
           <p className="calm-title">{t("watch.none")}</p>
           <p className="muted">{t("watch.noneText")}</p>

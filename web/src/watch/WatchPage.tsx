@@ -23,6 +23,7 @@ export function WatchPage({ name }: { name: string }) {
   }, []);
   const playing = view?.phase === "playing" && !view.past;
   const state = playing ? "live" : (view?.info?.state ?? "idle");
+  const known = playing || view?.info !== undefined; // who may not watch is not told whether it is on
   const range = rangeOf(query);
   useTitle(name);
   useFavicon(state === "live");
@@ -45,7 +46,11 @@ export function WatchPage({ name }: { name: string }) {
         <div>
           <h1>{name.split("/").at(-1)}</h1>
           <p className="about-line">
-            {range ? <span className="pill">{t("watch.recording")}</span> : <StatePill state={state} />}
+            {range ? (
+              <span className="pill">{t("watch.recording")}</span>
+            ) : (
+              known && <StatePill state={state} />
+            )}
             <span className="muted mono">{name}</span>
             {range && <span className="muted num">{momentRange(i18n.language, range.from, range.to)}</span>}
           </p>

@@ -34,6 +34,7 @@ function Keys() {
   const [adding, setAdding] = useState(false);
   const [secret, setSecret] = useState<{ name: string; secret: string } | null>(null);
   const [dropping, setDropping] = useState<Key | null>(null);
+  const [replacing, setReplacing] = useState<Key | null>(null);
   const show = useChange((k: Key) => get<{ secret: string }>(`/keys/${k.id}/secret`), "keys");
   const rotate = useChange((k: Key) => post<Key>(`/keys/${k.id}/rotate`), "keys");
   const drop = useChange((k: Key) => del(`/keys/${k.id}`), "keys");
@@ -74,12 +75,7 @@ function Keys() {
                       onError: notifyError,
                     })
                   }
-                  onRotate={() =>
-                    rotate.mutate(k, {
-                      onSuccess: (s) => setSecret({ name: k.name, secret: s.secret ?? "" }),
-                      onError: notifyError,
-                    })
-                  }
+                  onRotate={() => setReplacing(k)}
                   onDrop={() => setDropping(k)}
                 />
               ))}
@@ -97,6 +93,20 @@ function Keys() {
         title={t("keys.secretTitle")}
         text={t("keys.secretText")}
         onClose={() => setSecret(null)}
+      />
+      <Confirm
+        opened={replacing !== null}
+        title={t("keys.rotateTitle", { name: replacing?.name ?? "" })}
+        text={t("publish.newKeyText")}
+        action={t("keys.rotate")}
+        onClose={() => setReplacing(null)}
+        onConfirm={() =>
+          replacing &&
+          rotate.mutate(replacing, {
+            onSuccess: (s) => setSecret({ name: replacing.name, secret: s.secret ?? "" }),
+            onError: notifyError,
+          })
+        }
       />
       <Confirm
         opened={dropping !== null}

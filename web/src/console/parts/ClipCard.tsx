@@ -14,7 +14,7 @@ import { useChange } from "../../api/hooks";
 import type { Recording } from "../../api/types";
 import { bytes, pathOf, runningTime } from "../../lib/format";
 import { choices, untilOf } from "../../lib/keep";
-import { localValue, readLocal, writeMoment } from "../../lib/moment";
+import { localValue, readLocal, titleOf, writeMoment } from "../../lib/moment";
 import type { Span } from "../../lib/timebar";
 import { Curl } from "./Curl";
 import { copyLink, notifyDone, notifyError } from "./notify";
@@ -144,7 +144,7 @@ function Save({ name, range, onDone }: { name: string; range: Span; onDone: () =
   const body = {
     stream: name,
     kind: "clip",
-    title: title.trim(),
+    title: title.trim() || titleOf(name, range.from),
     from: writeMoment(range.from),
     to: writeMoment(range.to),
     until: untilOf(keep, Date.now()) ?? undefined,

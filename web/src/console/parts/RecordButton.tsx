@@ -6,6 +6,7 @@ import { useChange, useRunning } from "../../api/hooks";
 import type { Recording } from "../../api/types";
 import { runningTime } from "../../lib/format";
 import { spanText } from "../../lib/keep";
+import { titleOf } from "../../lib/moment";
 import { notifyDone, notifyError } from "./notify";
 import { useNow } from "./StatePill";
 
@@ -24,7 +25,11 @@ export function useRecorder(stream: string): Recorder {
   const running = useRunning().data?.find((r) => r.stream === stream && r.kind === "recording");
   const start = useChange(
     (preRoll: number) =>
-      post<Recording>("/recordings", { stream, ...(preRoll > 0 && { pre_roll_s: preRoll }) }),
+      post<Recording>("/recordings", {
+        stream,
+        title: titleOf(stream, Date.now() - preRoll * 1000),
+        ...(preRoll > 0 && { pre_roll_s: preRoll }),
+      }),
     "recordings",
     "timeline",
   );

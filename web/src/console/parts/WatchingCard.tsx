@@ -1,9 +1,10 @@
 import { ActionIcon, Button, Tooltip } from "@mantine/core";
 import { IconPlugConnectedX } from "@tabler/icons-react";
+import type { TFunction } from "i18next";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { del } from "../../api/client";
-import { useChange, useSessions } from "../../api/hooks";
+import { shownSessions, useChange, useSessions } from "../../api/hooks";
 import type { Stream } from "../../api/types";
 import { bitrate, count } from "../../lib/format";
 import { Curl } from "./Curl";
@@ -34,7 +35,7 @@ export function WatchingCard({ name, stream }: { name: string; stream: Stream | 
         <ul className="bars num">
           {rows.map(([protocol, n]) => (
             <li key={protocol}>
-              <span>{t(`protocol.${protocol}`, { defaultValue: protocol.toUpperCase() })}</span>
+              <span>{protocolText(t, protocol)}</span>
               <span className="bar" aria-hidden="true">
                 <span style={{ width: `${(n / most) * 100}%` }} />
               </span>
@@ -54,24 +55,27 @@ export function WatchingCard({ name, stream }: { name: string; stream: Stream | 
           {t(open ? "watching.hide" : "watching.show")}
         </Button>
       )}
-      {open && <Viewers name={name} />}
+      {open && <Viewers name={name} all={stream?.viewers ?? 0} />}
     </Section>
   );
 }
 
-function Viewers({ name }: { name: string }) {
+const protocolText = (t: TFunction, protocol: string) =>
+  t(`protocol.${protocol}`, { defaultValue: protocol.toUpperCase() });
+
+function Viewers({ name, all }: { name: string; all: number }) {
   const { t, i18n } = useTranslation();
   const sessions = useSessions(name, "play").data ?? [];
   const kick = useChange((id: string) => del(`/sessions/${id}`), "sessions", "stream");
   return (
     <ul className="viewers num">
-      {sessions.slice(0, 50).map((s) => (
+      {sessions.map((s) => (
         <li key={s.id}>
-          <span>
+          <span title={s.user_agent}>
             <span className="mono">{s.remote}</span>
             <span className="muted">
               {" "}
-              {s.protocol} · {bitrate(i18n.language, s.bps)}
+              {protocolText(t, s.protocol)} · {bitrate(i18n.language, s.bps)}
             </span>
           </span>
           <Tooltip label={t("watching.kick")}>
@@ -86,6 +90,9 @@ function Viewers({ name }: { name: string }) {
           </Tooltip>
         </li>
       ))}
+      {all > sessions.length && sessions.length >= shownSessions && (
+        <li className="muted">{t("watching.more", { n: count(i18n.language, all - sessions.length) })}</li>
+      )}
     </ul>
   );
 }
