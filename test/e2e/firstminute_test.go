@@ -53,11 +53,11 @@ func firstMinute(t *testing.T, w *weir, link, lang, note string) {
 		t.Errorf("the link led to %s in %q", in.URL, in.Lang)
 	}
 	var again struct {
-		Status, Cookies int
-		Text            string
+		At, Text string
+		Cookies  int
 	}
 	s.await("link again", 20*time.Second, &again)
-	if again.Status < 400 || again.Cookies != 0 || strings.TrimSpace(again.Text) == "" {
+	if !strings.HasSuffix(again.At, "/console?refused=link_wrong") || again.Cookies != 0 || strings.TrimSpace(again.Text) == "" {
 		t.Errorf("the link worked twice: %+v", again)
 	}
 	if note != "" {

@@ -13,8 +13,8 @@ await scene(async (browser) => {
 
   const elsewhere = await person(browser, { lang: job.lang });
   const other = await elsewhere.newPage();
-  const again = await other.goto(job.link);
-  tell("link again", { status: again.status(), text: await other.locator("body").innerText(), cookies: (await elsewhere.cookies()).length });
+  await other.goto(job.link);
+  tell("link again", { at: other.url(), text: await other.getByRole("alert").innerText(), cookies: (await elsewhere.cookies()).length });
   await other.goto(new URL("/console", job.link).href);
   await other.getByText(words.useLink).waitFor();
 
