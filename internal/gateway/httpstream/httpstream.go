@@ -4,6 +4,7 @@
 package httpstream
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"log/slog"
@@ -256,13 +257,24 @@ func (p *play) response(w http.ResponseWriter, r *http.Request, mime string) err
 
 // socket writes each flush as one binary WebSocket message.
 func (p *play) socket(w http.ResponseWriter, r *http.Request) error {
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // playback is open to pages of other sites
+	taken := &taking{ResponseWriter: w}
+	ws, err := websocket.Accept(taken, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // playback is open to pages of other sites
 	if err != nil {
 		return nil // Accept has answered
 	}
-	defer ws.CloseNow() //nolint:errcheck // after a clean close there is nothing left to fail
-	ctx, cancel := merge(ws.CloseRead(r.Context()), p.session.Context())
-	defer cancel()
+	ctx, cancel := merge(r.Context(), p.session.Context())
+	// A viewer has nothing to say; reading answers its pings and notices that it has gone.
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		defer cancel()
+		_, _, _ = ws.Reader(r.Context())
+	}()
+	defer func() {
+		_ = taken.conn.Close()
+		_ = ws.CloseNow()
+		<-heard
+	}()
 	err = p.server.fan.Copy(ctx, p.lane, p.opt, func(bufs [][]byte) error {
 		wctx, done := context.WithTimeout(ctx, p.server.cfg.Stall)
 		defer done()
@@ -281,8 +293,24 @@ func (p *play) socket(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		reason = fault.Of(err).Message
 	}
+	// The closing handshake reads what the peer has announced to the end, however long it says that is.
+	_ = taken.conn.SetReadDeadline(time.Now().Add(farewell))
 	_ = ws.Close(websocket.StatusNormalClosure, reason[:min(len(reason), 120)])
 	return err
+}
+
+const farewell = 2 * time.Second // for a peer to answer that the connection is closed
+
+// taking keeps hold of the connection that a handler takes over.
+type taking struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+// Hijack implements http.Hijacker.
+func (t *taking) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
+	t.conn, rw, err = http.NewResponseController(t.ResponseWriter).Hijack()
+	return t.conn, rw, err
 }
 
 // merge ends with either context.

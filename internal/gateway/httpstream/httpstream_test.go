@@ -2,10 +2,13 @@ package httpstream
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -202,6 +205,29 @@ func TestSilenceEndsNoStreamOverHTTP2(t *testing.T) {
 		t.Fatal(resp.Proto)
 	}
 	counters(t, resp.Body, 3)
+}
+
+// A viewer that announces a message of half of all bytes is let go as any other that says something.
+func TestEndlessMessagesHoldNoConnection(t *testing.T) {
+	r, _ := newRig(t, false)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	for _, text := range []string{
+		"GET /live/x/stream.flv HTTP/1.1\r\nHost: weir.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+		"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", // a binary message, its length, its mask
+	} {
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection is held")
+	}
 }
 
 func TestKickedViewerIsDisconnected(t *testing.T) {
