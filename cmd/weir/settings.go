@@ -163,7 +163,7 @@ type slateSettings struct {
 }
 
 type relaySettings struct {
-	Stream   string `yaml:"stream" doc:"Name of the stream here."`
+	Stream   string `yaml:"stream" doc:"Name of the stream here. A pull on demand may have live/*, with {path} in its address."`
 	URL      string `yaml:"url" doc:"rtmp://, rtmps:// or, for pulls, http(s)://….flv."`
 	OnDemand bool   `yaml:"on_demand" doc:"Pull only while somebody watches."`
 }

@@ -150,6 +150,7 @@ func TestValuesThatCannotWork(t *testing.T) {
 	for _, text := range []string{
 		"http: {listen: nonsense}", "http: {listen: 8080}", "rtmp: {listen: ':99999'}", "rtmp: {tls_listen: '127.0.0.1'}", "webrtc: {listen: ':port'}",
 		"pushes: [{stream: live/a, url: 'http://x/y.flv'}]", "pulls: [{stream: live/a, url: nonsense}]", "rates: {play: {per_second: .nan}}",
+		"pulls: [{stream: 'live/*', url: 'rtmp://x/y/z'}]", "pulls: [{stream: My Show, url: 'rtmp://x/y/z'}]", "pushes: [{stream: 'live/*', url: 'rtmp://x/y/{path}', on_demand: true}]",
 	} {
 		s, err := load(write(t, text), true, nil, nil)
 		if err != nil {
@@ -161,6 +162,7 @@ func TestValuesThatCannotWork(t *testing.T) {
 	}
 	for _, text := range []string{
 		"http: {listen: ''}", "webrtc: {listen: off}", "http: {listen: '[::1]:0'}", "http: {listen: ':http'}", "pulls: [{stream: live/a, url: 'https://x/y.flv'}]", "pushes: [{stream: a, url: 'rtmps://x/y/z'}]",
+		"pulls: [{stream: 'live/*', url: 'rtmp://x/y/{path}', on_demand: true}]",
 	} {
 		s, err := load(write(t, text), true, nil, nil)
 		if err != nil {

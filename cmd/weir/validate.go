@@ -8,6 +8,7 @@ import (
 
 	"weir/internal/control/session"
 	"weir/internal/fault"
+	"weir/internal/pipeline"
 )
 
 // validate finds what each value for itself cannot show: the rooms check the rest when they get their part.
@@ -56,6 +57,10 @@ func (s settings) addresses() error {
 			if rest == "" || scheme != "rtmp" && scheme != "rtmps" && !web {
 				return fault.New(fault.Invalid, "config_value_bad", fmt.Sprintf("The address of %s in %s cannot be used.", r.Stream, list.key),
 					"Use rtmp://, rtmps://, or for pulls http(s)://….flv.")
+			}
+			relay := pipeline.Relay{Stream: r.Stream, URL: r.URL, OnDemand: r.OnDemand && list.key == "pulls"}
+			if err := relay.Validate(); err != nil {
+				return fault.New(fault.Invalid, "config_value_bad", fmt.Sprintf("%s cannot have the stream %.200q.", list.key, r.Stream), fault.Of(err).Message)
 			}
 		}
 	}

@@ -63,6 +63,11 @@ func (p *Pipeline) check(d Direction, r *Relay) error {
 	if d == Pull && p.cfg.Pull == nil || d == Push && p.cfg.Push == nil {
 		return fault.New(fault.Unsupported, "relays_off", "This server does not "+string(d)+" streams.", "")
 	}
+	return r.Validate()
+}
+
+// Validate says what is wrong with the name of the stream.
+func (r *Relay) Validate() error {
 	if !strings.Contains(r.Stream, "*") {
 		return streamname.Check(r.Stream)
 	}
