@@ -16,6 +16,12 @@ import (
 // partsBack is for how many target durations from the end parts are listed (RFC 8216bis section 6.2.2).
 const partsBack = 3
 
+// surplus is by how much a segment's first part is said to be longer than it is. Shaka 5.2 holds the time of each part by the list against
+// that by its tfdt, and where they differ by a millisecond from the first one it calls SourceBuffer.abort(), which loses the pictures up to
+// the next key frame: a stall of two groups. It adds a millisecond itself to an offset below 0, so that parts which fit exactly differ by
+// as much, and rounding decides; with the surplus they differ by less.
+const surplus = 10 * time.Microsecond
+
 func lowLatency(v deliver.View) bool {
 	n := v.Newest()
 	return n != nil && n.Run.PartDuration > 0 && n.Run.PartDuration < n.Run.SegmentDuration
@@ -33,7 +39,7 @@ func playlist(v deliver.View, rendition string, ask reload) format.Media {
 	m := format.Media{TargetDuration: targetDuration(v.Segment, nominal(v)), Ended: !v.Live, Independent: true}
 	ll := control(&m, v)
 	if ll {
-		m.PartTarget = v.Part
+		m.PartTarget = v.Part + surplus
 	}
 	b := builder{m: &m, rendition: rendition, ll: ll && !ask.quiet, whole: ask.whole}
 	b.partsFrom = partsFrom(v, rendition, partsBack*time.Duration(m.TargetDuration)*time.Second)
@@ -61,7 +67,7 @@ func playlist(v deliver.View, rendition string, ask reload) format.Media {
 // 8216bis section 6.2.4), that of I-frames too.
 func control(m *format.Media, v deliver.View) (ll bool) {
 	if ll = lowLatency(v) && v.Live; ll {
-		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*v.Part, 6*time.Duration(m.TargetDuration)*time.Second, true
+		m.PartHoldBack, m.SkipUntil, m.BlockReload = 3*(v.Part+surplus), 6*time.Duration(m.TargetDuration)*time.Second, true
 	}
 	return ll
 }
@@ -204,6 +210,7 @@ func (b *builder) segment(p *presentation.Period, s *timeline.SegmentView, r *ti
 		out.Parts[i] = format.Part{URI: b.name(a), Duration: media.ToDuration(parts[i].Duration, scale),
 			Independent: parts[i].Independent}
 	}
+	out.Parts[0].Duration += surplus
 	return out
 }
 
