@@ -293,7 +293,6 @@ func (r *Recordings) look(ctx context.Context, p timeline.Pin) (Record, error) {
 	}
 	end := cmp.Or(p.To, r.now())
 	for i := range spans {
-		rec.Bytes += spans[i].Bytes
 		// Spans are of whole files, which begin earlier and end later.
 		from, to := spans[i].From, spans[i].To
 		if from.Before(p.From) {
@@ -302,7 +301,11 @@ func (r *Recordings) look(ctx context.Context, p timeline.Pin) (Record, error) {
 		if !p.To.IsZero() && to.After(end) {
 			to = end
 		}
-		rec.Covered += max(to.Sub(from), 0)
+		part := max(to.Sub(from), 0)
+		rec.Covered += part
+		if whole := spans[i].To.Sub(spans[i].From); whole > 0 {
+			rec.Bytes += int64(float64(spans[i].Bytes) * min(1, part.Seconds()/whole.Seconds()))
+		}
 	}
 	rec.Complete = len(spans) > 0 && end.Sub(p.From)-rec.Covered < 2*join+5*time.Second
 	return rec, nil

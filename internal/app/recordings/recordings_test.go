@@ -162,6 +162,9 @@ func TestGapsMakeARecordingIncomplete(t *testing.T) {
 	if err != nil || !part.Complete || part.Covered != 4*time.Second {
 		t.Errorf("of four seconds %v are covered, %v", part.Covered, err)
 	}
+	if share := float64(part.Bytes) / float64(whole.Bytes); share < 0.15 || share > 0.25 { // of twenty seconds, and each file has some of its own
+		t.Errorf("%d of %d bytes are in it", part.Bytes, whole.Bytes)
+	}
 	holed, err := w.Begin(t.Context(), Begin{Stream: "live/a", From: from.Add(-time.Minute), To: w.clock})
 	if err != nil || holed.Complete {
 		t.Errorf("%+v, %v", holed, err)
