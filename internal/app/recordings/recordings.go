@@ -284,6 +284,14 @@ func (r *Recordings) find(id string) (timeline.Pin, error) {
 	return timeline.Pin{}, fault.New(fault.NotFound, "recording_unknown", "There is no recording with this id.", "It may have been deleted, or its time has come.")
 }
 
+// share is what a part of a file weighs, to within the unevenness of its bit rate.
+func share(bytes int64, part, whole time.Duration) int64 {
+	if whole <= 0 || part >= whole {
+		return bytes
+	}
+	return int64(float64(bytes) * part.Seconds() / whole.Seconds())
+}
+
 // look joins a pin with its footage.
 func (r *Recordings) look(ctx context.Context, p timeline.Pin) (Record, error) {
 	rec := Record{Pin: p, Running: p.To.IsZero()}
@@ -303,9 +311,7 @@ func (r *Recordings) look(ctx context.Context, p timeline.Pin) (Record, error) {
 		}
 		part := max(to.Sub(from), 0)
 		rec.Covered += part
-		if whole := spans[i].To.Sub(spans[i].From); whole > 0 {
-			rec.Bytes += int64(float64(spans[i].Bytes) * min(1, part.Seconds()/whole.Seconds()))
-		}
+		rec.Bytes += share(spans[i].Bytes, part, spans[i].To.Sub(spans[i].From))
 	}
 	rec.Complete = len(spans) > 0 && end.Sub(p.From)-rec.Covered < 2*join+5*time.Second
 	return rec, nil
