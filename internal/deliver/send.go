@@ -20,7 +20,7 @@ const (
 
 	// A viewer must take one slice within the deadline, so that a stalled one gives its descriptor back.
 	slice    = 1 << 20
-	deadline = 30 * time.Second
+	deadline = 2 * time.Minute
 )
 
 var (

@@ -19,7 +19,7 @@ import (
 const (
 	// What a reader must take within the deadline, so that a stalled one gives its descriptor back.
 	slice    = 1 << 20
-	deadline = 30 * time.Second
+	deadline = 2 * time.Minute
 	// The door must hear of a download now and then, and is asked whether it may go on.
 	touchEvery = 5 * time.Second
 	// Stretches of a file from this size on leave by sendfile; shorter ones are gathered with one read, as a call each would
