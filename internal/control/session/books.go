@@ -102,6 +102,7 @@ type watched struct {
 	inBPS, outBPS atomic.Int64
 	over          int       // ticks in a row above the limit of bandwidth
 	touched       time.Time // of sessions without a connection; zero: it has one
+	held          int       // answers that it is still taking (see Hold)
 	update        time.Time // when on_update is due; zero: not planned yet
 }
 

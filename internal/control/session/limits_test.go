@@ -118,6 +118,25 @@ func TestFloodOfNames(t *testing.T) {
 	}
 }
 
+// A viewer that takes one answer for long asks for nothing meanwhile.
+func TestHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{Idle: 2 * time.Second}, discard)
+		defer d.Close()
+		s, err := d.Touch(t.Context(), request("", "live/show", far), "", 0)
+		wantCode(t, err, "")
+		one, other := s.Hold(), s.Hold()
+		one()
+		faketime.Pass(time.Minute)
+		wantCode(t, context.Cause(s.Context()), "")
+		other()
+		faketime.Pass(4 * time.Second)
+		wantCode(t, context.Cause(s.Context()), "")
+		faketime.Pass(4 * time.Second)
+		wantCode(t, context.Cause(s.Context()), "viewer_gone")
+	})
+}
+
 func TestTouch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{Idle: 2 * time.Second, Limits: Limits{Viewers: 2}}, discard)

@@ -98,7 +98,7 @@ func (d *Door) measure(rules *rules, now time.Time) (ended map[*Session]error, u
 // overdue says why a session must end, if it must. The door's mutex is held.
 func (s *Session) overdue(rules *rules, now time.Time) error {
 	w := &s.watch
-	if !w.touched.IsZero() && now.Sub(w.touched) > 3*rules.Idle {
+	if !w.touched.IsZero() && w.held == 0 && now.Sub(w.touched) > 3*rules.Idle {
 		return fault.New(fault.Unavailable, "viewer_gone", "The viewer has asked for nothing for a while.", "")
 	}
 	limit := rules.Limits.InBPSPerStream

@@ -48,3 +48,18 @@ func (d *Door) touched(viewer, name string) (*Session, error) {
 	s.watch.touched = time.Now()
 	return s, nil
 }
+
+// Hold keeps the session of a viewer without a connection from ending by itself while the viewer takes an answer, however slowly.
+// Release, to be called once, has it count from then on.
+func (s *Session) Hold() (release func()) {
+	hold := func(n int) {
+		s.door.mu.Lock()
+		defer s.door.mu.Unlock()
+		s.watch.held += n
+		if !s.watch.touched.IsZero() { // else it has a connection
+			s.watch.touched = time.Now()
+		}
+	}
+	hold(1)
+	return func() { hold(-1) }
+}

@@ -40,6 +40,7 @@ type download struct {
 	visit  deliver.Visit
 	enter  func(now time.Time) (deliver.Visit, error)
 	seen   time.Time // when the door last heard
+	freed  func()    // ends the hold on the session
 
 	w      http.ResponseWriter
 	file   io.Writer // the writer that can take a file
@@ -51,10 +52,12 @@ type download struct {
 
 func (d *download) begin(w http.ResponseWriter) {
 	d.w, d.file, d.rc = w, deliver.FileWriter(w), http.NewResponseController(w)
+	d.freed = d.visit.Session.Hold()
 }
 
 func (d *download) end() {
 	d.visit.Session.Out(d.unsaid)
+	d.freed()
 }
 
 // goOn renews the deadline and asks whether the reader may still have it.
@@ -75,10 +78,15 @@ func (d *download) goOn(sent int) error {
 	}
 	d.seen = now
 	v, err := d.enter(now)
-	if err == nil {
-		d.visit = v
+	if err != nil {
+		return err
 	}
-	return err
+	if v.Session != d.visit.Session {
+		d.freed()
+		d.freed = v.Session.Hold()
+	}
+	d.visit = v
+	return nil
 }
 
 // servePlan answers with a prepared clip (RFC 9110 sections 13 and 14).
