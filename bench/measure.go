@@ -73,12 +73,12 @@ func (p *peer) url(stream string) string {
 	return fmt.Sprintf("rtmp://127.0.0.1:%d/live/%s", p.rtmp, stream)
 }
 
-// beside runs f in the background for as long as the returned function has not been called, which gives its error.
+// beside runs f in the background for as long as the returned function has not been called, which gives its error, each time.
 func beside(ctx context.Context, f func(context.Context) error) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
-	return func() error { cancel(); return <-done }
+	return sync.OnceValue(func() error { cancel(); return <-done })
 }
 
 // fanout is one publisher and n viewers. Probes decode the marks: nothing may be missing; the others count bytes.
@@ -340,7 +340,6 @@ func segments(ctx context.Context, b *bench, p *peer) (figures, error) {
 		if err := stop(); err != nil {
 			return nil, err
 		}
-		stop = func() error { return nil }
 		source.stop()
 		if err := os.WriteFile(filepath.Join(p.dir, "www", "seg.m4s"), body, 0o644); err != nil {
 			return nil, err
