@@ -152,6 +152,9 @@ func (s *Stream) Publisher() Origin {
 	return s.pub.offer.Origin
 }
 
+// ViaHeader is the HTTP header in which servers of our kind tell each other Via.
+const ViaHeader = "Weir-Via"
+
 // Via is what another server that gets the stream from here is to give as its Origin.Via: without it, servers that relay a
 // stream in a circle would send its last group around for ever, as fast as they can.
 func (s *Stream) Via() string { return strings.TrimSpace(s.Publisher().Via + " " + s.hub.id) }

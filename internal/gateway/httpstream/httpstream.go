@@ -173,9 +173,6 @@ func (s *Server) head(w http.ResponseWriter, name string, form form) error {
 	return nil
 }
 
-// viaHeader names the servers that a stream came through, to those that pull it.
-const viaHeader = "Weir-Via"
-
 // play is one viewer's hold on a lane.
 type play struct {
 	server  *Server
@@ -197,7 +194,7 @@ func (p *play) bare(w http.ResponseWriter, mime string) error {
 	}
 	_ = tcp.SetDeadline(time.Time{}) // net/http's own limits were for the request
 	head := "HTTP/1.1 200 OK\r\nContent-Type: " + mime + "\r\nCache-Control: no-store\r\nConnection: close\r\n" +
-		"Access-Control-Allow-Origin: *\r\nX-Content-Type-Options: nosniff\r\n" + viaHeader + ": " + p.lane.Stream().Via() + "\r\n\r\n"
+		"Access-Control-Allow-Origin: *\r\nX-Content-Type-Options: nosniff\r\n" + hub.ViaHeader + ": " + p.lane.Stream().Via() + "\r\n\r\n"
 	if _, err := io.WriteString(conn, head); err != nil {
 		return err
 	}
@@ -229,7 +226,7 @@ func (p *play) response(w http.ResponseWriter, r *http.Request, mime string) err
 	rc := http.NewResponseController(w)
 	w.Header().Set("Content-Type", mime)
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set(viaHeader, p.lane.Stream().Via())
+	w.Header().Set(hub.ViaHeader, p.lane.Stream().Via())
 	ctx, cancel := merge(r.Context(), p.session.Context())
 	defer cancel()
 	hurry := func() error { return rc.SetWriteDeadline(time.Now().Add(p.server.cfg.Stall)) }

@@ -29,6 +29,8 @@ const viaKey = "weirVia"
 
 const maxVia = 1024 // bytes: some forty servers
 
+func clipVia(s string) string { return s[:min(len(s), maxVia)] }
+
 // Capabilities of Enhanced RTMP v2 in connect: capsEx flags, and the flags of one fourcc.
 const (
 	capsMultitrack  = 0x02
@@ -76,8 +78,7 @@ func parseConnect(c rtmpmsg.Command) connectInfo {
 		}
 	}
 	_, i.relay = o.Get(viaKey)
-	i.via = o.String(viaKey)
-	i.via = i.via[:min(len(i.via), maxVia)]
+	i.via = clipVia(o.String(viaKey))
 	i.multitrack = i.enhanced && int(o.Number("capsEx"))&capsMultitrack != 0
 	return i
 }

@@ -35,7 +35,7 @@ func PullFLV(ctx context.Context, cfg PullConfig, client *http.Client, h *hub.Hu
 		return flvStatus(host, resp.StatusCode)
 	}
 	in := cfg.ingest(h, name, "http-flv", host)
-	in.offer.Origin.Via = resp.Header.Get("Weir-Via")
+	in.offer.Origin.Via = clipVia(resp.Header.Get(hub.ViaHeader))
 	watchdog := time.AfterFunc(cfg.Idle, func() { cancel(errSilent(host)) })
 	defer watchdog.Stop()
 	err = readFLV(resp.Body, in, func(n int) {

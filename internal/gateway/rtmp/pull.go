@@ -113,7 +113,7 @@ func (c *client) play(take func(rtmpmsg.Message) error, idle time.Duration) erro
 				return nil
 			}
 			if via := statusOf(r).String(viaKey); via != "" {
-				c.via = via[:min(len(via), maxVia)]
+				c.via = clipVia(via)
 			}
 		}
 		if err != nil {
