@@ -320,12 +320,7 @@ func TestHEVCForOldPlayers(t *testing.T) {
 func TestPushEnds(t *testing.T) {
 	t.Parallel()
 	s, other := newStack(t, Config{}), newStack(t, Config{})
-	c := dialRaw(t, s.addr).shake()
-	c.connect("live")
-	c.call("publish", 2, nil, "show", "live")
-	c.status()
-	c.publishH264(0)
-	waitFor(t, "the stream", func() bool { return s.hub.Stream("live/show") != nil })
+	s.published(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	live := make(chan struct{})
 	done := make(chan error, 1)

@@ -22,12 +22,7 @@ func TestHowPublishersDepart(t *testing.T) {
 		s := newStack(t, Config{})
 		events, stop := s.hub.Watch()
 		defer stop()
-		c := dialRaw(t, s.addr).shake()
-		c.connect("live")
-		c.call("publish", 2, nil, "show", "live")
-		c.status()
-		c.publishH264(0)
-		waitFor(t, "the stream", func() bool { return s.hub.Stream("live/show") != nil })
+		c := s.published(t)
 		depart(c)
 		for e := range events {
 			if e.Type != hub.WentAway {

@@ -77,6 +77,18 @@ func (w testWriter) Write(p []byte) (int, error) {
 
 func (s *stack) url(path string) string { return "rtmp://" + s.addr + "/" + path }
 
+// published has a publisher send live/show, which is on.
+func (s *stack) published(t *testing.T) *raw {
+	t.Helper()
+	c := dialRaw(t, s.addr).shake()
+	c.connect("live")
+	c.call("publish", 2, nil, "show", "live")
+	c.status()
+	c.publishH264(0)
+	waitFor(t, "the stream", func() bool { return s.hub.Stream("live/show") != nil })
+	return c
+}
+
 // ffmpeg starts ffmpeg; stop ends it and returns what it wrote.
 func ffmpeg(t *testing.T, args ...string) (stop func() string) {
 	t.Helper()

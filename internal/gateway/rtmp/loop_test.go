@@ -17,12 +17,7 @@ func TestCirclesOfServersAreRefused(t *testing.T) {
 	first, second := newStack(t, Config{}), newStack(t, Config{})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	c := dialRaw(t, first.addr).shake()
-	c.connect("live")
-	c.call("publish", 2, nil, "show", "live")
-	c.status()
-	c.publishH264(0)
-	waitFor(t, "the stream", func() bool { return first.hub.Stream("live/show") != nil })
+	first.published(t)
 
 	ended := make(chan error, 1)
 	go func() {

@@ -387,12 +387,7 @@ func TestPublishedFromTraps(t *testing.T) {
 func TestConfigurationChange(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, Config{})
-	c := dialRaw(t, s.addr).shake()
-	c.connect("live")
-	c.call("publish", 2, nil, "show", "live")
-	c.status()
-	c.publishH264(0)
-	waitFor(t, "the stream", func() bool { return s.hub.Stream("live/show") != nil })
+	c := s.published(t)
 	st := s.hub.Stream("live/show")
 	waitFor(t, "the frames", func() bool { return st.Stats().Frames >= 50 })
 	first := st.Run().ID
@@ -529,12 +524,7 @@ func TestTakeOver(t *testing.T) {
 func TestKick(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, Config{})
-	c := dialRaw(t, s.addr).shake()
-	c.connect("live")
-	c.call("publish", 2, nil, "show", "live")
-	c.status()
-	c.publishH264(0)
-	waitFor(t, "the stream", func() bool { return s.hub.Stream("live/show") != nil })
+	c := s.published(t)
 	p := dialRaw(t, s.addr).shake()
 	p.connect("live")
 	p.call("play", 2, nil, "show")
