@@ -1,6 +1,6 @@
 # make run    build and start Weir        make test   install what tests need and run all of them
 # make check  format, vet, floors, docs   make bench  side by side with peers       make fuzz T=10m
-.PHONY: run build test test-peers screenshots check web-test bench fuzz show soak clean
+.PHONY: run build cross test test-peers screenshots check web-test bench fuzz show soak clean
 SHELL := /bin/bash
 GO := go
 T ?= 10m
@@ -10,6 +10,11 @@ run:
 
 build:
 	@sh scripts/build
+
+# Whether it builds wherever it may run; Linux is what is tested and measured.
+cross:
+	@for t in linux/amd64 linux/arm64 linux/arm linux/386 linux/loong64 linux/riscv64 darwin/arm64 freebsd/amd64; do \
+	echo $$t; GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/weir || exit 1; done
 
 # Everything that CI runs. The Go tests come last, so that the run ends with their totals.
 test:

@@ -7,7 +7,7 @@ func freeBytes(dir string) (int64, bool) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, false
 	}
-	return int64(st.Bavail) * st.Bsize, true
+	return int64(st.Bavail) * int64(st.Bsize), true
 }
 
 // clockSynced asks the kernel whether something keeps its clock right (adjtimex(2): STA_UNSYNC).

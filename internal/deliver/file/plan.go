@@ -81,7 +81,7 @@ func (p *plan) extents(i int, visit func(at, n int64) error) error {
 
 const (
 	mostEntries = 250 // codec configurations of one track
-	mostPlaces  = 1 << 31
+	mostPlaces  = 1<<31 - 1
 )
 
 var errChanges = fault.New(fault.Unsupported, "clip_changes", "The codec configuration changes too often in this range for one file.", "Ask for a shorter range.")
