@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -197,5 +198,15 @@ func TestServersThatAreNone(t *testing.T) {
 	}
 	if _, err := weir(t, "stream", "list", "-o", "xml"); fault.Code(err) != "usage" {
 		t.Error(err)
+	}
+}
+
+func TestNamesInTheOrderOfPeople(t *testing.T) {
+	want := []string{"gate", "live", "live/cam", "live/cam-02", "live/cam-2", "live/cam-2b", "live/cam-10", "live/cam-010/x", "live/cam-99999999999999999999", "live/cam-100000000000000000000", "live/cam_1", "live/晚会9", "live/晚会10"}
+	names := slices.Clone(want)
+	slices.Sort(names)
+	slices.SortFunc(names, natural)
+	if !slices.Equal(names, want) {
+		t.Errorf("%q", names)
 	}
 }

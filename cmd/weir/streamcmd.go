@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -30,6 +31,7 @@ func streamCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			slices.SortFunc(streams, func(a, b api.Stream) int { return natural(a.Name, b.Name) })
 			return show(c, r.output, streams, func(row func(...any)) {
 				row("NAME", "STATE", "SINCE", "PUBLISHER", "VIDEO", "AUDIO", "IN", "VIEWERS", "HEALTH")
 				for i := range streams {
@@ -50,6 +52,33 @@ func streamCommand() *cobra.Command {
 		},
 	})
 	return c
+}
+
+// natural orders names as people count: cam-2 stands before cam-10.
+func natural(a, b string) int {
+	x, y := a, b
+	for x != "" && y != "" {
+		m, n := figures(x), figures(y)
+		if m == 0 || n == 0 {
+			if x[0] != y[0] {
+				return cmp.Compare(x[0], y[0])
+			}
+			x, y = x[1:], y[1:]
+			continue
+		}
+		// Without its zeros the longer number is the greater one.
+		p, q := strings.TrimLeft(x[:m], "0"), strings.TrimLeft(y[:n], "0")
+		if c := cmp.Or(cmp.Compare(len(p), len(q)), strings.Compare(p, q)); c != 0 {
+			return c
+		}
+		x, y = x[m:], y[n:]
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(a, b))
+}
+
+// figures counts the digits that a name begins with.
+func figures(s string) int {
+	return len(s) - len(strings.TrimLeft(s, "0123456789"))
 }
 
 func getStream(c *cobra.Command, r *remote, name string) error {

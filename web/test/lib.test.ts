@@ -14,7 +14,7 @@ import {
 } from "../src/lib/addresses";
 import { copyBySelection, copyText } from "../src/lib/clipboard";
 import { ago, bitrate, bytes, frameRate, pathOf, runningTime } from "../src/lib/format";
-import { nameProblem } from "../src/lib/name";
+import { byName, nameProblem } from "../src/lib/name";
 import { obsBasicIni, obsEncoder, obsProfile, obsService, profileName } from "../src/lib/obs";
 import { crc32, zip } from "../src/lib/zip";
 
@@ -248,5 +248,25 @@ describe("API client", () => {
     expect(line).toBe(
       `curl -sS -X POST -H "Authorization: Bearer $WEIR_TOKEN" -H "Content-Type: application/json" -d '{"url":"it'\\''s"}' "http://h/api/v1/pushes"`,
     );
+  });
+});
+
+describe("lists by name", () => {
+  it("count as people do", () => {
+    const names = [
+      "live/cam-10",
+      "live/cam-2",
+      "live/Cam-1",
+      "live/cam-02",
+      "gate/1",
+      "live/晚会10",
+      "live/晚会9",
+    ];
+    const sorted = byName(names.map((name) => ({ name }))).map((x) => x.name);
+    expect(sorted.indexOf("live/cam-2")).toBeLessThan(sorted.indexOf("live/cam-10"));
+    expect(sorted.indexOf("live/Cam-1")).toBeLessThan(sorted.indexOf("live/cam-2"));
+    expect(sorted.indexOf("live/晚会9")).toBeLessThan(sorted.indexOf("live/晚会10"));
+    expect(sorted[0]).toBe("gate/1");
+    expect(sorted).toHaveLength(names.length);
   });
 });

@@ -8,6 +8,7 @@ import {
 } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { writeMoment } from "../lib/moment";
+import { byName } from "../lib/name";
 import { ApiError, get, list, maybe, streamPath, timelinePath } from "./client";
 import { onEvent } from "./events";
 import type {
@@ -51,7 +52,7 @@ export function useAway(): boolean {
 export const useStreams = () =>
   useQuery({
     queryKey: ["streams"],
-    queryFn: () => list<Stream>("/streams?limit=200"),
+    queryFn: async () => byName(await list<Stream>("/streams?limit=200")),
     refetchInterval: 3000,
   });
 
@@ -154,7 +155,7 @@ export const useRunning = () =>
 export const useTimelines = () =>
   useQuery({
     queryKey: ["timelines"],
-    queryFn: async () => (await maybe(list<Timeline>("/timelines?limit=200"))) ?? [],
+    queryFn: async () => byName((await maybe(list<Timeline>("/timelines?limit=200"))) ?? []),
     refetchInterval: 15_000,
   });
 

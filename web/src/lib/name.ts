@@ -1,4 +1,4 @@
-/** The grammar of stream names, so that a form can speak before the server does. The server's check is the law. */
+/** The grammar of stream names, so that a form can speak before the server does, and their order. The server's check is the law. */
 
 export type NameProblem = "empty" | "deep" | "char" | "reserved";
 
@@ -18,4 +18,11 @@ export function nameProblem(name: string): NameProblem | undefined {
   if (first.has(parts[0] ?? "") || last.has(end) || end.startsWith("stream.") || /^sprite-.*\.jpg$/.test(end))
     return "reserved";
   return /\.(m3u8|mpd|flv|ts|mp4)$/.test(end) ? "reserved" : undefined;
+}
+
+const order = new Intl.Collator(undefined, { numeric: true });
+
+/** By name as people count: cam-2 stands before cam-10. */
+export function byName<T extends { name: string }>(list: T[]): T[] {
+  return list.toSorted((a, b) => order.compare(a.name, b.name));
 }

@@ -5,6 +5,7 @@ import type { Session, Stream } from "../api/types";
 import { StatePill } from "../console/parts/StatePill";
 import { Thumb } from "../console/parts/Thumb";
 import { pathOf } from "../lib/format";
+import { byName } from "../lib/name";
 import { useTitle } from "../lib/page";
 import { Frame } from "./Frame";
 
@@ -13,7 +14,7 @@ type Public = Pick<Stream, "name" | "state" | "since" | "thumbnail" | "viewers">
 /** Whoever is signed in sees all streams, everybody else those that are open. */
 export async function publicList(): Promise<Public[]> {
   const session = await get<Session>("/session");
-  return list<Public>(`/${session.signed_in ? "streams" : "watch"}?limit=200`);
+  return byName(await list<Public>(`/${session.signed_in ? "streams" : "watch"}?limit=200`));
 }
 
 /** What anybody may see is live: the portal's first page. */

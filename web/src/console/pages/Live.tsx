@@ -39,7 +39,7 @@ const passes: Record<Filter, (s: Stream) => boolean> = {
   trouble: (s) => s.verdict?.grade === "fair" || s.verdict?.grade === "bad",
 };
 
-/** What is on comes first; within a state the server's order by name stays. */
+/** What is on comes first; within a state the order by name stays. */
 const rank: Record<Stream["state"], number> = { live: 0, away: 1, idle: 2 };
 
 type Dialog = "name" | "pull" | null;
