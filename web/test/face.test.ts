@@ -98,3 +98,47 @@ describe("what the controls show", () => {
     expect(look({ video: screen({ paused: true }), wantPaused: true }).tapToPlay).toBe(true);
   });
 });
+
+describe("a stream without a picture", () => {
+  const tracks = (...list: [kind: string, codec: string][]) => ({
+    name: "live/show",
+    state: "live" as const,
+    tracks: list.map(([kind, codec]) => ({ kind, codec, codecs: "" })),
+  });
+  const sound = tracks(["audio", "AAC"]);
+  const both = tracks(["audio", "AAC"], ["video", "HEVC"]);
+
+  it.each([
+    ["sound alone", { ...playing, info: sound }, 0, true],
+    ["a picture that is still to come", { ...playing, info: both }, 0, false],
+    ["a picture in spite of what the list says", { ...playing, info: sound }, 640, false],
+    ["no list, and nothing to see", playing, 0, true],
+    ["no list, and a picture", playing, 640, false],
+    ["no list yet", { ...playing, phase: "starting" as const }, 0, false],
+  ])("%s", (_, view, videoWidth, alone) => {
+    const shown = look({ view, pip: true, video: screen({ videoWidth }) });
+    expect([shown.soundAlone, shown.pip]).toEqual([alone, !alone]);
+  });
+
+  const cannot = (info: View["info"], codec: string | undefined, lang: "en" | "zh-CN" = "en") =>
+    look({
+      t: translator(lang),
+      view: { ...playing, phase: "error", info, error: { code: "codec_unsupported", text: "", codec } },
+    }).overlay;
+
+  it("names the codec that the browser lacks, and what helps", () => {
+    expect(cannot(both, "HEVC")).toMatchObject({
+      text: "This browser cannot decode HEVC.",
+      help: expect.stringContaining("Safari"),
+    });
+    expect(cannot(both, "HEVC", "zh-CN")).toMatchObject({
+      text: "浏览器无法解码 HEVC。",
+      help: expect.stringContaining("Safari"),
+    });
+    expect(cannot(both, "AV1")).toMatchObject({ help: "Try another browser, or VLC." });
+    expect(cannot({ ...both, is_owner: true }, "HEVC")).toMatchObject({
+      help: expect.stringContaining("publish H.264"),
+    });
+    expect(cannot(undefined, undefined)).toMatchObject({ text: "This browser cannot decode this stream." });
+  });
+});

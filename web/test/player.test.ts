@@ -208,6 +208,19 @@ describe("director", () => {
   };
   afterEach(() => vi.useRealTimers());
 
+  it("says which codec the browser lacks", async () => {
+    const s = setup({});
+    const tracks = [
+      { kind: "audio", codec: "AAC", codecs: "mp4a.40.2" },
+      { kind: "video", codec: "HEVC", codecs: "hvc1.1.6.L60.90" },
+    ];
+    s.world.info = { name: "live/show", state: "live", tracks };
+    const d = new Director({ ...s.brain, canDecode: () => false }, "low");
+    d.start();
+    await run(1000);
+    expect(d.state).toMatchObject({ phase: "error", error: { code: "codec_unsupported", codec: "HEVC" } });
+    d.stop();
+  });
   it("plays the first engine of the mode", async () => {
     const s = setup({});
     const d = new Director(s.brain, "realtime");

@@ -1,5 +1,5 @@
 import { type Engine, EngineError, type EngineName } from "./engine";
-import type { WatchAnswer, WatchInfo } from "./watch";
+import { leading, type WatchAnswer, type WatchInfo } from "./watch";
 
 /**
  * Decides which engine plays, when to try again and when to fall back. It draws
@@ -18,6 +18,8 @@ export const ladders: Record<Mode, EngineName[]> = {
 export interface Reason {
   code: string;
   text: string;
+  /** The codec that this is about, where it is known. */
+  codec?: string;
 }
 
 export interface View {
@@ -157,7 +159,7 @@ export class Director {
       if (out && (!out.ok || (out.code && !this.forced)))
         skipped[name] = { code: out.code ?? "not_offered", text: out.message ?? "" };
       else if (info && name !== "whep" && !this.brain.canDecode(info))
-        skipped[name] = { code: "codec_unsupported", text: "" };
+        skipped[name] = { code: "codec_unsupported", text: "", codec: leading(info)?.codec };
       if (skipped[name] && !(this.forced && (!out || out.ok))) continue;
       this.view = { ...this.view, skipped };
       return name;

@@ -45,12 +45,13 @@ export interface Look {
   speedText: string;
   fullscreen: boolean;
   pip: boolean;
+  soundAlone: boolean;
   tapForSound: boolean;
   tapToPlay: boolean;
   notice: string;
   overlay:
     | { kind: "none" | "starting" | "waiting" | "seeking" }
-    | { kind: "error"; text: string; code: string };
+    | { kind: "error"; text: string; help: string; code: string };
   waitingText: string;
   title: string;
 }
@@ -139,12 +140,6 @@ export class Controls {
   }
 
   private overlay(c: Commands): HTMLElement {
-    const wave = el("div", { class: "wave", "aria-hidden": "true" });
-    wave.append(
-      drawing(
-        '<svg viewBox="0 0 144 20" fill="none" stroke-width="2.500"><path d="M0 10q9-12 18 0t18 0 18 0 18 0 18 0 18 0 18 0 18 0"/></svg>',
-      ),
-    );
     const again = el("button", { class: "act", type: "button" }, this.t("error.again"));
     again.addEventListener("click", c.again);
     const copy = this.keep("copy", el("button", { class: "act", type: "button" }, this.t("error.copy")));
@@ -153,12 +148,13 @@ export class Controls {
     big.append(drawing(icon("play")));
     label(big, this.t("tapToPlay"));
     big.addEventListener("click", c.toggle);
-    const waiting = el("div", { class: "center", role: "status" }, wave, this.keep("waitText", el("p")));
+    const waiting = el("div", { class: "center", role: "status" }, wave(), this.keep("waitText", el("p")));
     const error = el(
       "div",
       { class: "center", role: "alert" },
       el("p", { class: "title" }, this.t("error.title")),
       this.keep("errText", el("p")),
+      this.keep("errHelp", el("p")),
       this.keep("errCode", el("p", { class: "code" })),
       this.unlocking(c),
       this.keep("acts", el("div", { class: "acts" }, again, copy)),
@@ -166,9 +162,20 @@ export class Controls {
     return el(
       "div",
       {},
+      this.voice(),
       this.keep("waiting", waiting),
       this.keep("error", error),
       this.keep("tap", el("div", { class: "center" }, big)),
+    );
+  }
+
+  /** In the place of a picture where there is none: a press on it is a press on the picture. */
+  private voice(): HTMLElement {
+    const sign = el("span", { class: "sign", "aria-hidden": "true" });
+    sign.append(drawing(icon("sound")));
+    return this.keep(
+      "voice",
+      el("div", { class: "center voice" }, sign, el("p", {}, this.t("soundAlone")), wave()),
     );
   }
 
@@ -245,8 +252,12 @@ export class Controls {
       this.part("acts").hidden = locked;
       this.part("errCode").hidden = locked;
       setText(this.part("errText"), o.text);
+      setText(this.part("errHelp"), o.help);
+      this.part("errHelp").hidden = o.help === "";
       setText(this.part("errCode"), o.code);
     }
+    this.part("voice").hidden = !look.soundAlone || o.kind !== "none" || look.tapToPlay;
+    this.part("voice").classList.toggle("still", look.paused);
     this.part("tap").hidden = !look.tapToPlay || o.kind !== "none";
     this.part("big").hidden = !look.tapToPlay;
   }
@@ -281,6 +292,17 @@ export class Controls {
     const share = max > min ? ((at - min) / (max - min)) * 100 : 0;
     s.style.setProperty("--at", `${Math.min(100, Math.max(0, share)).toFixed(1)}%`);
   }
+}
+
+/** The line of water: something is on its way. */
+function wave(): HTMLElement {
+  const line = el("div", { class: "wave", "aria-hidden": "true" });
+  line.append(
+    drawing(
+      '<svg viewBox="0 0 144 20" fill="none" stroke-width="2.500"><path d="M0 10q9-12 18 0t18 0 18 0 18 0 18 0 18 0 18 0 18 0"/></svg>',
+    ),
+  );
+  return line;
 }
 
 const named = (what: string, now: string) => (now ? `${what}: ${now}` : what);

@@ -473,6 +473,7 @@ export class WeirPlayer extends HTMLElement {
     if (!this.controls) return;
     const look = this.look();
     this.stage.classList.toggle("dim", look.overlay.kind === "waiting" || look.overlay.kind === "error");
+    this.stage.classList.toggle("failed", look.overlay.kind === "error");
     this.controls.show(look);
   };
 

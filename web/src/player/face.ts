@@ -8,6 +8,7 @@ import type { Rewind } from "./rewind";
 import type { ScrubLook } from "./scrub";
 import { speedText } from "./speeds";
 import type { Translate } from "./strings";
+import { leading } from "./watch";
 
 /** From what the player is doing to what its controls show. Nothing is kept here, and nothing is changed. */
 
@@ -52,7 +53,8 @@ export function lookOf(d: Doing): Look {
     closed: rewind?.closed ?? false,
     speedText: speedText(past?.speed ?? 1),
     fullscreen: d.fullscreen,
-    pip: d.pip,
+    pip: d.pip && !soundAlone(d),
+    soundAlone: soundAlone(d),
     tapForSound: d.blocked === "sound" && playing,
     tapToPlay: d.blocked === "all" || (video.paused && d.wantPaused),
     notice: d.notice,
@@ -60,6 +62,14 @@ export function lookOf(d: Doing): Look {
     waitingText: waitingOf(t, view),
     title: d.title,
   };
+}
+
+/** There is nothing to see, and there will not be. */
+function soundAlone({ view, video }: Doing): boolean {
+  if (video.videoWidth > 0) return false;
+  const tracks = view?.info?.tracks ?? [];
+  if (tracks.length > 0) return leading(view?.info)?.kind === "audio";
+  return view?.phase === "playing" && video.readyState >= 2;
 }
 
 function scrubOf({ rewind, latency }: Doing): ScrubLook | undefined {

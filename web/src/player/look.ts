@@ -28,8 +28,20 @@ export function shownMode(view: View | undefined): Mode {
 export function overlayOf(t: Translate, view: View | undefined): Look["overlay"] {
   if (!view || view.phase === "playing") return { kind: "none" };
   if (view.phase === "error")
-    return { kind: "error", text: view.error ? reasonText(t, view.error) : "", code: view.error?.code ?? "" };
+    return {
+      kind: "error",
+      text: view.error ? reasonText(t, view.error) : "",
+      help: remedyOf(t, view),
+      code: view.error?.code ?? "",
+    };
   return { kind: view.phase === "starting" ? "starting" : "waiting" };
+}
+
+/** What helps where the browser lacks a decoder: another browser, or to who publishes another codec. */
+function remedyOf(t: Translate, { error, info }: View): string {
+  if (error?.code !== "codec_unsupported") return "";
+  if (info?.is_owner) return t("remedy.owner");
+  return t(error.codec === "HEVC" ? "remedy.hevc" : "remedy.codec");
 }
 
 export function waitingOf(t: Translate, view: View | undefined): string {

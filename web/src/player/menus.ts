@@ -12,6 +12,7 @@ export function secondsText(t: Translate, s: number): string {
 }
 
 export function reasonText(t: Translate, reason: Reason): string {
+  if (reason.code === "codec_unsupported" && reason.codec) return t("reason.codec", { codec: reason.codec });
   const key = `reason.${reason.code}`;
   if (has(key)) return t(key);
   return reason.text || t("reason.other", { code: reason.code });

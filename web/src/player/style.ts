@@ -58,6 +58,10 @@ input[type=range]::-moz-range-thumb{width:14px;height:14px;border:0;border-radiu
 .acts{display:flex;gap:8px;flex-wrap:wrap;justify-content:center}
 .wave{width:72px;height:20px;overflow:hidden}
 .wave svg{width:144px;height:20px;stroke:var(--accent);animation:flow 2.4s linear infinite}
+.voice>*{pointer-events:none}
+.voice p{font-size:16px}
+.sign svg{width:44px;height:44px;color:#A3B3BC}
+.still .wave svg{animation-play-state:paused}
 @keyframes flow{to{transform:translateX(-72px)}}
 .menu,.sheet{position:absolute;right:12px;bottom:60px;background:#162127;border:1px solid #2C3B43;border-radius:10px;padding:6px;min-width:220px;max-width:calc(100% - 24px);max-height:calc(100% - 76px);overflow:auto;box-shadow:0 8px 24px rgba(0,0,0,.5);z-index:2}
 .menu [role^=menuitem]{display:grid;grid-template-columns:22px 1fr auto;gap:8px;align-items:center;width:100%;min-height:40px;padding:4px 10px;text-align:left}
@@ -79,6 +83,7 @@ kbd{font:12px ui-monospace,"JetBrains Mono",monospace;border:1px solid #738690;b
 .menu>header{display:none}
 @container (max-width:760px){.help{display:none}}
 @container (max-width:560px){.vol input,.wide{display:none}.slim{display:inline-flex}.b{padding:0 6px;min-width:38px}.bar{padding:4px 6px 6px}.row{gap:0}.bar .time{padding:0 4px}
+.center{gap:8px;padding:8px 12px 56px}.center .title,.center .code,.failed .scrub{display:none}.sign svg{width:32px;height:32px}
 .menu,.sheet{inset:6px;max-height:none;max-width:none;min-width:0}.menu>header{display:flex;padding-left:10px}}
 @container (max-width:380px){.nopip{display:none}}
 @media (pointer:coarse){.b{min-width:44px;height:44px}.vol input{display:none}}

@@ -25,6 +25,11 @@ export interface WatchInfo {
   now?: string;
 }
 
+/** The track that a viewer comes for: the picture, or else the sound. */
+export function leading(info: WatchInfo | undefined) {
+  return info?.tracks?.find((t) => t.kind === "video") ?? info?.tracks?.[0];
+}
+
 export type WatchAnswer =
   | { kind: "info"; info: WatchInfo }
   /** Not allowed, or asked for something that cannot be: asking again changes nothing. */

@@ -22,11 +22,13 @@ const pick: Record<Kind, (p: HistoryPoint) => number | null> = {
   av: (p) => p.av_offset_ms,
 };
 
-/** Four graphs over one time axis: what the publisher sends, second by second. */
+/** Up to four graphs over one time axis: what the publisher sends, second by second. */
 export function Graphs({ name }: { name: string }) {
   const { t } = useTranslation();
   const history = useHistory(name).data;
   const points = history?.points ?? [];
+  // Sound alone has neither pictures nor key frames to draw.
+  const shown = points.some((p) => p.fps > 0) ? kinds : kinds.slice(0, 1);
   return (
     <Card className="graphs">
       <header>
@@ -36,7 +38,7 @@ export function Graphs({ name }: { name: string }) {
       {points.length < 2 ? (
         <p className="muted">{t("graph.none")}</p>
       ) : (
-        kinds.map((kind) => <Graph key={kind} kind={kind} points={points} last={kind === "av"} />)
+        shown.map((kind, i) => <Graph key={kind} kind={kind} points={points} last={i === shown.length - 1} />)
       )}
       <EventLine events={history?.events ?? []} />
     </Card>

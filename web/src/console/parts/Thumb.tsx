@@ -1,4 +1,6 @@
+import { IconVolume } from "@tabler/icons-react";
 import { useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
 import type { Stream } from "../../api/types";
 import { Logo } from "./Logo";
 
@@ -9,6 +11,8 @@ export function Thumb({ stream }: { stream: Pick<Stream, "name" | "state" | "thu
   const [url, setUrl] = useState<string>();
   const live = stream.state === "live";
   const base = stream.thumbnail;
+  const { t } = useTranslation();
+  const sound = !base && stream.state !== "idle";
   const missed = useRef(0);
   useEffect(() => {
     if (!base) return setUrl(undefined); // sound alone
@@ -41,7 +45,14 @@ export function Thumb({ stream }: { stream: Pick<Stream, "name" | "state" | "thu
   }, [base, live]);
   return (
     <span className={`thumb ${live ? "" : "away"}`}>
-      {url ? <CrossFade url={url} /> : <Logo size={40} />}
+      {url && <CrossFade url={url} />}
+      {!url && !sound && <Logo size={40} />}
+      {sound && (
+        <span className="sound-alone">
+          <IconVolume size={32} stroke={1.5} aria-hidden />
+          {t("live.soundAlone")}
+        </span>
+      )}
     </span>
   );
 }

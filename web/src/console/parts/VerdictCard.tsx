@@ -11,6 +11,8 @@ export function VerdictCard({ stream }: { stream: Stream | null }) {
   const { t, i18n } = useTranslation();
   const grade = stream?.verdict?.grade ?? "none";
   const findings = stream?.verdict?.findings ?? [];
+  const soundAlone = stream?.tracks?.length && !stream.tracks.some((track) => track.kind === "video");
+  const fine = grade === "good" && soundAlone ? "sound" : grade;
   const Icon = icons[grade];
   return (
     <Card className={`verdict ${grade}`} component="section" aria-labelledby="verdict-title">
@@ -22,7 +24,7 @@ export function VerdictCard({ stream }: { stream: Stream | null }) {
           </Title>
         </div>
       </div>
-      {findings.length === 0 && <p className="muted">{t(`verdict.text.${grade}`)}</p>}
+      {findings.length === 0 && <p className="muted">{t(`verdict.text.${fine}`)}</p>}
       <ul className="findings">
         {findings.map((f) => {
           const said = findingText(i18n.language, f);
