@@ -24,11 +24,7 @@ func configCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			conf, err := s.config()
-			if err != nil {
-				return err
-			}
-			if err := conf.Validate(); err != nil {
+			if _, err := o.config(s); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(c.OutOrStdout(), "The configuration is right.")
@@ -69,7 +65,7 @@ func initCommand(o *options) *cobra.Command {
 func commented() string {
 	s := defaultSettings()
 	var b strings.Builder
-	b.WriteString("# Weir's configuration. Every key may be left out; these are the defaults.\n# rules, publish, play, limits, rates, hooks, slates, pulls, pushes, recording.dvr, recording.keep and http.trusted_proxies\n# apply at once and cut no stream; the rest at the next start.\n")
+	b.WriteString("# Weir's configuration. Every key may be left out; these are the defaults.\n# The running server reads this file again when it changes, and cuts no stream. Where a setting does not take effect at once, it says when.\n")
 	writeDefaults(&b, reflect.ValueOf(&s).Elem(), "")
 	b.WriteString(`
 # What is kept of which streams, beside the DVR window; the first that fits decides. It goes into the section recording.
@@ -107,6 +103,9 @@ func writeDefaults(b *strings.Builder, v reflect.Value, indent string) {
 			b.WriteByte('\n')
 		}
 		if doc != "" {
+			if when := whenTaken(f.Tag.Get("takes")); when != "" {
+				doc += " Changes take effect " + when + "."
+			}
 			fmt.Fprintf(b, "%s# %s\n", indent, doc)
 		}
 		if scalar(f.Type) {

@@ -177,7 +177,7 @@ func parseFile(text []byte, file string, s *settings) error {
 	text = bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF")) // editors of Windows put a byte order mark there
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return fault.New(fault.Invalid, "config_syntax", file+" is not valid YAML: "+yaml.FormatError(err, false, true), "")
+		return notYAML(err, file)
 	}
 	for _, doc := range tree.Docs {
 		if doc.Body == nil {
@@ -192,7 +192,7 @@ func parseFile(text []byte, file string, s *settings) error {
 	}
 	defaults := *s
 	if err := yaml.Unmarshal(text, s); err != nil {
-		return fault.New(fault.Invalid, "config_value_bad", file+": "+yaml.FormatError(err, false, true), "`weir config schema` tells what each key takes.")
+		return badValue(err, file, tree.Docs[0].Body)
 	}
 	keepEmpty(tree.Docs[0].Body, reflect.ValueOf(s).Elem(), reflect.ValueOf(defaults))
 	return nil

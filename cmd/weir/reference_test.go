@@ -101,9 +101,11 @@ func TestReferenceOfTheConfiguration(t *testing.T) {
 	zh := readChinese(t)
 	for _, lang := range []string{"en", "zh"} {
 		w := &words{t: t, used: map[string]bool{}}
-		head := "| key | default | meaning |\n|---|---|---|\n"
+		head, at := "| key | default | meaning | a change takes effect |\n|---|---|---|---|\n", map[string]string{"": "at once"}
 		if lang == "zh" {
-			w.zh, head = zh.Settings, "| 键 | 默认值 | 含义 |\n|---|---|---|\n"
+			w.zh, head, at = zh.Settings, "| 键 | 默认值 | 含义 | 改动生效时间 |\n|---|---|---|---|\n", map[string]string{
+				"": "立即", takesConnections: "此后的连接", takesPublishers: "下一次推流开始时", takesStreams: "此后开始的流", takesStart: "下次启动",
+			}
 		}
 		var b strings.Builder
 		s := defaultSettings()
@@ -111,6 +113,10 @@ func TestReferenceOfTheConfiguration(t *testing.T) {
 		walk = func(prefix string, v reflect.Value) {
 			for i := range v.NumField() {
 				f := v.Type().Field(i)
+				when := at[f.Tag.Get("takes")]
+				if when == "" {
+					when = whenTaken(f.Tag.Get("takes"))
+				}
 				path, doc := prefix+f.Tag.Get("yaml"), w.of(prefix+f.Tag.Get("yaml"), f.Tag.Get("doc"))
 				switch k := f.Type.Kind(); {
 				case scalar(f.Type):
@@ -118,16 +124,16 @@ func TestReferenceOfTheConfiguration(t *testing.T) {
 					if strings.HasPrefix(path, "hooks.") || strings.Contains(path, "[]") {
 						value = ""
 					}
-					fmt.Fprintf(&b, "| `%s` | %s | %s |\n", path, value, cell(doc))
+					fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", path, value, cell(doc), when)
 				case k == reflect.Map:
-					fmt.Fprintf(&b, "| `%s` | | %s |\n", path, cell(doc))
+					fmt.Fprintf(&b, "| `%s` | | %s | |\n", path, cell(doc))
 					walk(path+".<app>.", reflect.Zero(f.Type.Elem()))
 				case k == reflect.Slice:
-					fmt.Fprintf(&b, "| `%s` | | %s |\n", path, cell(doc))
+					fmt.Fprintf(&b, "| `%s` | | %s | |\n", path, cell(doc))
 					walk(path+"[].", reflect.Zero(f.Type.Elem()))
 				default:
 					if doc != "" {
-						fmt.Fprintf(&b, "| `%s` | | %s |\n", path, cell(doc))
+						fmt.Fprintf(&b, "| `%s` | | %s | |\n", path, cell(doc))
 					}
 					walk(path+".", v.Field(i))
 				}

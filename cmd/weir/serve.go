@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,9 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
-	"time"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
 
 	"weir/internal/fault"
@@ -33,14 +30,16 @@ func serve(c *cobra.Command, o *options, ready string) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(os.Stderr, s.Log)
+	conf, err := o.config(s)
 	if err != nil {
 		return err
 	}
-	conf, err := s.config()
+	form, err := newHandler(os.Stderr, s.Log)
 	if err != nil {
 		return err
 	}
+	sink := newSink(form)
+	log := slog.New(sink.handler())
 	if os.Getenv("GOGC") == "" {
 		// Nearly all of the heap is frames, which hold no pointers: collecting twice as often costs little and halves
 		// what lies about waiting to be collected.
@@ -51,15 +50,9 @@ func serve(c *cobra.Command, o *options, ready string) error {
 		return err
 	}
 	defer srv.Close()
-	reload, stop := o.follow(c, log)
+	versions, stop := o.follow(c, log)
 	defer stop()
-	go func() {
-		for next := range reload {
-			if err := srv.Reload(next); err != nil {
-				log.Error("the new configuration was not taken; the old one goes on", "error", err)
-			}
-		}
-	}()
+	go newReloader(s, srv.Reload, sink, log).run(versions)
 	err = srv.Run(c.Context(), func(r server.Ready) {
 		if ready == "json" {
 			printJSON(os.Stdout, r)
@@ -71,22 +64,6 @@ func serve(c *cobra.Command, o *options, ready string) error {
 		log.Info("stopped")
 	}
 	return err
-}
-
-func newLogger(w *os.File, s logSettings) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(s.Level)); err != nil {
-		return nil, fault.New(fault.Invalid, "config_value_bad", "log.level cannot be "+s.Level+".", "Use debug, info, warn or error.")
-	}
-	switch s.Format {
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
-	case "text":
-		info, err := w.Stat()
-		colour := err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !colour})), nil
-	}
-	return nil, fault.New(fault.Invalid, "config_value_bad", "log.format cannot be "+s.Format+".", "Use text or json.")
 }
 
 // readyLine is what programs read: the ports behind ":0".
@@ -187,42 +164,4 @@ func columns(s string) int {
 		}
 	}
 	return n
-}
-
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
-}
-
-// follow watches the configuration file and SIGHUP, and sends each new valid configuration.
-func (o *options) follow(c *cobra.Command, log *slog.Logger) (<-chan server.Config, func()) {
-	out := make(chan server.Config)
-	ctx, cancel := context.WithCancel(c.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer close(out)
-		there := exists(o.file)
-		for range changes(ctx, o.file, log) {
-			if there && !exists(o.file) {
-				log.Error("the configuration file is gone; what it said goes on", "file", o.file) // not the defaults: they are open
-				continue
-			}
-			there = exists(o.file)
-			s, err := o.settings(c)
-			var conf server.Config
-			if err == nil {
-				conf, err = s.config()
-			}
-			if err != nil {
-				log.Error("the changed configuration has a mistake; the old one goes on", "error", err)
-				continue
-			}
-			select {
-			case out <- conf:
-			case <-ctx.Done():
-			}
-		}
-	}()
-	return out, func() { cancel(); <-done }
 }

@@ -16,9 +16,9 @@ import (
 )
 
 // settings is weir.yaml. The tag doc is what the reference and the schema say of a key; every scalar can also be set by a flag
-// (--http.listen) and by the environment (WEIR_HTTP_LISTEN).
+// (--http.listen) and by the environment (WEIR_HTTP_LISTEN). The tag takes says when a change takes effect, if not at once.
 type settings struct {
-	DataDir   string                  `yaml:"data_dir" doc:"Folder for keys, the catalog and the live window."`
+	DataDir   string                  `yaml:"data_dir" takes:"start" doc:"Folder for keys, the catalog and the live window."`
 	Log       logSettings             `yaml:"log"`
 	HTTP      httpSettings            `yaml:"http"`
 	RTMP      rtmpSettings            `yaml:"rtmp"`
@@ -44,48 +44,48 @@ type logSettings struct {
 }
 
 type httpSettings struct {
-	Listen         string   `yaml:"listen" doc:"Address of console, API, playback, WHIP and WHEP; empty switches it off."`
-	TLSListen      string   `yaml:"tls_listen" doc:"The same over HTTPS and HTTP/2, usually ':8443'; empty switches it off."`
-	Certificate    string   `yaml:"certificate" doc:"PEM file of the TLS certificate; empty makes a self-signed one in the data folder."`
-	Key            string   `yaml:"key" doc:"PEM file of the certificate's key."`
-	SharedCache    bool     `yaml:"shared_cache" doc:"A CDN stands in front of playback: addresses and headers are the same for all viewers."`
+	Listen         string   `yaml:"listen" takes:"start" doc:"Address of console, API, playback, WHIP and WHEP; empty switches it off."`
+	TLSListen      string   `yaml:"tls_listen" takes:"start" doc:"The same over HTTPS and HTTP/2, usually ':8443'; empty switches it off."`
+	Certificate    string   `yaml:"certificate" takes:"start" doc:"PEM file of the TLS certificate; empty makes a self-signed one in the data folder."`
+	Key            string   `yaml:"key" takes:"start" doc:"PEM file of the certificate's key."`
+	SharedCache    bool     `yaml:"shared_cache" takes:"start" doc:"A CDN stands in front of playback: addresses and headers are the same for all viewers."`
 	TrustedProxies []string `yaml:"trusted_proxies" doc:"Proxies whose X-Forwarded-For is believed, as addresses or ranges."`
 }
 
 type rtmpSettings struct {
-	Listen     string `yaml:"listen" doc:"Address for RTMP; empty switches it off."`
-	TLSListen  string `yaml:"tls_listen" doc:"Address for RTMPS, usually ':1936'; empty switches it off."`
-	LegacyHEVC bool   `yaml:"legacy_hevc" doc:"Give HEVC as codec id 12 to players that do not declare Enhanced RTMP, instead of refusing them."`
+	Listen     string `yaml:"listen" takes:"start" doc:"Address for RTMP; empty switches it off."`
+	TLSListen  string `yaml:"tls_listen" takes:"start" doc:"Address for RTMPS, usually ':1936'; empty switches it off."`
+	LegacyHEVC bool   `yaml:"legacy_hevc" takes:"connections" doc:"Give HEVC as codec id 12 to players that do not declare Enhanced RTMP, instead of refusing them."`
 }
 
 type webrtcSettings struct {
-	Listen    string       `yaml:"listen" doc:"Address of the WebRTC media port, UDP and TCP; empty switches it off."`
-	Addresses []netip.Addr `yaml:"addresses" doc:"Public addresses of this machine behind NAT."`
+	Listen    string       `yaml:"listen" takes:"start" doc:"Address of the WebRTC media port, UDP and TCP; empty switches it off."`
+	Addresses []netip.Addr `yaml:"addresses" takes:"connections" doc:"Public addresses of this machine behind NAT."`
 }
 
 type streamSettings struct {
 	Grace    time.Duration `yaml:"grace" doc:"How long viewers are held when the publisher drops."`
 	TakeOver bool          `yaml:"take_over" doc:"A second publisher with a valid key replaces the first; otherwise it is refused."`
-	Profile  string        `yaml:"profile" doc:"How RTMP and HTTP-FLV are written: realtime (each message), live (each picture; 256 viewers of a stream or more are written to by halves, two pictures at a time, while 24 or more come a second) or relaxed (every 350 ms). More than 32 RTMP publishers are read every 20 ms, more than 100 every 60 ms, except with realtime."`
+	Profile  string        `yaml:"profile" takes:"connections" doc:"How RTMP and HTTP-FLV are written: realtime (each message), live (each picture; 256 viewers of a stream or more are written to by halves, two pictures at a time, while 24 or more come a second) or relaxed (every 350 ms). More than 32 RTMP publishers are read every 20 ms, more than 100 every 60 ms, except with realtime."`
 	Window   time.Duration `yaml:"window" doc:"How far a slow viewer may fall behind before it skips to a key frame."`
 	Max      int           `yaml:"max" doc:"Streams at once."`
-	PlayWait time.Duration `yaml:"play_wait" doc:"How long an RTMP player waits for a stream that is not there."`
+	PlayWait time.Duration `yaml:"play_wait" takes:"connections" doc:"How long an RTMP player waits for a stream that is not there."`
 	Stall    time.Duration `yaml:"stall" doc:"A viewer that takes nothing for so long is let go."`
 }
 
 type segmentSettings struct {
-	Enabled   bool          `yaml:"enabled" doc:"Make HLS and DASH of every stream."`
-	Duration  time.Duration `yaml:"duration" doc:"Target duration of a segment."`
-	Part      time.Duration `yaml:"part" doc:"Target duration of a low-latency part."`
-	Window    time.Duration `yaml:"window" doc:"How much stays fetchable; playlists list half of it at most."`
-	Playlist  time.Duration `yaml:"playlist" doc:"How much a playlist lists."`
+	Enabled   bool          `yaml:"enabled" takes:"streams" doc:"Make HLS and DASH of every stream."`
+	Duration  time.Duration `yaml:"duration" takes:"publishers" doc:"Target duration of a segment."`
+	Part      time.Duration `yaml:"part" takes:"publishers" doc:"Target duration of a low-latency part."`
+	Window    time.Duration `yaml:"window" takes:"streams" doc:"How much stays fetchable; playlists list half of it at most."`
+	Playlist  time.Duration `yaml:"playlist" takes:"streams" doc:"How much a playlist lists."`
 	FirstWait time.Duration `yaml:"first_wait" doc:"How long a viewer waits for the first segment of a new stream."`
 }
 
 type recordingSettings struct {
 	DVR     time.Duration  `yaml:"dvr" doc:"How far back viewers can rewind a stream; 0 keeps the live window only."`
-	Dir     string         `yaml:"dir" doc:"Folder for footage; empty: timeline in the data folder."`
-	Sync    time.Duration  `yaml:"sync" doc:"How much a power cut may cost beside the open part."`
+	Dir     string         `yaml:"dir" takes:"start" doc:"Folder for footage; empty: timeline in the data folder."`
+	Sync    time.Duration  `yaml:"sync" takes:"start" doc:"How much a power cut may cost beside the open part."`
 	Total   int64          `yaml:"total" doc:"Bytes of footage at most, of all streams; 0 = no limit."`
 	MinFree int64          `yaml:"min_free" doc:"Bytes that stay free on the disk: the oldest footage that no recording keeps goes first."`
 	Keep    []keepSettings `yaml:"keep" doc:"What is kept of which streams; the first that fits decides."`
@@ -152,7 +152,7 @@ type hookSettings struct {
 }
 
 type outgoingSettings struct {
-	Allow []netip.Prefix `yaml:"allow" doc:"Private networks that pulls, pushes and webhooks made over the API may reach."`
+	Allow []netip.Prefix `yaml:"allow" takes:"connections" doc:"Private networks that pulls, pushes and webhooks made over the API may reach."`
 }
 
 type slateSettings struct {

@@ -141,7 +141,7 @@ func TestTheFileGoesAway(t *testing.T) {
 	}
 	go func() { _, _ = io.Copy(io.Discard, logged) }()
 	say("play: {by_key: ['other/*']}\n")
-	if conf := <-configs; len(conf.Access.PlayByKey) != 1 || conf.Access.PlayByKey[0] != "other/*" {
+	if conf := (<-configs).conf; len(conf.Access.PlayByKey) != 1 || conf.Access.PlayByKey[0] != "other/*" {
 		t.Errorf("%+v", conf.Access)
 	}
 }

@@ -27,7 +27,7 @@ func (s settings) validate() error {
 	if (s.HTTP.Certificate == "") != (s.HTTP.Key == "") {
 		return fault.New(fault.Invalid, "config_value_bad", "Only one of http.certificate and http.key is set.", "Set both, or neither for a self-signed one.")
 	}
-	if _, err := newLogger(os.Stderr, s.Log); err != nil {
+	if _, err := newHandler(os.Stderr, s.Log); err != nil {
 		return err
 	}
 	return session.Config{Limits: session.Limits(s.Limits), Rates: s.Rates.rates()}.Validate()

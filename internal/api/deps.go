@@ -53,8 +53,6 @@ type System struct {
 	Addresses       func() []Address
 	Gateways        func() []Gateway
 	FFmpeg          func() FFmpeg
-	KeepTotal       int64 // bytes of footage at most; 0: no limit
-	KeepFree        int64 // bytes that footage leaves free
 }
 
 // Ports are the server's ports; 0: off.

@@ -72,9 +72,10 @@ func (a *API) getStorage(ctx context.Context, _ *struct{}) (*storageOutput, erro
 	if err != nil && volume.State == timeline.VolumeOK { // a dead disk must not hide behind an error of this page
 		volume.State, volume.Cause = timeline.VolumeFailed, fault.Of(err).Message
 	}
+	bounds := a.deps.Footage.Bounds()
 	return &storageOutput{Body: Storage{
 		Volumes: []Volume{volume}, Timelines: len(known),
-		Keep: StorageKeep{DVRS: r.Policy().DVR.Seconds(), TotalBytes: a.deps.System.KeepTotal, MinFree: a.deps.System.KeepFree},
+		Keep: StorageKeep{DVRS: r.Policy().DVR.Seconds(), TotalBytes: bounds.Total, MinFree: bounds.MinFree},
 	}}, nil
 }
 

@@ -151,7 +151,7 @@ func (s *Server) Ask(q url.Values, now time.Time) (Ask, error) {
 	switch form {
 	case Sliding:
 		if a.dvr = r.From.IsZero(); a.dvr {
-			a.From = now.Add(-time.Duration(s.dvr.Load()))
+			a.From = now.Add(-s.set.Load().DVR)
 		}
 		a.Back = now.Sub(a.From)
 		length = a.Back

@@ -31,7 +31,7 @@ type Config struct {
 	// SharedCache is set where a CDN stands in front: no viewer ids in addresses and no cookies, so that all
 	// viewers share one cached copy. Viewers are then counted by what reaches this server.
 	SharedCache bool
-	// DVR is how far ?dvr reaches back, until SetDVR; 2 h.
+	// DVR is how far ?dvr reaches back; 2 h.
 	DVR time.Duration
 	// MaxRange is the longest range that one playlist covers; 26 h.
 	MaxRange time.Duration
@@ -63,7 +63,8 @@ type Resolver func(ctx context.Context, name string) (*timeline.Timeline, error)
 
 // Server serves the segments of all streams and keeps what its handlers share.
 type Server struct {
-	cfg     Config
+	cfg     Config // but for what set holds
+	set     atomic.Pointer[Settings]
 	resolve Resolver
 	past    Past // nil: nothing is kept
 	log     *slog.Logger
@@ -78,8 +79,6 @@ type Server struct {
 	streams map[string]*Stream
 	sweepAt int
 
-	dvr atomic.Int64 // how far ?dvr reaches back, ns
-
 	sentFile, sentMemory, renders, blocked, timeouts atomic.Int64
 }
 
@@ -92,12 +91,23 @@ func New(cfg Config, resolve Resolver, past Past, door *session.Door, log *slog.
 		made: newCache[tsKey, *tsSegment](tsBytes), loading: make(chan struct{}, loaders),
 		streams: make(map[string]*Stream), sweepAt: 64,
 	}
-	s.SetDVR(cfg.DVR)
+	s.Set(Settings{Window: cfg.Window, FirstWait: cfg.FirstWait, DVR: cfg.DVR})
 	return s
 }
 
-// SetDVR says how far ?dvr reaches back from now on; at least the live window.
-func (s *Server) SetDVR(d time.Duration) { s.dvr.Store(int64(max(d, s.cfg.Window))) }
+// Settings are what of a Config can change while streams are played. Zero values get the defaults, but for DVR.
+type Settings struct {
+	Window    time.Duration // for streams that begin from then on: what a playlist has dropped must not come back
+	FirstWait time.Duration
+	DVR       time.Duration // at least Window
+}
+
+// Set replaces the settings.
+func (s *Server) Set(to Settings) {
+	c := Config{Window: to.Window, FirstWait: to.FirstWait}
+	c.defaults()
+	s.set.Store(&Settings{Window: c.Window, FirstWait: c.FirstWait, DVR: max(to.DVR, c.Window)})
+}
 
 // Wall is what is told, and asked, of the present moment: by the clock that media time goes by. now is the machine's, by
 // which time is measured.
@@ -156,7 +166,7 @@ func (s *Server) Stream(ctx context.Context, name string) (*Stream, error) {
 	st := s.streams[name]
 	if st == nil || st.Timeline != t {
 		s.sweepLocked()
-		st = &Stream{Name: name, Timeline: t, server: s, docs: make(map[string]entry)}
+		st = &Stream{Name: name, Timeline: t, server: s, window: min(s.set.Load().Window, t.Window()/2), docs: make(map[string]entry)}
 		s.streams[name] = st
 	}
 	return st, nil

@@ -291,7 +291,7 @@ func (s *Server) Enough(ctx context.Context, name string, ask Ask, first bool, n
 		return l, v, err
 	}
 	from := ask.From
-	if from.Sub(now) > s.cfg.FirstWait {
+	if from.Sub(now) > s.set.Load().FirstWait {
 		return l, v, err
 	}
 	st, failed := s.Stream(ctx, name)
@@ -299,7 +299,7 @@ func (s *Server) Enough(ctx context.Context, name string, ask Ask, first bool, n
 		return nil, View{}, err
 	}
 	reached := func(v View) bool { return v.Measured() && v.reaches(from) }
-	if _, ready, failed := st.Wait(ctx, s.cfg.FirstWait, reached); failed != nil {
+	if _, ready, failed := st.Wait(ctx, s.set.Load().FirstWait, reached); failed != nil {
 		return nil, View{}, failed
 	} else if !ready {
 		return nil, View{}, err

@@ -17,6 +17,7 @@ type Stream struct {
 	Name     string
 	Timeline *timeline.Timeline
 	server   *Server
+	window   time.Duration // how much of the past playlists list
 
 	mu            sync.Mutex
 	pres          *presentation.Presentation
@@ -39,7 +40,7 @@ func (st *Stream) view(snap *timeline.Snapshot) View {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.pres == nil || st.pres.Version < snap.Version {
-		p := presentation.Live(st.Name, snap, st.server.cfg.Window)
+		p := presentation.Live(st.Name, snap, st.window)
 		segment, part := p.Longest()
 		st.segment, st.part = max(st.segment, segment), max(st.part, part)
 		st.pres = &p
@@ -78,7 +79,7 @@ func (st *Stream) Wait(ctx context.Context, limit time.Duration, ready func(View
 
 // Described waits until the stream can be described (see presentation.Measured): the first segments are finished.
 func (st *Stream) Described(ctx context.Context) (View, error) {
-	v, ready, err := st.Wait(ctx, st.server.cfg.FirstWait, func(v View) bool { return v.Described() != nil && v.Measured() })
+	v, ready, err := st.Wait(ctx, st.server.set.Load().FirstWait, func(v View) bool { return v.Described() != nil && v.Measured() })
 	if err != nil {
 		return v, err
 	}
@@ -101,7 +102,7 @@ func (st *Stream) Rendition(ctx context.Context, name string) (View, error) {
 		_, ok := v.LastComplete(name)
 		return ok && v.Has(name) || v.Described() != nil && v.Measured() && !v.Has(name)
 	}
-	v, _, err := st.Wait(ctx, st.server.cfg.FirstWait, has)
+	v, _, err := st.Wait(ctx, st.server.set.Load().FirstWait, has)
 	if err != nil {
 		return v, err
 	}
@@ -115,4 +116,4 @@ func (st *Stream) Rendition(ctx context.Context, name string) (View, error) {
 }
 
 // Window is how much of the past playlists list.
-func (st *Stream) Window() time.Duration { return st.server.cfg.Window }
+func (st *Stream) Window() time.Duration { return st.window }

@@ -8,6 +8,7 @@
 package fan
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -56,17 +57,18 @@ const (
 	flatMost     = 64 << 10               // bytes; copying more costs more than it saves
 	tellWrites   = 8                      // after so many writes, or bytes, of a viewer they are counted
 	tellBytes    = 64 << 10
+	defaultStall = 15 * time.Second
 )
 
 // Config of a Fan. Zero values get the defaults.
 type Config struct {
 	Shards int           // default GOMAXPROCS
-	Stall  time.Duration // a viewer that takes nothing for so long is let go (default 15 s)
+	Stall  time.Duration // a viewer that takes nothing for so long is let go (default 15 s); see SetStall
 }
 
 // Fan is a set of shards.
 type Fan struct {
-	cfg    Config
+	stall  atomic.Int64 // ns
 	log    *slog.Logger
 	shards []*shard
 	next   atomic.Uint32
@@ -88,10 +90,8 @@ func New(cfg Config, log *slog.Logger) *Fan {
 	if cfg.Shards == 0 {
 		cfg.Shards = runtime.GOMAXPROCS(0)
 	}
-	if cfg.Stall == 0 {
-		cfg.Stall = 15 * time.Second
-	}
-	f := &Fan{cfg: cfg, log: log, stop: make(chan struct{}), places: places{lanes: map[*hub.Lane]*place{}}}
+	f := &Fan{log: log, stop: make(chan struct{}), places: places{lanes: map[*hub.Lane]*place{}}}
+	f.SetStall(cfg.Stall)
 	for range cfg.Shards {
 		s := newShard(f)
 		f.shards = append(f.shards, s)
@@ -99,6 +99,11 @@ func New(cfg Config, log *slog.Logger) *Fan {
 	}
 	return f
 }
+
+// SetStall says how long a viewer may take nothing, for all from now on; 0 is the default.
+func (f *Fan) SetStall(d time.Duration) { f.stall.Store(int64(cmp.Or(d, defaultStall))) }
+
+func (f *Fan) stalled() time.Duration { return time.Duration(f.stall.Load()) }
 
 // Close lets all viewers go and waits for the shards.
 func (f *Fan) Close() {

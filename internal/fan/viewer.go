@@ -224,7 +224,7 @@ func (v *Viewer) account(writes, bytes int) {
 func (v *Viewer) drain(rest net.Buffers) {
 	var err error
 	for len(rest) > 0 && err == nil {
-		_ = v.conn.SetWriteDeadline(time.Now().Add(v.fan.cfg.Stall))
+		_ = v.conn.SetWriteDeadline(time.Now().Add(v.fan.stalled()))
 		var n int64
 		n, err = v.writeSome(&rest)
 		if n > 0 {
@@ -268,7 +268,7 @@ func (v *Viewer) writeSome(rest *net.Buffers) (int64, error) {
 func (v *Viewer) fail(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		v.fan.count.stalled.Add(1)
-		err = fault.Wrap(err, fault.Unavailable, "viewer_stalled", "The viewer took no data for "+v.fan.cfg.Stall.String()+".", "Its network is too slow for this stream, or its player hangs.")
+		err = fault.Wrap(err, fault.Unavailable, "viewer_stalled", "The viewer took no data for "+v.fan.stalled().String()+".", "Its network is too slow for this stream, or its player hangs.")
 	} else {
 		v.fan.count.writeErrors.Add(1)
 	}

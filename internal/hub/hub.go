@@ -62,7 +62,7 @@ func (c Config) withDefaults() Config {
 
 // Hub is the registry of the streams of this node.
 type Hub struct {
-	cfg    Config
+	cfg    atomic.Pointer[Config]
 	log    *slog.Logger
 	id     string
 	born   time.Time // zero of the monotonic clock
@@ -80,10 +80,23 @@ type Hub struct {
 
 // New returns an empty hub.
 func New(cfg Config, log *slog.Logger) *Hub {
-	h := &Hub{cfg: cfg.withDefaults(), log: log, born: time.Now(), id: rand.Text(), streams: map[string]*Stream{}, arrivals: map[string][]chan *Stream{}}
+	h := &Hub{log: log, born: time.Now(), id: rand.Text(), streams: map[string]*Stream{}, arrivals: map[string][]chan *Stream{}}
+	h.SetConfig(cfg)
 	h.supply.init(h)
 	return h
 }
+
+// SetConfig replaces the configuration but for the clock. It ends no stream: an absence that has begun lasts as long as it
+// was to.
+func (h *Hub) SetConfig(c Config) {
+	if now := h.cfg.Load(); now != nil {
+		c.Wall = now.Wall
+	}
+	c = c.withDefaults()
+	h.cfg.Store(&c)
+}
+
+func (h *Hub) config() *Config { return h.cfg.Load() }
 
 // ID tells this hub from those of other servers, for as long as it runs.
 func (h *Hub) ID() string { return h.id }
@@ -228,7 +241,7 @@ func (h *Hub) open(o Offer) (s *Stream, fresh bool, err error) {
 	}
 	s = h.streams[o.Name]
 	if s == nil {
-		if len(h.streams) >= h.cfg.MaxStreams {
+		if len(h.streams) >= h.config().MaxStreams {
 			return nil, false, fault.New(fault.TooMany, "too_many_streams", "This server already holds its limit of streams.", "Raise limits.streams or stop a stream.")
 		}
 		s, fresh = newStream(h, o), true

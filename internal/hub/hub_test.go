@@ -217,7 +217,7 @@ func TestMemoryStaysWithinTheWindow(t *testing.T) {
 	bubble(t, Config{Window: time.Second}, func(t *testing.T, h *Hub) {
 		s := publish(t, h, Offer{})
 		s.gop = 1 << 40 // one key frame, then never again
-		h.cfg.MaxBytes = 100
+		h.config().MaxBytes = 100
 		s.send(300)
 		if st := s.p.Stream().Stats(); st.HeldBytes > 2*100+4 {
 			t.Errorf("%d bytes held over a limit of 100 per track", st.HeldBytes)

@@ -297,7 +297,7 @@ func (l *Lane) push(bufs [][]byte, at time.Duration) {
 }
 
 func (l *Lane) trim(now time.Duration) {
-	cfg := &l.stream.hub.cfg
+	cfg := l.stream.hub.config()
 	l.mu.Lock()
 	l.log.trim(now-cfg.Window, l.group, cfg.MaxBytes)
 	l.mu.Unlock()
@@ -407,7 +407,7 @@ func (l *Lane) Close() {
 	if l.source.refs--; l.source.refs > 0 {
 		return
 	}
-	l.source.linger = time.AfterFunc(s.hub.cfg.Linger, l.drop)
+	l.source.linger = time.AfterFunc(s.hub.config().Linger, l.drop)
 }
 
 func (l *Lane) drop() {

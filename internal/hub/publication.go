@@ -76,7 +76,7 @@ func (s *Stream) busy(o *Offer, now instant) error {
 	if holder == nil || holder.offer.Filler && !o.Filler {
 		return nil
 	}
-	if silent := now.mono-holder.last > s.hub.cfg.Silent; o.TakeOver || silent && !o.Filler {
+	if silent := now.mono-holder.last > s.hub.config().Silent; o.TakeOver || silent && !o.Filler {
 		return nil
 	}
 	return fault.New(fault.Conflict, "stream_busy", s.name+" already has a publisher ("+holder.offer.Origin.Remote+").",

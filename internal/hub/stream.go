@@ -263,9 +263,9 @@ func (s *Stream) beginsGroup(f *media.Frame, scale uint32) bool {
 }
 
 func (s *Stream) trim(now time.Duration) {
-	before := now - s.hub.cfg.Window
+	before := now - s.hub.config().Window
 	for _, l := range s.logs {
-		l.trim(before, s.group, s.hub.cfg.MaxBytes)
+		l.trim(before, s.group, s.hub.config().MaxBytes)
 	}
 }
 
@@ -290,7 +290,7 @@ func (s *Stream) leave(p *Publication, cause error) {
 		s.end(cause)
 		return
 	}
-	s.grace = time.AfterFunc(s.hub.cfg.Grace, func() { s.endIfAway(p, cause) })
+	s.grace = time.AfterFunc(s.hub.config().Grace, func() { s.endIfAway(p, cause) })
 	run := s.layout.run
 	s.wake()
 	for _, l := range s.readers.lanes {

@@ -164,7 +164,7 @@ func (s *supplies) leave(u *supply) {
 	if u.refs--; u.refs > 0 || u.cancel == nil {
 		return
 	}
-	u.linger = time.AfterFunc(s.hub.cfg.Linger, func() {
+	u.linger = time.AfterFunc(s.hub.config().Linger, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if u.refs == 0 {

@@ -20,8 +20,8 @@ type instant struct {
 func (h *Hub) now() instant {
 	t := time.Now()
 	mono := t.Sub(h.born)
-	if h.cfg.Wall != nil {
-		t = h.cfg.Wall()
+	if h.config().Wall != nil {
+		t = h.config().Wall()
 	}
 	return instant{wall: time.Duration(t.UnixNano()), mono: mono}
 }

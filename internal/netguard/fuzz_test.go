@@ -123,7 +123,7 @@ func judgeTargets(t *testing.T, g *Guard, address string, targets []netip.AddrPo
 	t.Helper()
 	reachable = len(targets) > 0 && len(targets) <= maxAddresses
 	for _, at := range targets {
-		if private(at.Addr()) && !slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(at.Addr()) }) {
+		if private(at.Addr()) && !slices.ContainsFunc(*g.allow.Load(), func(p netip.Prefix) bool { return p.Contains(at.Addr()) }) {
 			t.Fatalf("%v of %q may be dialled", at, address)
 		}
 		if at.Addr().IsLoopback() && at.Port() == own {

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,7 +44,7 @@ func (c Config) Validate() error {
 
 // Guard dials. All methods are safe for concurrent use.
 type Guard struct {
-	allow    []netip.Prefix
+	allow    atomic.Pointer[[]netip.Prefix]
 	ownPorts func() []uint16
 	lookup   func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	local    func() ([]net.Addr, error)
@@ -51,17 +52,27 @@ type Guard struct {
 
 // New returns a guard.
 func New(c Config) (*Guard, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
 	g := &Guard{ownPorts: c.OwnPorts, lookup: net.DefaultResolver.LookupNetIP, local: net.InterfaceAddrs}
-	for _, p := range c.Allow {
-		g.allow = append(g.allow, unmapPrefix(p))
+	if err := g.SetAllow(c.Allow); err != nil {
+		return nil, err
 	}
 	if g.ownPorts == nil {
 		g.ownPorts = func() []uint16 { return nil }
 	}
 	return g, nil
+}
+
+// SetAllow replaces what may be dialled beyond the public Internet. Connections that are open stay.
+func (g *Guard) SetAllow(list []netip.Prefix) error {
+	if err := (Config{Allow: list}).Validate(); err != nil {
+		return err
+	}
+	allow := make([]netip.Prefix, 0, len(list))
+	for _, p := range list {
+		allow = append(allow, unmapPrefix(p))
+	}
+	g.allow.Store(&allow)
+	return nil
 }
 
 // Local is what an address written by the administrator may name, as in the
@@ -172,7 +183,7 @@ func blocked(addr netip.Addr, why, remedy string) error {
 }
 
 func (g *Guard) allowed(addr netip.Addr) bool {
-	return slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return slices.ContainsFunc(*g.allow.Load(), func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 func (g *Guard) own(addr netip.Addr, port uint16) bool {

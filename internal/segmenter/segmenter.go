@@ -25,8 +25,10 @@ import (
 type Config struct {
 	SegmentDuration time.Duration // 2 s if zero
 	PartDuration    time.Duration // 200 ms if zero; each run takes the nearest that its frame rates allow
-	Log             *slog.Logger  // slog.Default if nil
-	Counters        *Counters     // what is counted for all streams; may be nil
+	// Lengths is asked for both before each run of the hub, so that they can change when a publisher returns; nil: they stay.
+	Lengths  func() (segment, part time.Duration)
+	Log      *slog.Logger // slog.Default if nil
+	Counters *Counters    // what is counted for all streams; may be nil
 }
 
 // Counters counts over all streams that share it.

@@ -89,6 +89,9 @@ func (g *gather) span(id media.TrackID) (n int, first, last int64) {
 
 // follow takes over the tracks of a new run.
 func (s *session) follow(item *hub.Item) error {
+	if s.run != item.Run {
+		s.measure()
+	}
 	s.run, s.tracks, s.bridge = item.Run, item.Tracks, bridge{}
 	s.usable, s.seen = nil, nil
 	var refused error
@@ -107,6 +110,20 @@ func (s *session) follow(item *hub.Item) error {
 		return refused
 	}
 	return nil
+}
+
+// measure takes over how long segments and parts are to be. Segments that had to be longer stay so where nothing has changed.
+func (s *session) measure() {
+	if s.cfg.Lengths == nil {
+		return
+	}
+	next := s.cfg
+	next.SegmentDuration, next.PartDuration = s.cfg.Lengths()
+	next = next.withDefaults()
+	if next.SegmentDuration != s.cfg.SegmentDuration {
+		s.duration = next.SegmentDuration
+	}
+	s.cfg = next
 }
 
 // begin begins a run with the tracks that have shown themselves.

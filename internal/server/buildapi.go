@@ -28,7 +28,6 @@ func (s *Server) buildAPI(context.Context) error {
 		Relays: s.pipeline, Guard: s.guard, Log: s.log.With("room", "api"), MayWatch: s.mayWatch,
 		System: api.System{
 			Version: s.cfg.Version, Commit: s.cfg.Commit, Started: s.started, DataDir: s.cfg.DataDir,
-			KeepTotal: s.cfg.Footage.Total, KeepFree: s.cfg.Footage.MinFree,
 			Ports: s.apiPorts, Addresses: s.apiAddresses, Gateways: s.apiGateways, FFmpeg: s.apiFFmpeg,
 		},
 	})

@@ -1,16 +1,19 @@
 package server
 
 import (
-	"reflect"
-	"slices"
-	"strings"
-
+	"weir/internal/deliver"
 	"weir/internal/fault"
+	"weir/internal/gateway/httpstream"
+	"weir/internal/gateway/rtmp"
+	"weir/internal/gateway/webrtc"
+	"weir/internal/hub"
+	"weir/internal/netguard"
+	"weir/internal/timeline"
 )
 
 // Validate reports the first part of the configuration that makes no sense.
 func (c Config) Validate() error {
-	for _, part := range []interface{ Validate() error }{c.Access, c.Hooks, c.Footage.Policy} {
+	for _, part := range []interface{ Validate() error }{c.Access, c.Hooks, c.Footage.Policy, netguard.Config{Allow: c.Outgoing.Allow}} {
 		if err := part.Validate(); err != nil {
 			return fault.Wrap(err, fault.Invalid, "config_value_bad", "The configuration has a value that makes no sense.", "The text in brackets names it.")
 		}
@@ -18,50 +21,79 @@ func (c Config) Validate() error {
 	return validSlates(c.Slates, c.Streams.Hub.Grace)
 }
 
-// Reload takes what can change while streams flow: rules, keys' policies, limits, rates, hooks, pulls and pushes. It ends no
-// session but those of relays that were taken out or changed. What cannot change is named in the log.
+// Reload takes what can change while streams flow, and leaves the rest for the next start: listeners, folders, certificates
+// and the form of addresses. It ends no session but those of relays that were taken out or changed. A configuration that makes no
+// sense changes nothing.
 func (s *Server) Reload(next Config) error {
 	if err := next.Validate(); err != nil {
 		return err
 	}
-	old := s.cfg
-	s.cfg.Access, s.cfg.Limits, s.cfg.Rates, s.cfg.Hooks = next.Access, next.Limits, next.Rates, next.Hooks
-	door, err := s.doorConfig()
+	trial := s.cfg
+	trial.take(&next)
+	door, err := s.doorConfig(&trial)
 	if err != nil {
-		s.cfg = old
 		return err
 	}
+	s.cfg.take(&next)
 	s.door.SetConfig(door)
-	policy := next.Footage.Policy
-	s.keep.Store(&policy)
-	s.deliver.SetDVR(policy.DVR)
-	s.cfg.Footage.Policy = next.Footage.Policy
-	s.slates.Store(&next.Slates)
+	s.policy.Store(door.Policy)
+	_ = s.guard.SetAllow(next.Outgoing.Allow) // valid, see Validate
+	s.refit()
 	s.setRelays(next.Relays)
-	s.cfg.Relays = next.Relays
-	if later := atNextStart(&old, &next); len(later) > 0 {
-		s.log.Warn("some changes take effect at the next start", "sections", strings.Join(later, ", "))
-	}
-	s.log.Info("configuration reloaded")
 	return nil
 }
 
-// atNextStart names the sections that changed and cannot change while the server runs.
-func atNextStart(old, next *Config) []string {
-	var out []string
-	for name, same := range map[string]bool{
-		"http": old.HTTP == next.HTTP, "rtmp": old.RTMP == next.RTMP, "data_dir": old.DataDir == next.DataDir,
-		"webrtc":   old.WebRTC.Listen == next.WebRTC.Listen && slices.Equal(old.WebRTC.Addresses, next.WebRTC.Addresses),
-		"streams":  reflect.DeepEqual(old.Streams, next.Streams),
-		"segments": reflect.DeepEqual(old.Segments, next.Segments),
-		"recording": old.Footage.Dir == next.Footage.Dir && old.Footage.Sync == next.Footage.Sync &&
-			old.Footage.Total == next.Footage.Total && old.Footage.MinFree == next.Footage.MinFree,
-		"outgoing": slices.Equal(old.Outgoing.Allow, next.Outgoing.Allow),
-	} {
-		if !same {
-			out = append(out, name)
-		}
+// take replaces what can change while the server runs. The other fields are read meanwhile and not written.
+func (c *Config) take(next *Config) {
+	c.Access, c.Limits, c.Rates, c.Hooks = next.Access, next.Limits, next.Rates, next.Hooks
+	c.Streams, c.Segments, c.Outgoing = next.Streams, next.Segments, next.Outgoing
+	c.Footage.Policy, c.Footage.Total, c.Footage.MinFree = next.Footage.Policy, next.Footage.Total, next.Footage.MinFree
+	c.RTMP.LegacyHEVC, c.WebRTC.Addresses = next.RTMP.LegacyHEVC, next.WebRTC.Addresses
+	c.Relays, c.Slates = next.Relays, next.Slates
+}
+
+// refit gives the rooms the configuration as it is now.
+func (s *Server) refit() {
+	policy, segments, slates := s.cfg.Footage.Policy, s.cfg.Segments, s.cfg.Slates
+	s.keep.Store(&policy)
+	s.cutting.Store(&segments)
+	s.slates.Store(&slates)
+	s.hub.SetConfig(s.hubConfig())
+	s.fan.SetStall(s.cfg.Streams.Stall)
+	s.timelines.SetBounds(s.bounds())
+	s.rtmp.SetConfig(s.rtmpConfig())
+	s.http.SetConfig(s.httpConfig())
+	if s.webrtc != nil {
+		s.webrtc.SetConfig(s.webrtcConfig())
 	}
-	slices.Sort(out)
-	return out
+	s.deliver.Set(s.playback())
+}
+
+func (s *Server) hubConfig() hub.Config {
+	c := s.cfg.Streams.Hub
+	c.Wall = s.cfg.Wall
+	return c
+}
+
+func (s *Server) bounds() timeline.Bounds {
+	return timeline.Bounds{Window: s.cfg.Segments.Window, Total: s.cfg.Footage.Total, MinFree: s.cfg.Footage.MinFree}
+}
+
+func (s *Server) rtmpConfig() rtmp.Config {
+	st := s.cfg.Streams
+	return rtmp.Config{Profile: st.Profile, PlayWait: st.PlayWait, TakeOver: st.TakeOver, LegacyHEVC: s.cfg.RTMP.LegacyHEVC, Redirect: s.redirect}
+}
+
+func (s *Server) httpConfig() httpstream.Config {
+	return httpstream.Config{Profile: s.cfg.Streams.Profile, Stall: s.cfg.Streams.Stall}
+}
+
+func (s *Server) webrtcConfig() webrtc.Config {
+	w := s.cfg.WebRTC
+	return webrtc.Config{UDP: w.Listen, TCP: w.Listen, Addresses: w.Addresses, TakeOver: s.cfg.Streams.TakeOver}
+}
+
+func (s *Server) playback() deliver.Settings {
+	d := s.cfg.Segments.Deliver
+	return deliver.Settings{Window: d.Window, FirstWait: d.FirstWait, DVR: s.cfg.Footage.Policy.DVR}
 }

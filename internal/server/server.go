@@ -82,6 +82,7 @@ type mediaRooms struct {
 	timelines *timeline.Store
 	kept      *recordings.Events
 	segments  segmenter.Counters
+	cutting   atomic.Pointer[Segments]
 	transcode *transcode.Engine
 	health    *health.Monitor
 	pipeline  *pipeline.Pipeline
@@ -157,10 +158,11 @@ func (s *Server) buildControl(ctx context.Context) error {
 	if s.local, err = netguard.New(netguard.Config{Allow: netguard.Local(), OwnPorts: s.ownPorts}); err != nil {
 		return err
 	}
-	door, err := s.doorConfig()
+	door, err := s.doorConfig(&s.cfg)
 	if err != nil {
 		return err
 	}
+	s.policy.Store(door.Policy)
 	s.door = session.New(door, s.log.With("room", "door"))
 	s.onClose(s.door.Close)
 	set, err := s.access.PasswordSet(ctx, access.Owner)
@@ -170,32 +172,30 @@ func (s *Server) buildControl(ctx context.Context) error {
 	return err
 }
 
-func (s *Server) doorConfig() (session.Config, error) {
-	if err := s.cfg.Access.Validate(); err != nil {
+// doorConfig makes ready what the door goes by. What it starts is the door's to close.
+func (s *Server) doorConfig(cfg *Config) (session.Config, error) {
+	if err := cfg.Access.Validate(); err != nil {
 		return session.Config{}, err
 	}
-	policy, err := access.NewPolicy(s.cfg.Access)
+	policy, err := access.NewPolicy(cfg.Access)
 	if err != nil {
 		return session.Config{}, err
 	}
-	c := session.Config{Limits: s.cfg.Limits, Rates: s.cfg.Rates, Policy: policy, Keys: s.access}
-	if len(s.cfg.Hooks.Apps) > 0 {
-		// Receivers are written by the administrator and usually live next door.
-		if c.Hooks, err = hook.New(s.cfg.Hooks, s.local.DialContext, s.log.With("room", "hook")); err != nil {
-			return c, err
-		}
-	}
+	c := session.Config{Limits: cfg.Limits, Rates: cfg.Rates, Policy: policy, Keys: s.access}
 	if err := c.Validate(); err != nil {
 		return c, err
 	}
-	s.policy.Store(policy)
+	if len(cfg.Hooks.Apps) > 0 {
+		// Receivers are written by the administrator and usually live next door.
+		if c.Hooks, err = hook.New(cfg.Hooks, s.local.DialContext, s.log.With("room", "hook")); err != nil {
+			return c, err
+		}
+	}
 	return c, nil
 }
 
 func (s *Server) buildMedia(ctx context.Context) error {
-	hc := s.cfg.Streams.Hub
-	hc.Wall = s.cfg.Wall
-	s.hub = hub.New(hc, s.log.With("room", "hub"))
+	s.hub = hub.New(s.hubConfig(), s.log.With("room", "hub"))
 	s.onClose(s.hub.Close)
 	s.fan = fan.New(fan.Config{Stall: s.cfg.Streams.Stall}, s.log.With("room", "fan"))
 	s.onClose(s.fan.Close)
@@ -222,20 +222,17 @@ func (s *Server) buildMedia(ctx context.Context) error {
 }
 
 func (s *Server) buildGateways(context.Context) error {
-	st := s.cfg.Streams
-	s.rtmp = rtmp.New(rtmp.Config{Profile: st.Profile, PlayWait: st.PlayWait, TakeOver: st.TakeOver, LegacyHEVC: s.cfg.RTMP.LegacyHEVC, Redirect: s.redirect},
-		s.hub, s.fan, s.door, s.log.With("room", "rtmp"))
-	s.http = httpstream.New(httpstream.Config{Profile: st.Profile, Stall: st.Stall}, s.hub, s.fan, s.door, s.log.With("room", "http"))
+	s.rtmp = rtmp.New(s.rtmpConfig(), s.hub, s.fan, s.door, s.log.With("room", "rtmp"))
+	s.http = httpstream.New(s.httpConfig(), s.hub, s.fan, s.door, s.log.With("room", "http"))
 	dc := s.cfg.Segments.Deliver
 	dc.SharedCache, dc.Wall = dc.SharedCache || s.cfg.HTTP.SharedCache, s.cfg.Wall
 	s.deliver = deliver.New(dc, s.resolve, s.timelines, s.door, s.log.With("room", "deliver"))
-	s.deliver.SetDVR(s.keep.Load().DVR)
+	s.deliver.Set(s.playback())
 	s.hls, s.dash = hls.New(s.deliver), dash.New(s.deliver)
 	if off(s.cfg.WebRTC.Listen) {
 		return nil
 	}
-	gw, err := webrtc.New(webrtc.Config{UDP: s.cfg.WebRTC.Listen, TCP: s.cfg.WebRTC.Listen, Addresses: s.cfg.WebRTC.Addresses, TakeOver: st.TakeOver},
-		s.hub, s.door, s.log.With("room", "webrtc"))
+	gw, err := webrtc.New(s.webrtcConfig(), s.hub, s.door, s.log.With("room", "webrtc"))
 	if err != nil {
 		s.gates.failed("webrtc", s.cfg.WebRTC.Listen, err) // one busy port must not stop the others
 		return nil

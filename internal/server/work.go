@@ -53,14 +53,22 @@ func (s *Server) buildPipeline(ctx context.Context) error {
 		Look: s.look,
 	}, s.hub, s.log.With("room", "health"))
 	recipes := []pipeline.Recipe{{Name: "health", Run: s.health.Run}}
-	if !s.cfg.Segments.Off {
-		recipes = append(recipes, pipeline.Recipe{Name: "segment", Run: s.segment})
-	}
+	segments := s.cfg.Segments
+	s.cutting.Store(&segments)
 	s.slates.Store(&s.cfg.Slates)
-	recipes = append(recipes, s.slateRecipe())
+	recipes = append(recipes, pipeline.Recipe{Name: "segment", Wants: s.wantsSegments, Run: s.segment}, s.slateRecipe())
 	s.pipeline = pipeline.New(pipeline.Config{Recipes: recipes, Pull: s.pull, Push: s.push, Codec: s.transcode.Supply}, s.hub, s.log.With("room", "pipeline"))
 	s.hub.SetSupplier(s.pipeline)
 	return s.startRelays(ctx)
+}
+
+// wantsSegments goes by the configuration, but a stream that has segments goes on having them: its viewers would be cut off.
+func (s *Server) wantsSegments(st *hub.Stream) bool {
+	if !s.cutting.Load().Off {
+		return true
+	}
+	tl := s.timelines.Get(st.Name())
+	return tl != nil && !tl.Snapshot().Ended
 }
 
 // segment is the recipe that keeps a live stream's timeline. The timeline outlives a failed attempt, so that viewers go on
@@ -76,7 +84,7 @@ func (s *Server) segment(ctx context.Context, st *hub.Stream) error {
 	sub := st.Subscribe(hub.Want{Calm: true})
 	defer sub.Close()
 	err = segmenter.Run(ctx, sub, tl, segmenter.Config{
-		SegmentDuration: s.cfg.Segments.Duration, PartDuration: s.cfg.Segments.Part,
+		Lengths:  func() (time.Duration, time.Duration) { c := s.cutting.Load(); return c.Duration, c.Part },
 		Counters: &s.segments, Log: s.log.With("room", "segmenter", "stream", st.Name()),
 	})
 	if err != nil && ctx.Err() == nil {
@@ -99,7 +107,7 @@ func (s *Server) resolve(ctx context.Context, name string) (*timeline.Timeline, 
 	if tl := s.timelines.Get(name); tl != nil {
 		return tl, nil
 	}
-	if s.cfg.Segments.Off {
+	if s.cutting.Load().Off {
 		return nil, fault.New(fault.Unsupported, "segments_off", "This server makes no HLS and no DASH.", "Set segments.enabled, or use stream.flv or WebRTC.")
 	}
 	if s.hub.Stream(name) == nil {

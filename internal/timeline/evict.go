@@ -23,7 +23,7 @@ func (t *Timeline) evictLocked() {
 			t.runs = t.runs[1:]
 			continue
 		}
-		if total-r.SegmentDuration < t.store.cfg.Window {
+		if total-r.SegmentDuration < t.window {
 			break
 		}
 		total -= r.SegmentDuration

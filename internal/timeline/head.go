@@ -11,9 +11,10 @@ import (
 
 // Timeline is one stream's window of runs. One segmenter writes; any number read.
 type Timeline struct {
-	store *Store
-	name  string
-	phase time.Duration // when it begins new files
+	store  *Store
+	name   string
+	phase  time.Duration // when it begins new files
+	window time.Duration // how much of finished segments stays
 
 	mu      sync.Mutex
 	runs    []*run
@@ -69,6 +70,9 @@ type piece struct {
 
 // Name is the stream's name.
 func (t *Timeline) Name() string { return t.name }
+
+// Window is how much of finished segments stays in the head.
+func (t *Timeline) Window() time.Duration { return t.window }
 
 // BeginRun ends the open run, if any, and starts the next one. It fills in the id, the
 // names of the CMAF headers, the media sequence base and the discontinuity sequence.

@@ -214,12 +214,13 @@ func TestRetention(t *testing.T) {
 		t.Fatalf("unpinned footage: %v", err)
 	}
 	keep = Keep{For: -1}
-	st.volume().cfg.Total = used() / 2
+	allowed := used() / 2
+	st.SetBounds(Bounds{Window: 8 * time.Second, Total: allowed})
 	apply()
-	if u := used(); u > st.volume().cfg.Total || u == 0 {
-		t.Fatalf("%d bytes, allowed %d", u, st.volume().cfg.Total)
+	if u := used(); u > allowed || u == 0 {
+		t.Fatalf("%d bytes, allowed %d", u, allowed)
 	}
-	st.volume().cfg.Total, st.volume().cfg.MinFree = 0, 1<<40
+	st.SetBounds(Bounds{Window: 8 * time.Second, MinFree: 1 << 40})
 	before := used()
 	st.volume().disk.space = func(string) (int64, int64, error) { return 10 * all, all - before/4, nil }
 	apply()

@@ -132,7 +132,7 @@ func slackOf(k Keep) time.Duration { return min(max(k.For, 0)/12, maxSlack) }
 
 // overdue is how much of a stream's time has become too old since it was looked at; below 0 if nothing can be.
 func (v *volume) overdue(c *index.Coverage, keep Keep, now time.Time) time.Duration {
-	before := now.Add(-max(keep.For, v.cfg.Window))
+	before := now.Add(-max(keep.For, v.cfg.bounds.Load().Window))
 	if keep.For < 0 || !c.From.Before(before) {
 		return -1
 	}
@@ -183,7 +183,7 @@ func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now, aged 
 	keep := v.keepOf(c.Timeline)
 	freed := int64(0)
 	if v.overdue(c, keep, aged) >= 0 {
-		before := aged.Add(-max(keep.For, v.cfg.Window))
+		before := aged.Add(-max(keep.For, v.cfg.bounds.Load().Window))
 		v.retainMu.Lock()
 		from := v.passed[c.Timeline].from
 		v.retainMu.Unlock()
@@ -209,7 +209,7 @@ func (v *volume) retainStream(ctx context.Context, c *index.Coverage, now, aged 
 			return freed, err
 		}
 		if over := c.Bytes - freed - c.HeldBytes - pinned - keep.Bytes; over > 0 {
-			n, _, err := v.removeOldest(ctx, c.Timeline, time.Time{}, now.Add(-v.cfg.Window), over, out)
+			n, _, err := v.removeOldest(ctx, c.Timeline, time.Time{}, now.Add(-v.cfg.bounds.Load().Window), over, out)
 			return freed + n, err
 		}
 	}
@@ -249,20 +249,20 @@ func merged(pins []Pin) []Range {
 
 // retainSpace removes the oldest footage of all streams until there is room.
 func (v *volume) retainSpace(ctx context.Context, used int64, now time.Time) error {
-	over := int64(0)
-	if v.cfg.Total > 0 {
-		over = used - v.cfg.Total
+	over, bounds := int64(0), v.cfg.bounds.Load()
+	if bounds.Total > 0 {
+		over = used - bounds.Total
 	}
-	if v.cfg.MinFree > 0 {
+	if bounds.MinFree > 0 {
 		if total, free, err := v.disk.space(v.dir); err == nil {
-			over = max(over, min(v.cfg.MinFree, total/10)-free) // of a small disk not more than a tenth
+			over = max(over, min(bounds.MinFree, total/10)-free) // of a small disk not more than a tenth
 		}
 	}
 	if over <= 0 {
 		return nil
 	}
 	out := removal{v: v}
-	n, _, err := v.removeOldest(ctx, "", time.Time{}, now.Add(-v.cfg.Window), over, &out)
+	n, _, err := v.removeOldest(ctx, "", time.Time{}, now.Add(-bounds.Window), over, &out)
 	err = errors.Join(err, out.flush(ctx))
 	if n > 0 {
 		v.log.Info("old footage was removed to make room", "bytes", n)

@@ -32,6 +32,14 @@ type Config struct {
 	Blobs blob.Store
 	// Alarm is told what the operator has to know. It must not block; may be nil.
 	Alarm func(Alarm)
+
+	bounds *atomic.Pointer[Bounds] // what holds now of Window, Total and MinFree
+}
+
+// Bounds are what of a Config can change while the store works.
+type Bounds struct {
+	Window         time.Duration // for streams that begin from then on: their playlists rely on it
+	Total, MinFree int64
 }
 
 const (
@@ -73,13 +81,12 @@ type Store struct {
 func NewStore(cfg Config, log *slog.Logger) (*Store, error) { return openStore(cfg, realDisk(), log) }
 
 func openStore(cfg Config, d disk, log *slog.Logger) (*Store, error) {
-	if cfg.Window <= 0 {
-		cfg.Window = defaultWindow
-	}
 	if cfg.Sync <= 0 {
 		cfg.Sync = defaultSync
 	}
+	cfg.bounds = new(atomic.Pointer[Bounds])
 	s := &Store{cfg: cfg, log: log, disk: d, byName: make(map[string]*Timeline), memory: memoryPins()}
+	s.SetBounds(Bounds{cfg.Window, cfg.Total, cfg.MinFree})
 	if cfg.Dir == "" {
 		return s, nil
 	}
@@ -87,6 +94,17 @@ func openStore(cfg Config, d disk, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Bounds are those that hold now.
+func (s *Store) Bounds() Bounds { return *s.cfg.bounds.Load() }
+
+// SetBounds replaces the bounds.
+func (s *Store) SetBounds(b Bounds) {
+	if b.Window <= 0 {
+		b.Window = defaultWindow
+	}
+	s.cfg.bounds.Store(&b)
 }
 
 // volume is the place that is recorded to, or nil.
@@ -97,7 +115,7 @@ func (s *Store) Open(name string) (*Timeline, error) {
 	if t := s.Get(name); t != nil {
 		return t, nil
 	}
-	fresh := &Timeline{store: s, name: name, phase: phaseOf(name)}
+	fresh := &Timeline{store: s, name: name, phase: phaseOf(name), window: s.cfg.bounds.Load().Window}
 	if s.volume() != nil {
 		ctx, stop := context.WithTimeout(context.Background(), dbPatience)
 		fresh.next, fresh.began = s.volume().continuing(ctx, name)

@@ -5,6 +5,7 @@ package httpstream
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -32,7 +33,7 @@ type Config struct {
 
 // Server plays streams over HTTP.
 type Server struct {
-	cfg   Config
+	cfg   atomic.Pointer[Config]
 	hub   *hub.Hub
 	fan   *fan.Fan
 	door  *session.Door
@@ -42,14 +43,18 @@ type Server struct {
 
 // New returns the gateway.
 func New(cfg Config, h *hub.Hub, f *fan.Fan, d *session.Door, log *slog.Logger) *Server {
-	if cfg.Wait == 0 {
-		cfg.Wait = 3 * time.Second
-	}
-	if cfg.Stall == 0 {
-		cfg.Stall = 15 * time.Second
-	}
-	return &Server{cfg: cfg, hub: h, fan: f, door: d, log: log}
+	s := &Server{hub: h, fan: f, door: d, log: log}
+	s.SetConfig(cfg)
+	return s
 }
+
+// SetConfig replaces the configuration: Profile and Wait for viewers who come from then on.
+func (s *Server) SetConfig(c Config) {
+	c.Wait, c.Stall = cmp.Or(c.Wait, 3*time.Second), cmp.Or(c.Stall, 15*time.Second)
+	s.cfg.Store(&c)
+}
+
+func (s *Server) config() *Config { return s.cfg.Load() }
 
 // Stats are totals since the start.
 type Stats struct{ Opened, Refused uint64 }
@@ -115,7 +120,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, name, ext string)
 		return err
 	}
 	v := form.variant(r.URL.Query())
-	lane, err := s.hub.Lane(r.Context(), ses.Name(), hub.LaneKey{Format: ext, Variant: v.key}, hub.Want{Tracks: v.tracks, Wait: s.cfg.Wait, Patient: true}, v.encoder)
+	lane, err := s.hub.Lane(r.Context(), ses.Name(), hub.LaneKey{Format: ext, Variant: v.key}, hub.Want{Tracks: v.tracks, Wait: s.config().Wait, Patient: true}, v.encoder)
 	if err != nil {
 		ses.Close(err)
 		return err
@@ -148,7 +153,7 @@ func (s *Server) profile(r *http.Request) (fan.Profile, error) {
 	if p := r.URL.Query().Get("profile"); p != "" {
 		return fan.ParseProfile(p)
 	}
-	return s.cfg.Profile, nil
+	return s.config().Profile, nil
 }
 
 func (s *Server) request(r *http.Request, name string, form form, socket bool) session.Request {
@@ -229,7 +234,7 @@ func (p *play) response(w http.ResponseWriter, r *http.Request, mime string) err
 	w.Header().Set(hub.ViaHeader, p.lane.Stream().Via())
 	ctx, cancel := merge(r.Context(), p.session.Context())
 	defer cancel()
-	hurry := func() error { return rc.SetWriteDeadline(time.Now().Add(p.server.cfg.Stall)) }
+	hurry := func() error { return rc.SetWriteDeadline(time.Now().Add(p.server.config().Stall)) }
 	defer func() { _ = hurry() }() // net/http still has the end of the response to write
 	// While nothing is written there is no deadline: HTTP/2 resets a stream whose deadline passes, whatever it does.
 	rest := func() error { return rc.SetWriteDeadline(time.Time{}) }
@@ -273,7 +278,7 @@ func (p *play) socket(w http.ResponseWriter, r *http.Request) error {
 		<-heard
 	}()
 	err = p.server.fan.Copy(ctx, p.lane, p.opt, func(bufs [][]byte) error {
-		wctx, done := context.WithTimeout(ctx, p.server.cfg.Stall)
+		wctx, done := context.WithTimeout(ctx, p.server.config().Stall)
 		defer done()
 		m, err := ws.Writer(wctx, websocket.MessageBinary)
 		if err != nil {

@@ -58,7 +58,7 @@ func (c Config) withDefaults() Config {
 
 // Server takes RTMP connections.
 type Server struct {
-	cfg     Config
+	cfg     atomic.Pointer[Config]
 	hub     *hub.Hub
 	fan     *fan.Fan
 	door    *session.Door
@@ -89,8 +89,18 @@ type Stats struct {
 
 // New returns a server; Serve runs it.
 func New(cfg Config, h *hub.Hub, f *fan.Fan, d *session.Door, log *slog.Logger) *Server {
-	return &Server{cfg: cfg.withDefaults(), hub: h, fan: f, door: d, log: log, start: time.Now()}
+	s := &Server{hub: h, fan: f, door: d, log: log, start: time.Now()}
+	s.SetConfig(cfg)
+	return s
 }
+
+// SetConfig replaces the configuration for connections and sessions that begin from then on.
+func (s *Server) SetConfig(c Config) {
+	c = c.withDefaults()
+	s.cfg.Store(&c)
+}
+
+func (s *Server) config() *Config { return s.cfg.Load() }
 
 // Stats returns the figures.
 func (s *Server) Stats() Stats {

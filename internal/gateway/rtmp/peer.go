@@ -178,7 +178,7 @@ func (p *peer) media(m rtmpmsg.Message) error {
 	if now := time.Now(); now.After(p.expires) {
 		p.expires = now.Add(time.Second)
 		p.session.Stamp(m.Timestamp)
-		if err := p.link.conn.SetReadDeadline(now.Add(p.server.cfg.Idle)); err != nil {
+		if err := p.link.conn.SetReadDeadline(now.Add(p.server.config().Idle)); err != nil {
 			return err
 		}
 		p.server.count.damaged.Add(uint64(p.ingest.lost()))
@@ -281,10 +281,10 @@ func (p *peer) onPublish(ctx context.Context, c rtmpmsg.Command) error {
 	s := p.session
 	s.SetDetail("address_form", a.form)
 	p.unwatch = context.AfterFunc(s.Context(), func() { _ = p.link.conn.SetReadDeadline(time.Unix(1, 0)) })
-	_ = p.link.conn.SetReadDeadline(time.Now().Add(p.server.cfg.Idle)) // GoPro cameras start slowly
+	_ = p.link.conn.SetReadDeadline(time.Now().Add(p.server.config().Idle)) // GoPro cameras start slowly
 	p.link.reader.Admit(rtmpmsg.PeerLimits(), mediaBuffer)
 	p.ingest = &ingest{hub: p.server.hub, log: p.log, offer: hub.Offer{
-		Name: s.Name(), TakeOver: p.server.cfg.TakeOver,
+		Name: s.Name(), TakeOver: p.server.config().TakeOver,
 		Origin: hub.Origin{Protocol: "rtmp", Remote: p.remote.String(), Software: p.connect.flashver, Session: s.ID(), Via: p.connect.via},
 	}}
 	p.server.count.publishers.Add(1)
@@ -303,12 +303,12 @@ func (p *peer) redirect() {
 	if p.ingest != nil {
 		action = session.Publish
 	}
-	if to == "" || p.server.cfg.Redirect == nil {
+	if to == "" || p.server.config().Redirect == nil {
 		return
 	}
 	p.plays.Go(func() {
 		defer p.server.recovered(p.link.conn)
-		p.server.cfg.Redirect(s.Context(), action, s.Name(), to)
+		p.server.config().Redirect(s.Context(), action, s.Name(), to)
 	})
 }
 

@@ -49,7 +49,7 @@ func (p *peer) onPlay(ctx context.Context, c rtmpmsg.Command) error {
 	}
 	s := p.session
 	ctx, cancel := context.WithCancel(s.Context())
-	p.play = &playing{peer: p, session: s, dialect: p.connect.dialect(p.server.cfg.LegacyHEVC), cancel: cancel}
+	p.play = &playing{peer: p, session: s, dialect: p.connect.dialect(p.server.config().LegacyHEVC), cancel: cancel}
 	p.server.count.players.Add(1)
 	_ = p.link.conn.SetReadDeadline(time.Time{}) // players may say nothing for hours
 	p.redirect()
@@ -108,7 +108,7 @@ func (y *playing) start(ctx context.Context) error {
 	if err := p.link.send(y.greeting(lane.Stream())); err != nil {
 		return err
 	}
-	options := fan.Options{Profile: s.cfg.Profile, Sent: y.session.Out}
+	options := fan.Options{Profile: s.config().Profile, Sent: y.session.Out}
 	tcp, ok := p.link.conn.(*net.TCPConn)
 	if !ok {
 		return y.copy(ctx, lane, options)
@@ -136,7 +136,7 @@ func (y *playing) start(ctx context.Context) error {
 func (y *playing) open(ctx context.Context) (*hub.Lane, error) {
 	s, d, name := y.peer.server, y.dialect, y.session.Name()
 	key, encoder := laneKey(d, mediaStream, false), newEncoder(d, mediaStream, false)
-	lane, err := s.hub.Lane(ctx, name, key, hub.Want{Tracks: selectTracks(d), Wait: s.cfg.PlayWait, Patient: true}, encoder)
+	lane, err := s.hub.Lane(ctx, name, key, hub.Want{Tracks: selectTracks(d), Wait: s.config().PlayWait, Patient: true}, encoder)
 	if err != nil {
 		return nil, err
 	}

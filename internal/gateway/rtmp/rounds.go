@@ -52,7 +52,7 @@ func (r *rounds) begin() {
 
 // crowded says that publishers are read in rounds. Where every message is wanted at once they are not.
 func (s *Server) crowded() bool {
-	return s.count.publishers.Load() > crowd && s.cfg.Profile != fan.Realtime
+	return s.count.publishers.Load() > crowd && s.config().Profile != fan.Realtime
 }
 
 // betweenRounds is how far apart the rounds are with so many publishers.

@@ -32,6 +32,7 @@ func inletPair(t *testing.T, publishers int) (*Server, *inlet, net.Conn) {
 	}
 	t.Cleanup(func() { _, _ = out.Close(), conn.Close() })
 	s := &Server{}
+	s.SetConfig(Config{})
 	s.count.publishers.Store(int64(publishers))
 	in := &inlet{conn: conn}
 	in.publishing(s)
@@ -158,6 +159,7 @@ func TestRoundsEndWithTheirConnection(t *testing.T) {
 // The more publishers, the further apart their rounds, unless every message is wanted at once.
 func TestRoundsOfACrowd(t *testing.T) {
 	s := &Server{}
+	s.SetConfig(Config{})
 	for publishers, want := range map[int64]time.Duration{1: 0, crowd: 0, crowd + 1: roundEvery, throng: roundEvery, throng + 1: 3 * roundEvery} {
 		s.count.publishers.Store(publishers)
 		got := time.Duration(0)
@@ -168,7 +170,7 @@ func TestRoundsOfACrowd(t *testing.T) {
 			t.Errorf("%d publishers: %v, want %v", publishers, got, want)
 		}
 	}
-	s.cfg.Profile = fan.Realtime
+	s.config().Profile = fan.Realtime
 	if s.crowded() {
 		t.Error("rounds at the realtime profile")
 	}

@@ -68,24 +68,24 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	defer stop()
 
 	half := &halfOpen{conn: conn, ip: addrPort(conn).Addr()}
-	perIP := s.cfg.PendingIP
+	perIP := s.config().PendingIP
 	if half.ip.IsLoopback() {
-		perIP = s.cfg.Pending // a proxy on this machine stands for everybody
+		perIP = s.config().Pending // a proxy on this machine stands for everybody
 	}
-	if evicted := s.pending.add(half, perIP, s.cfg.Pending); evicted != nil {
+	if evicted := s.pending.add(half, perIP, s.config().Pending); evicted != nil {
 		s.count.evicted.Add(1)
 		_ = evicted.conn.Close()
 	}
 	defer s.pending.remove(half)
 
-	_ = conn.SetDeadline(time.Now().Add(s.cfg.Handshake))
+	_ = conn.SetDeadline(time.Now().Add(s.config().Handshake))
 	if err := s.handshake(conn); err != nil {
 		s.count.broken.Add(1)
 		s.log.Debug("RTMP handshake failed", "remote", remoteText(conn), "err", err)
 		return
 	}
 	half.progress.Store(1)
-	_ = conn.SetReadDeadline(time.Now().Add(s.cfg.Admission))
+	_ = conn.SetReadDeadline(time.Now().Add(s.config().Admission))
 	p := &peer{
 		server: s, half: half, remote: addrPort(conn), client: s.door.Number(),
 		link: newLink(conn, smallBuffer, rtmpmsg.StrangerLimits()), log: s.log.With("remote", remoteText(conn)),

@@ -27,7 +27,7 @@ func (g *Gateway) candidates(r *http.Request) []string {
 	}
 	add(local)
 	add(named)
-	for _, a := range g.cfg.Addresses {
+	for _, a := range g.config().Addresses {
 		add(a)
 	}
 	for _, a := range machineAddrs() {
@@ -41,13 +41,13 @@ func (g *Gateway) candidateLines(addrs []netip.Addr) (lines []string) {
 	udp, tcp := g.Ports()
 	// RFC 8445 section 5.1.2.1: type preference 126 for host, then the local preference.
 	for i, a := range addrs {
-		if udp != 0 && listensTo(g.cfg.UDP, a) {
+		if udp != 0 && listensTo(g.config().UDP, a) {
 			priority := 126<<24 | (65535-i)<<8 | 255
 			lines = append(lines, fmt.Sprintf("candidate:%d 1 udp %d %s %d typ host", i+1, priority, a, udp))
 		}
 	}
 	for i, a := range addrs {
-		if tcp != 0 && listensTo(g.cfg.TCP, a) {
+		if tcp != 0 && listensTo(g.config().TCP, a) {
 			priority := 90<<24 | (65535-i)<<8 | 255 // below every UDP candidate
 			lines = append(lines, fmt.Sprintf("candidate:%d 1 tcp %d %s %d typ host tcptype passive", 100+i, priority, a, tcp))
 		}

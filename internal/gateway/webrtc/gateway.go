@@ -24,7 +24,7 @@ import (
 
 // Gateway serves WHIP and WHEP.
 type Gateway struct {
-	cfg  Config
+	cfg  atomic.Pointer[Config]
 	hub  *hub.Hub
 	door *session.Door
 	log  *slog.Logger
@@ -99,7 +99,9 @@ func (g *Gateway) Stats() Stats {
 
 // New opens the media port and returns the gateway. Errors are faults: "webrtc_port_taken".
 func New(cfg Config, h *hub.Hub, door *session.Door, log *slog.Logger) (*Gateway, error) {
-	g := &Gateway{cfg: cfg.withDefaults(), hub: h, door: door, log: log, resources: map[string]*resource{}, perAddr: map[netip.Prefix]int{}}
+	g := &Gateway{hub: h, door: door, log: log, resources: map[string]*resource{}, perAddr: map[netip.Prefix]int{}}
+	cfg = cfg.withDefaults()
+	g.cfg.Store(&cfg)
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	g.sending, g.endSending = context.WithCancel(context.Background())
 	if err := g.listen(); err != nil {
@@ -113,6 +115,15 @@ func New(cfg Config, h *hub.Hub, door *session.Door, log *slog.Logger) (*Gateway
 	}
 	return g, nil
 }
+
+// SetConfig replaces the configuration, but for the media ports, for sessions that begin from then on.
+func (g *Gateway) SetConfig(c Config) {
+	c.UDP, c.TCP = g.config().UDP, g.config().TCP
+	c = c.withDefaults()
+	g.cfg.Store(&c)
+}
+
+func (g *Gateway) config() *Config { return g.cfg.Load() }
 
 func (g *Gateway) prepareParts() (err error) {
 	if g.certificate, err = selfsign.GenerateSelfSigned(); err != nil {
@@ -130,8 +141,8 @@ const bufferSize = 4 << 20
 
 func (g *Gateway) listen() error {
 	g.port = newPort(nil)
-	if g.cfg.UDP != "" {
-		pc, err := net.ListenPacket("udp", g.cfg.UDP)
+	if g.config().UDP != "" {
+		pc, err := net.ListenPacket("udp", g.config().UDP)
 		if err != nil {
 			return err
 		}
@@ -141,7 +152,7 @@ func (g *Gateway) listen() error {
 		g.port.UDPConn = g.udp
 		g.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: g.port, Logger: quiet{}})
 	}
-	if g.cfg.TCP != "" {
+	if g.config().TCP != "" {
 		l, err := g.listenTCP()
 		if err != nil {
 			return err
@@ -154,14 +165,14 @@ func (g *Gateway) listen() error {
 
 // listenTCP opens the TCP port. Where any will do it is the UDP port's number, if that is free.
 func (g *Gateway) listenTCP() (net.Listener, error) {
-	host, number, err := net.SplitHostPort(g.cfg.TCP)
+	host, number, err := net.SplitHostPort(g.config().TCP)
 	if err == nil && number == "0" && g.udp != nil {
 		udp, _ := g.Ports()
 		if l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(udp))); err == nil {
 			return l, nil
 		}
 	}
-	return net.Listen("tcp", g.cfg.TCP)
+	return net.Listen("tcp", g.config().TCP)
 }
 
 // startShards starts the goroutines that send to viewers, one per processor.

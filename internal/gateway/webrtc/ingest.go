@@ -80,7 +80,7 @@ func (in *ingest) close(cause error) {
 func (in *ingest) needsKey(now time.Time) (wait time.Duration, ok bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	interval := in.gateway.cfg.KeyInterval
+	interval := in.gateway.config().KeyInterval
 	for _, t := range in.tracks {
 		switch {
 		case t.track.Kind != media.Video:
@@ -285,7 +285,7 @@ func (in *ingest) hold(now time.Time, f media.Frame) error {
 		return nil
 	}
 	pub, err := in.gateway.hub.Publish(hub.Offer{
-		Name: in.res.session.Name(), Tracks: tracks, TakeOver: in.gateway.cfg.TakeOver, Feedback: in.feedback,
+		Name: in.res.session.Name(), Tracks: tracks, TakeOver: in.gateway.config().TakeOver, Feedback: in.feedback,
 		Origin: hub.Origin{Protocol: "whip", Remote: in.res.remote.String(), Software: in.agent, Session: in.res.session.ID()},
 	})
 	if err != nil {

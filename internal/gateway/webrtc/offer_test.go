@@ -130,7 +130,8 @@ func TestAnswerKeepsTheFirstSection(t *testing.T) {
 }
 
 func TestCandidates(t *testing.T) {
-	g := &Gateway{cfg: Config{UDP: ":1", Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}}
+	g := &Gateway{}
+	g.cfg.Store(&Config{UDP: ":1", Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")}})
 	lines := g.candidateLines([]netip.Addr{netip.MustParseAddr("192.0.2.1")})
 	if len(lines) != 0 {
 		t.Errorf("%q without a port", lines)
@@ -141,7 +142,7 @@ func TestCandidates(t *testing.T) {
 		if tries == 5 { // another program may hold the number over TCP, but not each time
 			t.Fatalf("ports %d and %d", udp, tcp)
 		}
-		w = newWorld(t, Config{UDP: "0.0.0.0:0", TCP: "0.0.0.0:0", Addresses: g.cfg.Addresses})
+		w = newWorld(t, Config{UDP: "0.0.0.0:0", TCP: "0.0.0.0:0", Addresses: g.config().Addresses})
 		udp, tcp = w.gw.Ports()
 	}
 	r := httptest.NewRequest(http.MethodPost, "http://198.51.100.9:8080/live/show/whep", nil)

@@ -34,7 +34,7 @@ func (g *Gateway) admit(r *http.Request, name string, action session.Action, pro
 	switch {
 	case g.closed:
 		return nil, fault.New(fault.Unavailable, "server_stopping", "The server is stopping.", "Connect again in a moment.")
-	case len(g.resources) >= g.cfg.Sessions, g.perAddr[prefix] >= g.cfg.PerAddress:
+	case len(g.resources) >= g.config().Sessions, g.perAddr[prefix] >= g.config().PerAddress:
 		return nil, fault.New(fault.TooMany, "too_many_webrtc_sessions", "There are too many WebRTC sessions at once.",
 			"Try again later, or watch over HLS.")
 	}

@@ -154,7 +154,7 @@ func (t *transport) write(b []byte, to path) {
 
 // handshake waits for the peer to choose a path and for DTLS.
 func (t *transport) handshake(ctx context.Context) (*sealer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, t.gateway.cfg.Handshake, t.gateway.errICE())
+	ctx, cancel := context.WithTimeoutCause(ctx, t.gateway.config().Handshake, t.gateway.errICE())
 	defer cancel()
 	select {
 	case <-t.chosen:

@@ -100,7 +100,7 @@ func (v *viewer) run(ctx context.Context) (err error) {
 	shard := v.gateway.shardOf()
 	shard.join(v)
 	defer func() { shard.leave(v); <-v.left; v.bye() }()
-	tick := time.NewTicker(v.gateway.cfg.Silence / 4)
+	tick := time.NewTicker(v.gateway.config().Silence / 4)
 	defer tick.Stop()
 	for {
 		select {
@@ -112,7 +112,7 @@ func (v *viewer) run(ctx context.Context) (err error) {
 			return errLeft()
 		case now := <-tick.C:
 			// RFC 7675: a browser proves its consent every few seconds by a check.
-			if now.Sub(time.Unix(0, v.transport.heard.Load())) > v.gateway.cfg.Silence {
+			if now.Sub(time.Unix(0, v.transport.heard.Load())) > v.gateway.config().Silence {
 				return v.gateway.errSilent()
 			}
 		}

@@ -19,7 +19,7 @@ func (g *Gateway) play(r *http.Request, res *resource, text string) (answer, err
 	if err != nil {
 		return answer{}, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), g.cfg.Wait+g.cfg.AudioWait)
+	ctx, cancel := context.WithTimeout(r.Context(), g.config().Wait+g.config().AudioWait)
 	defer cancel()
 	p, err := g.prepare(ctx, res.session.Name(), &o)
 	if err != nil {
@@ -71,7 +71,7 @@ type program struct {
 
 // prepare finds the stream, chooses what can be shown, and waits a little for audio that has to be made.
 func (g *Gateway) prepare(ctx context.Context, name string, o *offered) (program, error) {
-	sub, err := g.hub.Subscribe(ctx, name, hub.Want{Wait: g.cfg.Wait, Patient: true})
+	sub, err := g.hub.Subscribe(ctx, name, hub.Want{Wait: g.config().Wait, Patient: true})
 	if err != nil {
 		return program{}, err
 	}
@@ -174,7 +174,7 @@ func chooseSound(tracks []media.Track, o *offered) sound {
 
 // awaitAudio waits for the Opus track that the Supplier makes. The answer is what to tell the viewer if none comes.
 func (g *Gateway) awaitAudio(ctx context.Context, s *hub.Stream) string {
-	ctx, cancel := context.WithTimeout(ctx, g.cfg.AudioWait)
+	ctx, cancel := context.WithTimeout(ctx, g.config().AudioWait)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -50,7 +50,7 @@ func (g *Gateway) publisherAPI() (*webrtc.API, error) {
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // it takes two sockets a session, for names that a lite agent never calls
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6})
 	s.SetIncludeLoopbackCandidate(true)
-	s.SetICETimeouts(g.cfg.Silence/2, g.cfg.Silence, 2*time.Second)
+	s.SetICETimeouts(g.config().Silence/2, g.config().Silence, 2*time.Second)
 	s.SetFireOnTrackBeforeFirstRTP(false)
 	if g.udpMux != nil {
 		s.SetICEUDPMux(g.udpMux)
@@ -97,7 +97,7 @@ func publisherCodecs() []webrtc.RTPCodecParameters {
 
 // publish answers a WHIP offer and starts the session.
 func (g *Gateway) publish(r *http.Request, res *resource, offer string) (answer, error) {
-	if s := g.hub.Stream(res.session.Name()); s != nil && s.State() == hub.Live && !g.cfg.TakeOver && !silent(s) {
+	if s := g.hub.Stream(res.session.Name()); s != nil && s.State() == hub.Live && !g.config().TakeOver && !silent(s) {
 		return answer{}, fault.New(fault.Conflict, "stream_busy", s.Name()+" already has a publisher ("+s.Publisher().Remote+").",
 			"Stop the other encoder, kick it from the stream page, or allow take-over for this stream.")
 	}
@@ -299,9 +299,9 @@ func (p *publisher) run(ctx context.Context) error {
 			up := p.up
 			p.mu.Unlock()
 			switch late := now.Sub(begun); {
-			case !up && late > p.gateway.cfg.Handshake:
+			case !up && late > p.gateway.config().Handshake:
 				err = p.gateway.errICE()
-			case late > p.gateway.cfg.Handshake+p.gateway.cfg.Silence && !p.ingest.published():
+			case late > p.gateway.config().Handshake+p.gateway.config().Silence && !p.ingest.published():
 				err = errNoMedia()
 			}
 			if wait, ok := p.ingest.needsKey(now); ok {
