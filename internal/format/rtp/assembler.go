@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	window        = 512                    // packets that can wait for a missing one
+	window        = 1024                   // packets that can wait for a missing one
 	defaultDelay  = 150 * time.Millisecond // how long to wait for a retransmission by default
 	defaultMaxAU  = 8 << 20
 	longestFuture = 8192 // a sequence number further ahead than this is a restart, not loss
@@ -18,7 +18,7 @@ const (
 // Config says what an Assembler reads.
 type Config struct {
 	Codec   media.Codec
-	Delay   time.Duration // how long a missing packet is waited for; 0 = 150 ms
+	Delay   time.Duration // how long a missing packet is waited for, at least; 0 = 150 ms
 	MaxUnit int           // bytes of the largest access unit; 0 = 8 MiB
 	HasSets bool          // the parameter sets are known from elsewhere (SDP): a first key frame may come without
 }
@@ -52,6 +52,7 @@ type Assembler struct {
 	next    int64 // sequence number to be read next, unwrapped
 	newest  int64
 	waiting int
+	repairs
 
 	clock   unwrapper
 	open    bool // a unit is being assembled
@@ -154,6 +155,7 @@ func (a *Assembler) Push(now int64, p *pion.Packet) {
 		a.gap()
 		sequence = a.next
 	case sequence < a.next:
+		a.came(sequence, now)
 		a.count.Duplicates++ // or too late: it was counted as lost
 		return
 	}
@@ -165,6 +167,7 @@ func (a *Assembler) Push(now int64, p *pion.Packet) {
 		a.count.Duplicates++
 		return
 	}
+	a.came(sequence, now)
 	*s = slot{full: true, marker: p.Marker, stamp: p.Timestamp, arrival: now, data: p.Payload}
 	a.waiting++
 	a.newest = max(a.newest, sequence)
@@ -174,6 +177,7 @@ func (a *Assembler) Push(now int64, p *pion.Packet) {
 // unwrapped numbers positive.
 func (a *Assembler) begin(sequence uint16) {
 	clear(a.slots[:])
+	clear(a.asked)
 	a.next = 1<<32 | int64(sequence)
 	a.waiting, a.newest = 0, a.next-1
 }
@@ -198,7 +202,7 @@ func (a *Assembler) Pop(now int64) (Unit, bool) {
 		taken := *s
 		*s = slot{}
 		a.waiting--
-		a.next++
+		a.advance()
 		if u, ok := a.take(&taken); ok {
 			return u, true
 		}
@@ -213,7 +217,7 @@ func (a *Assembler) overdue(now int64) bool {
 	}
 	for i := a.next + 1; i <= a.newest; i++ {
 		if s := &a.slots[i%window]; s.full {
-			return now-s.arrival >= int64(a.cfg.Delay)
+			return now-s.arrival >= a.patience()
 		}
 	}
 	return false
@@ -227,9 +231,14 @@ func (a *Assembler) skip() {
 		a.waiting--
 	}
 	a.count.Lost++
-	a.next++
+	a.advance()
 	a.newest = max(a.newest, a.next-1)
 	a.gap()
+}
+
+func (a *Assembler) advance() {
+	a.forget(a.next - window)
+	a.next++
 }
 
 func (a *Assembler) gap() {

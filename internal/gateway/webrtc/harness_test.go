@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,7 +45,8 @@ type world struct {
 	door *session.Door
 	gw   *Gateway
 	http *httptest.Server
-	base string // of the URLs; empty: http's
+	base string  // of the URLs; empty: http's
+	net  *badNet // between the peers and the gateway; may be nil
 }
 
 func newWorld(t testing.TB, cfg Config) *world {
@@ -143,6 +145,9 @@ func (w *world) connect(pc *webrtc.PeerConnection, path string) (location string
 	res, body := w.do(http.MethodPost, path, typeSDP, pc.LocalDescription().SDP, "Authorization", "Bearer K")
 	if res.StatusCode != http.StatusCreated {
 		w.t.Fatalf("%s: %s %s", path, res.Status, body)
+	}
+	if w.net != nil {
+		body = w.net.lead(body)
 	}
 	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: body}); err != nil {
 		w.t.Fatalf("%v\n%s", err, body)
@@ -359,18 +364,25 @@ type publisherPeer struct {
 	pc           *webrtc.PeerConnection
 	video, audio *webrtc.TrackLocalStaticRTP
 	location     string
-	wishes       chan struct{}           // key frames asked for
+	wishes       chan struct{}  // key frames asked for
+	nacks        map[uint16]int // under mu: how often each packet was asked for again
+	mu           sync.Mutex
 	drop         func(frame, i int) bool // which packets of the video are lost
 }
 
 func (w *world) whip(name string, network ...webrtc.NetworkType) *publisherPeer {
 	w.t.Helper()
-	pc, err := peerAPI(w.t, network...).NewPeerConnection(webrtc.Configuration{})
+	return w.whipWith(name, peerAPI(w.t, network...))
+}
+
+func (w *world) whipWith(name string, api *webrtc.API) *publisherPeer {
+	w.t.Helper()
+	pc, err := api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	closing(w.t, pc)
-	p := &publisherPeer{pc: pc, wishes: make(chan struct{}, 100), drop: func(int, int) bool { return false }}
+	p := &publisherPeer{pc: pc, wishes: make(chan struct{}, 100), nacks: map[uint16]int{}, drop: func(int, int) bool { return false }}
 	add := func(mime string, rate uint32, channels uint16, fmtp string) *webrtc.TrackLocalStaticRTP {
 		t, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime, ClockRate: rate, Channels: channels, SDPFmtpLine: fmtp}, mime, "pion")
 		if err != nil {
@@ -397,6 +409,15 @@ func (p *publisherPeer) listen(sender *webrtc.RTPSender) {
 			return
 		}
 		for _, r := range packets {
+			if n, ok := r.(*rtcp.TransportLayerNack); ok {
+				p.mu.Lock()
+				for _, pair := range n.Nacks {
+					for _, s := range pair.PacketList() {
+						p.nacks[s]++
+					}
+				}
+				p.mu.Unlock()
+			}
 			if _, ok := r.(*rtcp.PictureLossIndication); ok {
 				select {
 				case p.wishes <- struct{}{}:

@@ -145,7 +145,9 @@ type inTrack struct {
 	ingest    *ingest
 	assembler *rtp.Assembler
 	counted   rtp.Counters
-	version   int // of the parameter sets that track was described from
+	version   int                    // of the parameter sets that track was described from
+	repair    func(missing []uint16) // asks for lost packets; nil where the publisher keeps none
+	missing   []uint16
 
 	// under ingest.mu
 	track   media.Track
@@ -171,7 +173,12 @@ func (t *inTrack) packet(p *pion.Packet) error {
 		}
 	}
 	t.count()
-	if t.assembler.TakeLoss() {
+	if t.repair != nil {
+		if t.missing = t.assembler.Missing(int64(arrival), t.missing[:0]); len(t.missing) > 0 {
+			t.repair(t.missing)
+		}
+	}
+	if t.assembler.TakeLoss() && t.assembler.NeedsKey() { // none is needed where one came right behind the loss
 		t.ingest.mu.Lock()
 		t.waiting = true
 		t.ingest.mu.Unlock()

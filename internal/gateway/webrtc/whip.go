@@ -11,7 +11,6 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
-	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/rtcp"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
@@ -20,8 +19,11 @@ import (
 	"weir/internal/hub"
 )
 
-// publisherAPI sets up pion for publishers: the codecs we take, and the interceptors that ask for lost packets
-// and report what arrives.
+// replayWindow is in packets: what is sent again comes that far behind the newest.
+const replayWindow = 4096
+
+// publisherAPI sets up pion for publishers: the codecs we take, and the interceptors that report what arrives. Lost packets
+// are asked for by who puts them together: only there is known what came as a retransmission (RFC 4588) and what was given up.
 func (g *Gateway) publisherAPI() (*webrtc.API, error) {
 	m := &webrtc.MediaEngine{}
 	for _, c := range publisherCodecs() {
@@ -34,11 +36,6 @@ func (g *Gateway) publisherAPI() (*webrtc.API, error) {
 		}
 	}
 	i := &interceptor.Registry{}
-	generator, err := nack.NewGeneratorInterceptor(nack.GeneratorInterval(20*time.Millisecond), nack.GeneratorLog(quiet{}))
-	if err != nil {
-		return nil, err
-	}
-	i.Add(generator)
 	if err := webrtc.ConfigureRTCPReports(i); err != nil {
 		return nil, err
 	}
@@ -52,6 +49,7 @@ func (g *Gateway) publisherAPI() (*webrtc.API, error) {
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICETimeouts(g.config().Silence/2, g.config().Silence, 2*time.Second)
 	s.SetFireOnTrackBeforeFirstRTP(false)
+	s.SetSRTPReplayProtectionWindow(replayWindow)
 	if g.udpMux != nil {
 		s.SetICEUDPMux(g.udpMux)
 	}
@@ -327,6 +325,9 @@ func (p *publisher) track(t *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 		p.mu.Unlock()
 		p.askKey()
 	}
+	if slices.ContainsFunc(t.Codec().RTCPFeedback, func(f webrtc.RTCPFeedback) bool { return f.Type == "nack" && f.Parameter == "" }) {
+		in.repair = func(missing []uint16) { p.askAgain(uint32(t.SSRC()), missing) }
+	}
 	p.tracks.Go(func() { readReports(receiver, in) })
 	err := p.gateway.guard(func() error {
 		for {
@@ -357,6 +358,11 @@ func readReports(receiver *webrtc.RTPReceiver, in *inTrack) {
 			}
 		}
 	}
+}
+
+// askAgain asks the publisher for packets that are missing (RFC 4585 section 6.2.1).
+func (p *publisher) askAgain(ssrc uint32, missing []uint16) {
+	_ = p.pc.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(missing)}})
 }
 
 // askKey asks the publisher for a key frame, at most twice a second.
