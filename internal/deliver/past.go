@@ -22,6 +22,8 @@ type Past interface {
 	Init(ctx context.Context, name string, run uint64, rendition string) ([]byte, error)
 	// Spans lists the unbroken stretches of a range.
 	Spans(ctx context.Context, name string, r timeline.Range, join time.Duration) ([]timeline.Span, error)
+	// Damage changes when it turns out that footage is damaged, or no longer is.
+	Damage(name string) uint64
 	// Coverage sums up the streams whose names begin with prefix and come after a name.
 	Coverage(ctx context.Context, prefix, after string, limit int) ([]timeline.Coverage, error)
 }
@@ -89,6 +91,7 @@ type List struct {
 	view    View
 	at      time.Time // when view was loaded
 	edge    edge
+	damage  uint64
 	grew    bool // it has been seen growing
 	marks   []presentation.Mark
 	docs    map[string]listDoc
@@ -123,8 +126,8 @@ func (s *Server) List(ctx context.Context, name string, ask Ask, now time.Time) 
 func (l *List) now(ctx context.Context, now time.Time) (View, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := edgeOf(l.server.past.Get(l.Name))
-	if l.view.Presentation != nil && l.freshLocked(e, now) {
+	e, damage := edgeOf(l.server.past.Get(l.Name)), l.server.past.Damage(l.Name)
+	if l.view.Presentation != nil && damage == l.damage && l.freshLocked(e, now) {
 		return l.view, nil
 	}
 	select {
@@ -136,7 +139,7 @@ func (l *List) now(ctx context.Context, now time.Time) (View, error) {
 	if err := l.loadLocked(ctx, now); err != nil {
 		return View{}, err
 	}
-	l.edge, l.at = e, now
+	l.edge, l.at, l.damage = e, now, damage
 	return l.view, nil
 }
 

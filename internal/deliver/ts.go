@@ -89,7 +89,9 @@ func (s *Server) makeTS(ctx context.Context, name string, a Address) ([]byte, er
 			continue
 		}
 		data, err := s.segmentBytes(ctx, name, a.Run, rendition, a.N)
-		if gone := errors.Is(err, timeline.ErrGone); err != nil && !gone {
+		// Lists tell where the first of them is damaged; where the sound beside it is, it is left out as in any gap.
+		gone := errors.Is(err, timeline.ErrGone) || len(tracks) > 0 && errors.Is(err, timeline.ErrDamaged)
+		if err != nil && !gone {
 			return nil, err
 		} else if gone {
 			continue // a gap of one of them: the other goes on

@@ -56,6 +56,7 @@ type footage struct {
 type deck struct {
 	name string
 	head *cmaf.Header
+	torn bool // the last segment was missing
 }
 
 func newFootage(src Source, o Options) *footage {
@@ -170,13 +171,22 @@ func (f *footage) segment(ctx context.Context, n int64) (p piece, err error) {
 		p.tracks = f.tracks()
 	}
 	for i := range f.decks {
+		d := &f.decks[i]
 		data, err := f.read(ctx, i, n)
 		if err != nil {
 			return p, err
 		}
+		d.torn = d.torn || data == nil
 		k := len(p.frames)
-		if p.frames, err = f.decks[i].head.Frames(p.frames, data); err != nil {
+		if p.frames, err = d.head.Frames(p.frames, data); err != nil {
 			return p, err
+		}
+		if d.torn { // what follows a hole begins with a key frame
+			key := slices.IndexFunc(p.frames[k:], func(x media.Frame) bool { return x.Key })
+			if d.torn = key < 0; d.torn {
+				key = len(p.frames) - k
+			}
+			p.frames = slices.Delete(p.frames, k, k+key)
 		}
 		for ; k < len(p.frames); k++ {
 			p.frames[k].Track = media.TrackID(i)
@@ -201,7 +211,7 @@ func (f *footage) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.decks = append(f.decks, deck{name, head})
+		f.decks = append(f.decks, deck{name: name, head: head})
 	}
 	f.opened = f.run.ID
 	return nil
@@ -217,10 +227,10 @@ func (f *footage) tracks() []media.Track {
 	return tracks
 }
 
-// read gives the bytes of a rendition's segment, none if it has left the timeline meanwhile or was never there.
+// read gives the bytes of a rendition's segment, none if it has left the timeline meanwhile, was never there, or is damaged.
 func (f *footage) read(ctx context.Context, i int, n int64) ([]byte, error) {
 	r, err := f.src.OpenSegment(ctx, f.name, f.run.ID, f.decks[i].name, n)
-	if err != nil && fault.Of(err).Kind == fault.NotFound {
+	if err != nil && (fault.Of(err).Kind == fault.NotFound || errors.Is(err, timeline.ErrDamaged)) {
 		return nil, nil
 	}
 	if err != nil {

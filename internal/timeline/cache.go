@@ -89,6 +89,7 @@ type pastCache struct {
 	mu     sync.Mutex
 	rows   lru[[]SegmentView]
 	files  lru[*pastFile]
+	sums   lru[*sums]
 	tracks lru[media.Track]
 	runs   lru[*index.Run]
 	joined joined // with a lock of its own
@@ -96,7 +97,8 @@ type pastCache struct {
 
 func newPastCache() *pastCache {
 	return &pastCache{joined: joined{lists: lru[*joinedList]{limit: cachedSegments}}, rows: lru[[]SegmentView]{limit: cachedSegments}, tracks: lru[media.Track]{limit: cachedTracks},
-		runs: lru[*index.Run]{limit: cachedTracks}, files: lru[*pastFile]{limit: cachedFiles, gone: func(f *pastFile) { f.retire() }}}
+		runs: lru[*index.Run]{limit: cachedTracks}, sums: lru[*sums]{limit: cachedSegments},
+		files: lru[*pastFile]{limit: cachedFiles, gone: func(f *pastFile) { f.retire() }}}
 }
 
 func (c *pastCache) clear() {
@@ -107,11 +109,19 @@ func (c *pastCache) clear() {
 	}
 }
 
+// close closes a file; it is opened anew when it is asked for.
+func (c *pastCache) close(object string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files.drop(object)
+}
+
 // drop forgets a file that is being removed.
 func (c *pastCache) drop(object string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rows.drop(object)
+	c.sums.drop(object)
 	c.files.drop(object)
 }
 
@@ -168,10 +178,27 @@ func (c *pastCache) trackOf(init []byte) (media.Track, error) {
 type pastFile struct {
 	objects
 	timeline, object string
+	run              uint64
+	rendition        string
 	segs             []trackfile.Segment
+	sums             *sums
+}
 
-	checkMu sync.Mutex
-	checked []bool // parallel to segs: the checksum is right
+// believed is how long a checksum that was right is not computed again, once the file is closed: a clip is checked before its
+// head is sent, and then sent.
+const believed = 10 * time.Minute
+
+// sums is which segments of a file have been compared with their checksums. It outlives the open file.
+type sums struct {
+	since time.Time
+
+	mu    sync.Mutex
+	right []bool // parallel to the file's segments
+}
+
+func (f *pastFile) has(n int64) bool {
+	_, ok := f.find(n)
+	return ok
 }
 
 func (f *pastFile) find(n int64) (int, bool) {
@@ -191,12 +218,18 @@ func (v *volume) fileOf(row *index.File) (*pastFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f = &pastFile{timeline: row.Timeline, object: row.Object, segs: segs, checked: make([]bool, len(segs))}
+	f = &pastFile{timeline: row.Timeline, object: row.Object, run: row.Run, rendition: row.Rendition, segs: segs}
 	f.objects.open = func() (blob.Object, error) { return v.blobs.Open(context.Background(), row.Object) }
 	v.cache.mu.Lock()
 	defer v.cache.mu.Unlock()
 	if other, ok := v.cache.files.get(row.Object); ok {
 		return other, nil
+	}
+	if s, ok := v.cache.sums.get(row.Object); ok && len(s.right) == len(segs) && time.Since(s.since) < believed {
+		f.sums = s
+	} else {
+		f.sums = &sums{since: time.Now(), right: make([]bool, len(segs))}
+		v.cache.sums.put(row.Object, f.sums, len(segs)/8+8)
 	}
 	v.cache.files.put(row.Object, f, 1)
 	return f, nil
@@ -207,26 +240,21 @@ func near(n int64, d time.Duration) time.Time { return time.Unix(0, n*int64(d)).
 
 // check compares a segment's checksum, once.
 func (f *pastFile) check(v *volume, o blob.Object, i int) error {
-	f.checkMu.Lock()
-	defer f.checkMu.Unlock()
-	if f.checked[i] {
+	f.sums.mu.Lock()
+	defer f.sums.mu.Unlock()
+	if f.sums.right[i] {
 		return nil
 	}
-	if buf := make([]byte, f.segs[i].Size); whole(o, &f.segs[i], buf) {
-		f.checked[i] = true
+	ok, err := compare(o, &f.segs[i], make([]byte, f.segs[i].Size))
+	if f.sums.right[i] = ok && err == nil; f.sums.right[i] {
 		return nil
 	}
-	v.reportSegment(f.timeline, f.object, f.segs[i].N)
-	return errDamaged
+	v.reportSegment(f.timeline, f.object, place{f.run, f.rendition, f.segs[i].N}, err)
+	v.cache.close(f.object) // it may be restored by another file of that name
+	return ErrDamaged
 }
 
-// whole reports whether a segment's bytes match its checksum.
-func whole(r io.ReaderAt, s *trackfile.Segment, buf []byte) bool {
-	ok, err := compare(r, s, buf)
-	return ok && err == nil
-}
-
-// compare is whole that tells damage from a disk that does not answer.
+// compare reports whether a segment's bytes match its checksum; an error tells a disk that does not answer from damage.
 func compare(r io.ReaderAt, s *trackfile.Segment, buf []byte) (bool, error) {
 	n, err := r.ReadAt(buf[:s.Size], s.Offset)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -17,6 +17,7 @@ type knownDamage struct {
 	faults     lru[struct{}]
 	distrusted bool // the index
 	noted      bool // that it is, beside it
+	spoiled    spoiled
 }
 
 // distrust has a damaged index built again at the next start.
@@ -52,17 +53,23 @@ func (v *volume) distrust(err error) {
 	}
 }
 
-// reportSegment tells of a segment that does not match its checksum, once.
-func (v *volume) reportSegment(timeline, object string, n int64) {
-	if v.untold(object + "\x00" + strconv.FormatInt(n, 10)) {
-		v.report(timeline, object, "a segment does not match its checksum")
+// reportSegment notes that a segment does not match its checksum, or cannot be read, and tells of it once.
+func (v *volume) reportSegment(timeline, object string, p place, err error) {
+	v.spoiled.add(timeline, p)
+	if v.untold(object + "\x00" + strconv.FormatInt(p.n, 10)) {
+		what := "a segment does not match its checksum"
+		if err != nil {
+			what = "a segment cannot be read: " + err.Error()
+		}
+		v.report(timeline, object, what)
 	}
 }
 
-// reportMissing tells of a file that is not there, once.
-func (v *volume) reportMissing(timeline, object string) {
-	if v.untold(object) {
-		v.report(timeline, object, "the file is missing")
+// reportMissing notes that a file is not there, and tells of it once.
+func (v *volume) reportMissing(row *index.File) {
+	v.spoilAll(row)
+	if v.untold(row.Object) {
+		v.report(row.Timeline, row.Object, "the file is missing")
 	}
 }
 

@@ -38,6 +38,9 @@ func (s *Store) Past(ctx context.Context, name string, r Range) (*Snapshot, erro
 	if len(snap.Runs) == 0 {
 		return nil, ErrNoFootage
 	}
+	if !s.omitSpoiled(ctx, name, snap) {
+		return nil, ErrDamaged
+	}
 	snap.Version = runs[len(runs)-1].version()
 	snap.Ended = pastEnded(runs, p.live, r, time.Now())
 	return snap, nil

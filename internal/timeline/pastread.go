@@ -14,6 +14,14 @@ import (
 // OpenSegment opens a segment, of the live window or of the past. What comes from the past has been compared with
 // its checksum; damaged footage is never handed out.
 func (s *Store) OpenSegment(ctx context.Context, name string, run uint64, rendition string, n int64) (*Reader, error) {
+	r, err := s.openSegment(ctx, name, run, rendition, n)
+	if v := s.volume(); err == nil && v != nil {
+		v.spoiled.remove(name, place{run, rendition, n})
+	}
+	return r, err
+}
+
+func (s *Store) openSegment(ctx context.Context, name string, run uint64, rendition string, n int64) (*Reader, error) {
 	if t := s.Get(name); t != nil {
 		if r, err := t.OpenSegment(run, rendition, n); err == nil || !errors.Is(err, ErrGone) {
 			return r, err
@@ -105,7 +113,7 @@ func (v *volume) openPast(ctx context.Context, name string, run uint64, renditio
 // missing reports a file that the index knows and that is not there, unless it was just removed.
 func (v *volume) missing(row *index.File) {
 	if known, err := v.db.Has(context.Background(), row.Object); err == nil && known {
-		v.reportMissing(row.Timeline, row.Object)
+		v.reportMissing(row)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"weir/internal/blob"
+	"weir/internal/fault"
 )
 
 // Peeker looks into the segments of one rendition in order of time, for their heads alone: it does not compare checksums,
@@ -56,6 +57,24 @@ func (p *Peeker) Segment(ctx context.Context, n int64) (io.ReaderAt, int64, erro
 		return nil, 0, ErrGone
 	}
 	return p.indexed(ctx, p.store.volume(), n)
+}
+
+// Check compares a segment with its checksum, if that has not been done of late; the fault footage_damaged.
+func (p *Peeker) Check(ctx context.Context, n int64) error {
+	if p.past == nil || !p.past.has(n) {
+		if _, _, err := p.Segment(ctx, n); err != nil {
+			return err
+		}
+	}
+	if p.past != nil && p.past.has(n) {
+		i, _ := p.past.find(n)
+		return p.past.check(p.store.volume(), p.object, i)
+	}
+	rd, err := p.store.OpenSegment(ctx, p.name, p.run, p.rendition, n)
+	if err == nil {
+		rd.Close()
+	}
+	return err
 }
 
 func (p *Peeker) section(at, size int64) (io.ReaderAt, int64, error) {
@@ -127,6 +146,10 @@ func (p *Peeker) indexed(ctx context.Context, v *volume, n int64) (io.ReaderAt, 
 	}
 	o, err := f.get()
 	if err != nil {
+		if fault.Of(err).Kind == fault.NotFound {
+			v.missing(row)
+			return nil, 0, ErrGone
+		}
 		return nil, 0, err
 	}
 	p.past, p.object, p.from = f, o, &f.objects

@@ -85,10 +85,12 @@ func (r *Reader) useFile(b *body, at, size int64) error {
 	r.t.mu.Unlock()
 	if !checked {
 		seg := trackfile.Segment{Offset: b.offset, Size: b.size, CRC: b.crc}
-		if !whole(o, &seg, make([]byte, b.size)) {
+		if ok, err := compare(o, &seg, make([]byte, b.size)); err != nil || !ok {
 			b.file.put(o)
-			r.t.store.volume().reportSegment(r.t.name, b.file.key, b.n)
-			return errDamaged
+			p := place{b.file.head.Run, b.file.head.Rendition, b.n}
+			r.t.store.volume().reportSegment(r.t.name, b.file.key, p, err)
+			r.t.spoilWindow(p)
+			return ErrDamaged
 		}
 		r.t.mu.Lock()
 		b.checked = true

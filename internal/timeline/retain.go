@@ -346,6 +346,7 @@ func (v *volume) remove(ctx context.Context, files []index.File) error {
 	for i := range files {
 		objects[i] = files[i].Object
 		v.cache.drop(files[i].Object)
+		v.spoiled.forget(&files[i])
 	}
 	return v.deleteObjects(ctx, objects)
 }

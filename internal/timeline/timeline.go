@@ -113,6 +113,7 @@ type SegmentView struct {
 	Independent bool  // starts with a random access point
 	Complete    bool
 	Gap         bool // nothing to fetch (EXT-X-GAP)
+	Damaged     bool // it is a gap because its footage is damaged
 	Parts       []PartView
 	Size        int64 // bytes so far
 	Key         int64 // bytes from its start that hold its first frame whole (for trick play); 0 if it does not begin with a key frame, and for audio
@@ -133,7 +134,8 @@ var (
 	errNoRun   = fault.New(fault.Internal, "timeline_no_run", "A part was added to a timeline without an open run.", "")
 	ErrOrder   = fault.New(fault.Internal, "timeline_order", "A part was added out of order or too far ahead.", "")
 	errUnknown = fault.New(fault.Internal, "timeline_rendition", "A part was added to an unknown rendition.", "")
-	errDamaged = fault.New(fault.Internal, "footage_damaged", "This piece of footage is damaged on the disk.", "Check the disk, and run weir check.")
+	// ErrDamaged says that footage is not what was recorded.
+	ErrDamaged = fault.New(fault.Internal, "footage_damaged", "This piece of footage is damaged on the disk.", "Check the disk, and run weir check.")
 	errRun     = fault.New(fault.Internal, "timeline_run", "A run needs a segment duration and 1 to 32 renditions of different names.", "")
 )
 

@@ -109,7 +109,7 @@ func BenchmarkPrepare(b *testing.B) {
 				}
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				p, read, err := build(ctx, s.store, stream, snap, want, false)
+				p, read, err := build(ctx, s.store, &ask{name: stream, want: want}, snap, time.Now())
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -37,10 +37,14 @@ type Footage interface {
 
 // Config says what the server gives. Zero values get the defaults.
 type Config struct {
-	Longest  time.Duration                        // of a clip; 24 h
-	Memory   int64                                // bytes of prepared heads that are kept for the next request; 64 MiB
-	Builders int                                  // heads prepared at once; 2
-	Live     func(name string) *timeline.Timeline // the live face of a stream, nil if there is none
+	Longest  time.Duration // of a clip; 24 h
+	Memory   int64         // bytes of prepared heads that are kept for the next request; 64 MiB
+	Builders int           // heads prepared at once; 2
+	// Check is how long segments are compared with their checksums before the head, which promises the size, is sent; 5 s, below 0:
+	// not at all. They come from memory when they are sent then. The rest of a longer clip is compared while it is sent, and damage
+	// cuts it off.
+	Check time.Duration
+	Live  func(name string) *timeline.Timeline // the live face of a stream, nil if there is none
 }
 
 func (c *Config) defaults() {
@@ -52,6 +56,9 @@ func (c *Config) defaults() {
 	}
 	if c.Builders <= 0 {
 		c.Builders = 2
+	}
+	if c.Check == 0 {
+		c.Check = 5 * time.Second
 	}
 	if c.Live == nil {
 		c.Live = func(string) *timeline.Timeline { return nil }
@@ -176,16 +183,28 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, name string, now 
 	if !a.closed || a.want.To.After(wall) {
 		return s.serveGrowing(w, r, a, d)
 	}
-	snap, err := s.settled(r.Context(), a)
-	if err != nil {
-		return err
-	}
-	p, err := s.plan(r.Context(), a, snap)
+	p, err := s.prepared(r.Context(), a)
 	if err != nil {
 		return err
 	}
 	s.clips.Add(1)
 	return s.servePlan(w, r, a, p, d)
+}
+
+// prepared gives the clip without what is damaged. What is found to be while it is prepared is left out in the next try.
+func (s *Server) prepared(ctx context.Context, a *ask) (*plan, error) {
+	const tries = 5
+	for range tries {
+		snap, err := s.settled(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		p, err := s.plan(ctx, a, snap)
+		if !errors.Is(err, errAgain) {
+			return p, err
+		}
+	}
+	return nil, errSegment
 }
 
 // settled is the footage of a range that is over. Its last segment may be still open: it is waited for.
@@ -274,10 +293,13 @@ func (s *Server) build(ctx context.Context, a *ask, snap *timeline.Snapshot, eta
 		}
 	}()
 	s.built.Add(1)
-	p, read, err := build(ctx, s.footage, a.name, snap, a.want, a.key)
+	p, read, err := build(ctx, s.footage, a, snap, time.Now().Add(s.cfg.Check))
 	s.scanned.Add(read)
 	if p != nil {
 		p.etag = etag
+		if p.faults > 0 {
+			s.log.Warn("a clip is made without damaged segments", "stream", a.name, "segments", p.faults)
+		}
 	}
 	return p, err
 }

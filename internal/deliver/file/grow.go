@@ -35,6 +35,8 @@ type grower struct {
 	frames []media.Frame
 	chunk  []byte
 	begun  bool
+	faults int // segments that were known to be damaged when it began
+	tries  int // to go on behind damage
 }
 
 // serveGrowing answers with a stream that ends when the range does. It has no length, so there are no byte ranges. It begins at
@@ -98,14 +100,29 @@ func (g *grower) advance(ctx context.Context) error {
 		r.From = g.walk.zero.Add(media.ToDuration(g.walk.end-g.walk.at, mp4.MovieScale))
 	}
 	r.From = r.From.Add(-lead)
-	snap, err := g.server.footage.Past(ctx, g.ask.name, r)
-	if errors.Is(err, errNoFootage) {
-		return nil
+	for {
+		snap, err := g.server.footage.Past(ctx, g.ask.name, r)
+		if errors.Is(err, errNoFootage) || errors.Is(err, timeline.ErrDamaged) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !g.begun {
+			g.faults = faults(snap, g.ask.want)
+		}
+		n := g.walk.lastN
+		if err = g.walk.advance(ctx, snap); !errors.Is(err, errAgain) {
+			return err
+		}
+		if g.tries++; g.walk.lastN != n {
+			g.tries = 0
+		}
+		const tries = 100
+		if g.tries > tries {
+			return errSegment
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return g.walk.advance(ctx, snap)
 }
 
 // fits says whether a further run can go on in the tracks that were declared.
@@ -142,7 +159,7 @@ func (g *grower) begin(p *portion) error {
 	}
 	first := &p.samples[0]
 	g.base = max(media.Rescale(first.pts-first.dts, p.lane.head.Scale, mp4.MovieScale), 0)
-	g.server.describe(g.w.Header(), g.ask, g.walk.begin, video)
+	g.server.describe(g.w.Header(), g.ask, g.walk.begin, video, g.faults)
 	g.w.WriteHeader(http.StatusOK)
 	g.begun = true
 	if g.r.Method == http.MethodHead {

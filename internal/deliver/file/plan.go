@@ -11,6 +11,7 @@ import (
 	"weir/internal/fault"
 	"weir/internal/format/mp4"
 	"weir/internal/media"
+	"weir/internal/presentation"
 	"weir/internal/timeline"
 )
 
@@ -25,6 +26,7 @@ type plan struct {
 	from   []origin
 	begin  time.Time // of its first picture
 	video  bool
+	faults int // segments that are left out because they are damaged
 }
 
 // origin is a rendition of a run.
@@ -102,17 +104,22 @@ type table struct {
 	end         int64 // where its presentation ends
 }
 
-// build walks over the range and makes the plan. read is how many bytes of footage that took.
-func build(ctx context.Context, footage Footage, name string, snap *timeline.Snapshot, want timeline.Range, key bool) (p *plan, read int64, err error) {
+// build walks over the range and makes the plan, and compares checksums until then. read is how many bytes of footage that took.
+func build(ctx context.Context, footage Footage, a *ask, snap *timeline.Snapshot, until time.Time) (p *plan, read int64, err error) {
+	name, want, key := a.name, a.want, a.key
 	b := &builder{plan: &plan{name: name}, key: key, tables: make(map[string]*table), from: make(map[origin]uint16)}
-	w := &walk{footage: footage, name: name, want: want, key: key, take: b.take}
+	w := &walk{footage: footage, name: name, want: want, key: key, take: b.take, checked: checked{until: until}}
 	b.plan.movie = &mp4.Movie{}
 	if err := w.advance(ctx, snap); err != nil {
 		return nil, w.scan.Read, err
 	}
+	if w.checked.again {
+		return nil, w.scan.Read, errAgain
+	}
 	if !w.any {
 		return nil, w.scan.Read, errNoFootage
 	}
+	b.plan.faults = faults(snap, want)
 	b.plan.begin = w.begin
 	start := int64(0)
 	if !key && want.From.After(w.begin) {
@@ -132,6 +139,23 @@ func build(ctx context.Context, footage Footage, name string, snap *timeline.Sna
 	b.plan.movie.SetCreated(b.plan.begin)
 	b.plan.movie.Finish()
 	return b.plan, w.scan.Read, nil
+}
+
+// faults counts the segments of a range that are left out of a file because they are damaged.
+func faults(snap *timeline.Snapshot, want timeline.Range) (n int) {
+	for i := range snap.Runs {
+		run := &snap.Runs[i]
+		for _, k := range choose(run) {
+			scale := run.Run.Renditions[k].Track.TimeScale
+			for j := range run.Renditions[k].Segments {
+				s := &run.Renditions[k].Segments[j]
+				if s.Damaged && segEnd(s, scale).After(want.From) && (want.To.IsZero() || presentation.At(s.Start, scale).Before(want.To)) {
+					n++
+				}
+			}
+		}
+	}
+	return n
 }
 
 // edits says what of the track is shown when, if that is not all of it from the beginning. start and stop are those of

@@ -93,7 +93,7 @@ func (d *download) goOn(sent int) error {
 func (s *Server) servePlan(w http.ResponseWriter, r *http.Request, a *ask, p *plan, d *download) error {
 	size := p.size()
 	h := w.Header()
-	s.describe(h, a, p.begin, p.video)
+	s.describe(h, a, p.begin, p.video, p.faults)
 	h.Set("Etag", p.etag)
 	h.Set("Accept-Ranges", "bytes")
 	if a.moving {
@@ -134,9 +134,15 @@ func (s *Server) servePlan(w http.ResponseWriter, r *http.Request, a *ask, p *pl
 	return d.send(r.Context(), p, at, n)
 }
 
-func (s *Server) describe(h http.Header, a *ask, begin time.Time, video bool) {
+// damagedHeader says how many segments of the range are left out because they are damaged.
+const damagedHeader = "Weir-Damaged"
+
+func (s *Server) describe(h http.Header, a *ask, begin time.Time, video bool, faults int) {
+	if faults > 0 {
+		h.Set(damagedHeader, strconv.Itoa(faults))
+	}
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "Content-Length, Content-Range, Content-Disposition, Content-Location, ETag")
+	h.Set("Access-Control-Expose-Headers", "Content-Length, Content-Range, Content-Disposition, Content-Location, ETag, "+damagedHeader)
 	h.Set("Cache-Control", "private, no-cache") // retention and repair may change it: the ETag tells
 	h.Set("Content-Type", "audio/mp4")
 	if video {

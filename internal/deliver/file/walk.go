@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"weir/internal/format/mp4"
@@ -59,19 +60,31 @@ type walk struct {
 	take    func(ctx context.Context, p *portion) error
 	fits    func(run *timeline.RunView, chosen choice) bool // whether a further run can go into the same file; nil: every one
 
+	checked checked
 	scan    mp4.Scanner
 	out     []placed
 	runID   uint64
 	lastN   int64
 	lanes   []*lane
-	any     bool             // something was taken
-	stopped bool             // a run did not fit
-	reached bool             // the end of the range
-	begin   time.Time        // the instant of the clip's clock 0: its first key frame
-	zero    time.Time        // the present piece's key frame
-	at      int64            // where the present piece stands on the clip's clock, MovieScale
-	end     int64            // where what was taken ends, on the clip's clock, MovieScale
-	ends    map[string]int64 // the same for each rendition
+	any     bool // something was taken
+	stopped bool // a run did not fit
+	reached bool // the end of the range
+	clock
+}
+
+// clock is the time of a clip, which has no holes.
+type clock struct {
+	begin time.Time        // the instant of the clip's clock 0: its first key frame
+	zero  time.Time        // the present piece's key frame
+	at    int64            // where the present piece stands on the clip's clock, MovieScale
+	end   int64            // where what was taken ends, on the clip's clock, MovieScale
+	ends  map[string]int64 // the same for each rendition
+}
+
+// checked is how far footage is compared with its checksums before anything is taken of it.
+type checked struct {
+	until time.Time // then no more; zero: all of it
+	again bool      // damage was found, of which the next snapshot tells
 }
 
 // advance takes what the snapshot has and has not been taken.
@@ -129,6 +142,14 @@ func (w *walk) stretch(ctx context.Context, run *timeline.RunView, chosen choice
 }
 
 func (w *walk) row(ctx context.Context, run uint64, r row) error {
+	for i, s := range r.segs {
+		if s == nil {
+			continue
+		}
+		if whole, err := w.whole(ctx, run, w.lanes[i], s.N); err != nil || !whole {
+			return err
+		}
+	}
 	past, covers := true, true
 	for i, s := range r.segs {
 		l := w.lanes[i]
@@ -158,7 +179,35 @@ func (w *walk) row(ctx context.Context, run uint64, r row) error {
 	return nil
 }
 
+// whole compares a segment with its checksum. Of damage a newer snapshot tells: a file that grows waits for that, and for
+// one that is being prepared the rest of the range is looked through first.
+func (w *walk) whole(ctx context.Context, run uint64, l *lane, n int64) (bool, error) {
+	if until := w.checked.until; !until.IsZero() && time.Now().After(until) {
+		return true, nil
+	}
+	return w.compare(ctx, run, l, n)
+}
+
+func (w *walk) compare(ctx context.Context, run uint64, l *lane, n int64) (bool, error) {
+	if l.peek == nil {
+		l.peek = w.footage.Peek(w.name, run, l.name)
+	}
+	err := l.peek.Check(ctx, n)
+	if !errors.Is(err, timeline.ErrDamaged) && !errors.Is(err, timeline.ErrGone) {
+		return err == nil, err
+	}
+	if w.growing {
+		return false, errAgain
+	}
+	w.checked.again = true
+	return false, nil
+}
+
+// samples gives none for a segment that is damaged.
 func (w *walk) samples(ctx context.Context, run uint64, l *lane, n int64) ([]mp4.Located, error) {
+	if whole, err := w.whole(ctx, run, l, n); err != nil || !whole {
+		return nil, err
+	}
 	if l.peek == nil {
 		l.peek = w.footage.Peek(w.name, run, l.name)
 	}
@@ -166,7 +215,13 @@ func (w *walk) samples(ctx context.Context, run uint64, l *lane, n int64) ([]mp4
 	if err != nil {
 		return nil, err
 	}
-	return w.scan.Scan(r, size, l.head)
+	samples, err := w.scan.Scan(r, size, l.head)
+	if err != nil {
+		if whole, damage := w.compare(ctx, run, l, n); damage != nil || !whole {
+			return nil, damage
+		}
+	}
+	return samples, err
 }
 
 // beginPiece finds the key frame that a stretch begins with and sets the clock. It returns the rows from there on, nil if

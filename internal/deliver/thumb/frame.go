@@ -63,7 +63,7 @@ func (s *Server) shown(ctx context.Context, name string, all []spot, at time.Tim
 		x := &all[i]
 		f, err := s.frame(ctx, name, x, at)
 		switch {
-		case errors.Is(err, errNoKey):
+		case errors.Is(err, errNoKey), errors.Is(err, timeline.ErrDamaged):
 		case err != nil:
 			return nil, f, err
 		case !presentation.At(f.PTS, x.rendition.Track.TimeScale).After(at):
