@@ -18,9 +18,35 @@ func TestTheBoxNamesWhatListens(t *testing.T) {
 		"Console    is off":                 {{Name: "http", State: "off"}, on("rtmp", 1935)},
 	} {
 		var b bytes.Buffer
-		printBox(&b, server.Ready{Gates: gates, LoginPath: "/login/once"})
+		printBox(&b, server.Ready{Gates: gates, LoginPath: "/login/once"}, "weir")
 		if !strings.Contains(b.String(), want) || strings.Contains(b.String(), ":0") {
 			t.Errorf("without %q:\n%s", want, b.String())
+		}
+	}
+}
+
+// What the box says about keys can be typed as it stands, and means this server's data folder.
+func TestTheBoxSaysHowToMakeAKey(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                                 "./bin/weir key create",
+		"-c my.yaml":                       "./bin/weir --config my.yaml key create",
+		"serve --data_dir /srv/x -c a.yml": "./bin/weir --config a.yml --data_dir /srv/x key create",
+	} {
+		top := root()
+		c, rest, err := top.Find(strings.Fields(args))
+		if err == nil {
+			err = c.ParseFlags(rest)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		printBox(&b, server.Ready{Gates: []server.Gate{{Name: "rtmp", Port: 1935, State: "on"}}}, typed(c, "./bin/weir"))
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q without %q:\n%s", args, want, b.String())
+		}
+		if said := typed(c, "/my weir's/weir"); !strings.HasPrefix(said, `'/my weir'\''s/weir'`) {
+			t.Error(said)
 		}
 	}
 }

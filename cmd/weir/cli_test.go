@@ -210,3 +210,22 @@ func TestNamesInTheOrderOfPeople(t *testing.T) {
 		t.Errorf("%q", names)
 	}
 }
+
+// A key that is made where no server has its data goes with a word of warning, and the secret alone is on standard output.
+func TestAKeyInANewDataFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, warned := range []bool{true, false} {
+		var out, said bytes.Buffer
+		c := root()
+		c.SetArgs([]string{"key", "create", "live/show"})
+		c.SetOut(&out)
+		c.SetErr(&said)
+		if err := c.ExecuteContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, `^wk_\w+\n$`, out.String())
+		if strings.Contains(said.String(), "made a new data folder") != warned {
+			t.Errorf("said %q", said.String())
+		}
+	}
+}

@@ -19,6 +19,10 @@ func (o *options) withAccess(c *cobra.Command, f func(context.Context, *access.A
 	if err != nil {
 		return err
 	}
+	if !exists(s.DataDir) {
+		// Whoever stands in another folder than the server would wonder why it does not know the secret.
+		c.PrintErrf("weir: made a new data folder, %s; a server with another one will not know what is made here (--data_dir names it)\n", s.DataDir)
+	}
 	if err := os.MkdirAll(s.DataDir, 0o750); err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func serve(c *cobra.Command, o *options, ready string) error {
 			printJSON(os.Stdout, r)
 			return
 		}
-		printBox(os.Stdout, r)
+		printBox(os.Stdout, r, typed(c, os.Args[0]))
 	})
 	if c.Context().Err() != nil {
 		log.Info("stopped")
@@ -84,8 +84,24 @@ func printJSON(w io.Writer, r server.Ready) {
 	_ = json.NewEncoder(w).Encode(line) // a closed standard output is the caller's choice
 }
 
+// typed is how a person calls weir beside this server: as it was called, and where the same data folder is meant.
+func typed(c *cobra.Command, program string) string {
+	words := []string{program}
+	for _, name := range []string{"config", "data_dir"} {
+		if f := c.Flag(name); f != nil && f.Changed {
+			words = append(words, "--"+name, f.Value.String())
+		}
+	}
+	for i, w := range words {
+		if strings.ContainsAny(w, " '\"$\\") {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 // printBox tells a person where everything is, with addresses that can be typed on another machine.
-func printBox(w io.Writer, r server.Ready) {
+func printBox(w io.Writer, r server.Ready, weir string) {
 	ports := map[string]int{}
 	for _, g := range r.Gates {
 		ports[g.Name] = g.Port
@@ -117,7 +133,7 @@ func printBox(w io.Writer, r server.Ready) {
 		lines = append(lines, "           also at "+strings.Join(also, ", "))
 	}
 	if p := ports["rtmp"]; p != 0 {
-		lines = append(lines, "", fmt.Sprintf("Publish    rtmp://%s:%d/live   key: show?key=…", bracket(host), p), "           make a key: weir key create live/show")
+		lines = append(lines, "", fmt.Sprintf("Publish    rtmp://%s:%d/live   key: show?key=…", bracket(host), p), "           make a key: "+weir+" key create live/show")
 		if ports[scheme] != 0 {
 			lines = append(lines, "Watch      "+base+"/live/show")
 		}
