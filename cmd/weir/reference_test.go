@@ -202,13 +202,17 @@ func flagsOf(c *cobra.Command, w *words, b *strings.Builder) {
 }
 
 func flagText(f *pflag.Flag, w *words) string {
+	and, colon, open, shut := ", ", ": ", " (", ")"
+	if w.zh != nil {
+		and, colon, open, shut = "、", "：", "（", "）"
+	}
 	s := "`--" + f.Name + "`"
 	if f.Shorthand != "" {
-		s = "`-" + f.Shorthand + "`, " + s
+		s = "`-" + f.Shorthand + "`" + and + s
 	}
-	s += ": " + w.of(f.Name+": "+f.Usage, f.Usage)
+	s += colon + w.of(f.Name+": "+f.Usage, f.Usage)
 	if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" && f.DefValue != "0s" {
-		s += " (`" + f.DefValue + "`)"
+		s += open + "`" + f.DefValue + "`" + shut
 	}
 	return s
 }

@@ -129,7 +129,7 @@ func (r *Report) Text(w io.Writer, lang string) error {
 	}
 	form := "%s: %d must, %d should, %d note; %d playlists, %d segments, %.1f MB read in %.1f s\n"
 	if chinese {
-		form = "%s：must %d 条，should %d 条，note %d 条；读取播放列表 %d 次、分段 %d 个，共 %.1f MB，用时 %.1f 秒\n"
+		form = "%s：must %d 条，should %d 条，note %d 条；读取播放列表 %d 次、分片 %d 个，共 %.1f MB，用时 %.1f 秒\n"
 	}
 	fmt.Fprintf(&b, form, strings.ToUpper(r.Kind), r.Count(Must), r.Count(Should), r.Count(Note), r.Read.Playlists, r.Read.Segments, float64(r.Read.Bytes)/1e6, r.Took.Seconds())
 	_, err := io.WriteString(w, b.String())
