@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -9,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"weir/internal/control/access"
+	"weir/internal/control/catalog"
 	"weir/internal/fault"
 )
 
@@ -38,8 +39,9 @@ type Delivery struct {
 // message is an event on its way to one webhook.
 type message struct {
 	Delivery
-	body []byte
-	due  time.Time
+	body     []byte    // nil: it waits no more
+	due      time.Time // when a refused one is tried again
+	refusals int
 }
 
 // endpoint is one webhook with its queue.
@@ -52,6 +54,7 @@ type endpoint struct {
 	mu       sync.Mutex
 	messages []*message // waiting, in the order of events
 	history  []*message // the latest last; those waiting are among them until they are old
+	outage   outage
 }
 
 func (e *endpoint) waiting() int {
@@ -66,24 +69,52 @@ func (e *endpoint) queue(ev *Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.messages) >= hookQueue {
-		e.messages[0].end("dropped", "Too many events were waiting.")
-		e.messages = slices.Delete(e.messages, 0, 1)
-		e.hooks.dropped.Add(1)
+		e.finish(e.messages[0], "dropped", "Too many events were waiting.")
 	}
-	m := &message{Delivery: Delivery{ID: ev.ID, Type: ev.Type, At: ev.Timestamp, State: "waiting"}, body: ev.encoded, due: time.Now()}
-	e.messages = append(e.messages, m)
-	if len(e.history) >= hookHistory {
-		e.history = slices.Delete(e.history, 0, 1)
-	}
-	e.history = append(e.history, m)
+	e.enter(&message{Delivery: Delivery{ID: ev.ID, Type: ev.Type, At: ev.Timestamp, State: "waiting"}, body: ev.encoded})
+	e.hooks.ledger.add(e.ID, ev)
+	e.outage.news = true
 	select {
 	case e.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (m *message) end(state, why string) {
-	m.State, m.Error, m.NextRetryAt, m.body = state, why, nil, nil
+// enter puts a message at the end of the queue; e.mu is held.
+func (e *endpoint) enter(m *message) {
+	e.messages = append(e.messages, m)
+	if len(e.history) >= hookHistory {
+		e.history = slices.Delete(e.history, 0, 1)
+	}
+	e.history = append(e.history, m)
+}
+
+// restore queues what was waiting when the server ended, before there are any others.
+func (e *endpoint) restore(list []catalog.Delivery) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, d := range list {
+		m := &message{Delivery: Delivery{ID: d.EventID, Type: d.Type, At: d.At, State: "waiting"}, body: []byte(d.Body)}
+		if e.enter(m); len(list)-i > hookQueue {
+			e.finish(m, "dropped", "Too many events were waiting.")
+		}
+	}
+}
+
+// finish takes a message out of the queue and of the ledger; e.mu is held.
+func (e *endpoint) finish(m *message, state, why string) {
+	m.State, m.Error, m.body = state, why, nil
+	e.messages = slices.DeleteFunc(e.messages, func(o *message) bool { return o == m })
+	e.hooks.ledger.done(e.ID, m.ID)
+	switch state {
+	case "delivered":
+		e.hooks.delivered.Add(1)
+	case "dropped":
+		e.hooks.dropped.Add(1)
+	default:
+		e.hooks.failed.Add(1)
+		e.hooks.log.Warn("a webhook was not told of an event", "webhook", e.ID, "event", m.ID, "attempts", m.Attempts, "error", why)
+	}
 }
 
 func (e *endpoint) list() []Delivery {
@@ -91,7 +122,11 @@ func (e *endpoint) list() []Delivery {
 	defer e.mu.Unlock()
 	list := make([]Delivery, 0, len(e.history))
 	for _, m := range slices.Backward(e.history) {
-		list = append(list, m.Delivery)
+		d := m.Delivery
+		if due := later(m.due, e.outage.until()); m.body != nil && !due.IsZero() {
+			d.NextRetryAt = &due
+		}
+		list = append(list, d)
 	}
 	return list
 }
@@ -100,7 +135,7 @@ func (e *endpoint) list() []Delivery {
 func (e *endpoint) work(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		m, wait := e.next(time.Now())
 		if m != nil {
 			e.attempt(ctx, m)
@@ -116,66 +151,61 @@ func (e *endpoint) work(ctx context.Context) {
 	}
 }
 
-// next returns the earliest message that is due, or how long there will be none.
+// next returns the message whose turn it is, or how long there will be none. While the receiver is away all wait, in the
+// order of events; one that it has refused waits by itself.
 func (e *endpoint) next(now time.Time) (*message, time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for len(e.messages) > 0 && now.Sub(e.messages[0].At) > hookAge {
+		e.finish(e.messages[0], "failed", cmp.Or(e.messages[0].Error, "The receiver was away for too long."))
+	}
 	wait := time.Hour
-	var first *message
+	away := e.outage.until()
 	for _, m := range e.messages {
-		if first == nil || m.due.Before(first.due) {
-			first = m
+		due := later(m.due, away).Sub(now)
+		if due <= 0 {
+			return m, 0
 		}
+		wait = min(wait, due)
 	}
-	if first == nil {
-		return nil, wait
-	}
-	if wait = first.due.Sub(now); wait > 0 {
-		return nil, wait
-	}
-	return first, 0
+	return nil, wait
 }
 
 // attempt delivers a message, or plans when to try again.
 func (e *endpoint) attempt(ctx context.Context, m *message) {
 	e.mu.Lock()
-	id, body, done := m.ID, m.body, m.body == nil
+	id, body := m.ID, m.body
+	e.outage.news = false
 	e.mu.Unlock()
-	if done || ctx.Err() != nil { // dropped meanwhile
-		e.drop(m)
-		return
-	}
 	status, retryAfter, err := e.post(ctx, id, body)
+	if ctx.Err() != nil && err != nil {
+		return // we ended it, not the receiver
+	}
 	now := time.Now().UTC()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if m.body == nil {
+	if err != nil && away(status) {
+		e.outage.note(now, e.hooks.backoff, retryAfter)
+	} else {
+		e.outage.over()
+	}
+	if m.body == nil { // dropped meanwhile
 		return
 	}
 	m.Attempts++
 	m.Status, m.LastAttemptAt, m.Error = status, &now, ""
 	switch {
 	case err == nil:
-		m.end("delivered", "")
-		e.hooks.delivered.Add(1)
-	case m.Attempts > len(e.hooks.backoff) || status == http.StatusGone: // 410: the receiver wants no more
-		m.end("failed", err.Error())
-		e.hooks.failed.Add(1)
-		e.hooks.log.Warn("a webhook was not told of an event", "webhook", e.ID, "event", m.ID, "attempts", m.Attempts, "error", err)
+		e.finish(m, "delivered", "")
+	case away(status):
+		m.Error = err.Error()
+	case m.refusals >= len(e.hooks.backoff) || status == http.StatusGone: // 410: the receiver wants no more
+		e.finish(m, "failed", err.Error())
 	default:
-		wait := e.hooks.backoff[m.Attempts-1]
-		wait += rand.N(wait/5 + 1) // so that what failed together does not return together
-		m.due = now.Add(max(wait, retryAfter))
-		m.NextRetryAt, m.Error = &m.due, err.Error()
-		return
+		m.due = now.Add(max(spread(e.hooks.backoff[m.refusals]), retryAfter))
+		m.refusals++
+		m.Error = err.Error()
 	}
-	e.messages = slices.DeleteFunc(e.messages, func(o *message) bool { return o == m })
-}
-
-func (e *endpoint) drop(m *message) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.messages = slices.DeleteFunc(e.messages, func(o *message) bool { return o == m })
 }
 
 const maxRetryAfter = 24 * time.Hour

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir/internal/control/access"
+	"weir/internal/control/catalog"
 	"weir/internal/fault"
 	"weir/internal/netguard"
 )
@@ -19,19 +20,20 @@ const (
 	hookQueue   = 256 // events that wait for one webhook, retries included
 	hookHistory = 50  // deliveries remembered for one webhook
 	hookTimeout = 15 * time.Second
+	hookAge     = 3 * 24 * time.Hour // of an event, after which nobody is told of it any more
 )
 
-// hookBackoff is how long after a failed attempt the next one comes; after the last
-// the event is given up. In sum about a day.
+// hookBackoff is how long after a failed attempt the next one comes. After the last one an event that the receiver refuses
+// is given up, in sum after about a day; a receiver that is away is tried again after the same pause until events are too old.
 func hookBackoff() []time.Duration {
 	return []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour}
 }
 
 // hooks tells webhooks of events. Each has a queue and a worker of its own, so that
-// one that does not answer delays no other. Queues are in memory: what waits when the
-// server stops is lost.
+// one that does not answer delays no other. Queues are in memory, and the ledger keeps what waits in them.
 type hooks struct {
 	access  *access.Access
+	ledger  *ledger
 	client  *http.Client
 	log     *slog.Logger
 	backoff []time.Duration
@@ -49,7 +51,7 @@ func newHooks(guard *netguard.Guard, acc *access.Access, log *slog.Logger) *hook
 	client.Timeout = hookTimeout
 	// Standard Webhooks: a redirect is a failure; the owner should enter the right address.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &hooks{access: acc, client: client, log: log, backoff: hookBackoff(), endpoints: make(map[string]*endpoint)}
+	return &hooks{access: acc, ledger: newLedger(acc, log), client: client, log: log, backoff: hookBackoff(), endpoints: make(map[string]*endpoint)}
 }
 
 // run loads the webhooks and works until ctx ends.
@@ -62,9 +64,13 @@ func (h *hooks) run(ctx context.Context) error {
 	if err != nil && ctx.Err() == nil {
 		h.log.Error("the webhooks could not be read", "error", err)
 	}
+	waiting := h.ledger.read(ctx, time.Now())
 	for _, w := range list {
-		h.add(w)
+		h.add(w, waiting[w.ID])
 	}
+	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	kept := make(chan struct{})
+	go func() { defer close(kept); h.ledger.run(keeping) }()
 	<-ctx.Done()
 	h.mu.Lock()
 	for id, e := range h.endpoints {
@@ -73,11 +79,13 @@ func (h *hooks) run(ctx context.Context) error {
 	}
 	h.mu.Unlock()
 	h.wg.Wait()
+	stop() // last: what workers leave is written down
+	<-kept
 	return nil
 }
 
-// add starts the worker of a webhook. Before run it does nothing: run will load it.
-func (h *hooks) add(w access.Webhook) {
+// add starts the worker of a webhook with what it has still to tell. Before run it does nothing: run will load it.
+func (h *hooks) add(w access.Webhook, waiting []catalog.Delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ctx == nil || h.ctx.Err() != nil || h.endpoints[w.ID] != nil {
@@ -85,6 +93,7 @@ func (h *hooks) add(w access.Webhook) {
 	}
 	ctx, cancel := context.WithCancel(h.ctx)
 	e := &endpoint{hooks: h, Webhook: w, stop: cancel, wake: make(chan struct{}, 1)}
+	e.restore(waiting)
 	h.endpoints[w.ID] = e
 	h.wg.Go(func() { e.work(ctx) })
 }
@@ -96,6 +105,7 @@ func (h *hooks) remove(id string) {
 	if e := h.endpoints[id]; e != nil {
 		e.stop()
 		delete(h.endpoints, id)
+		h.ledger.forget(id)
 	}
 }
 

@@ -61,7 +61,7 @@ func (a *API) createWebhook(ctx context.Context, in *newWebhookInput) (*webhookO
 	if err != nil {
 		return nil, err
 	}
-	a.hooks.add(w)
+	a.hooks.add(w, nil)
 	out := webhookOf(&w)
 	out.Secret = w.Secret
 	return &webhookOutput{Body: out}, nil

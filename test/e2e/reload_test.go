@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -116,30 +114,6 @@ func (w *weir) targets(t *testing.T, name string) (segment, part string) {
 	return segment, part
 }
 
-// listener is a program that takes webhooks.
-type listener struct {
-	*httptest.Server
-	mu    sync.Mutex
-	paths []string
-}
-
-func listen(t *testing.T) *listener {
-	l := &listener{}
-	l.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		l.mu.Lock()
-		l.paths = append(l.paths, r.URL.Path)
-		l.mu.Unlock()
-	}))
-	t.Cleanup(l.Close)
-	return l
-}
-
-func (l *listener) got() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.paths)
-}
-
 // TestReloadCutsNobody changes the configuration of a server that publishes to viewers of HTTP-FLV, RTMP and HLS: they lose
 // nothing, and what was changed holds.
 func TestReloadCutsNobody(t *testing.T) {
@@ -157,7 +131,7 @@ func TestReloadCutsNobody(t *testing.T) {
 	})
 	hls = w.viewSegments(t, "live/one")
 	hls.follow(t, 4*time.Second)
-	hook := listen(t)
+	hook := listen(t, "127.0.0.1:0")
 	w.api(http.MethodPost, "/webhooks", map[string]any{"url": hook.URL, "types": []string{"stream.*"}}, nil)
 
 	said := w.configure(t, "log: {level: debug, format: json}\nstreams: {grace: 3s, take_over: false, max: 2, window: 3s, profile: realtime}\n"+
@@ -178,7 +152,7 @@ func TestReloadCutsNobody(t *testing.T) {
 	w.refused(t, "live/one", key, "live/one already has a publisher")
 	w.pattern("live/two", key)
 	eventually(t, 10*time.Second, "the webhook that may be told now", func() error {
-		if hook.got() == 0 {
+		if len(hook.all()) == 0 {
 			return errors.New("nothing came")
 		}
 		return nil

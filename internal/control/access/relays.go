@@ -132,6 +132,18 @@ func (a *Access) DeleteWebhook(ctx context.Context, id string) error {
 	return failed(a.store.DeleteWebhook(ctx, id), "webhook")
 }
 
+// Deliveries returns what webhooks have still to be told of events since an instant, by webhook in the order of events.
+// What is older, and that of webhooks that are gone, is forgotten.
+func (a *Access) Deliveries(ctx context.Context, since time.Time) ([]catalog.Delivery, error) {
+	list, err := a.store.Deliveries(ctx, since)
+	return list, failed(err, "webhook")
+}
+
+// SaveDeliveries writes down what webhooks have still to be told, and takes out what they were told.
+func (a *Access) SaveDeliveries(ctx context.Context, add, remove []catalog.Delivery) error {
+	return failed(a.store.SaveDeliveries(ctx, add, remove), "webhook")
+}
+
 func checkURL(address string, schemes ...string) error {
 	u, err := url.Parse(address)
 	if err != nil || len(address) > maxURL || u.Host == "" || !slices.Contains(schemes, u.Scheme) {

@@ -1,5 +1,5 @@
 // Package catalog keeps the server's records: keys, tokens, users, web sessions,
-// login links, relays and webhooks. What belongs here: the records, their tables
+// login links, relays, webhooks and what these have still to be told. What belongs here: the records, their tables
 // and their queries, in the SQL that SQLite and PostgreSQL share. What does not:
 // opening a database (catalog/sqlite), secrets in the clear and rules about who may
 // do what (control/access).

@@ -23,7 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) *catalog.Store) {
 	for name, test := range map[string]func(*testing.T, *catalog.Store){
 		"settings": settings, "keys": keys, "key pages": keyPages, "showings": showings, "rotate": rotate,
 		"tokens": tokens, "users": users, "passwords": passwords, "web sessions": webSessions,
-		"login links": loginLinks, "login link race": loginLinkRace, "relays": relays, "webhooks": webhooks, "parallel": parallel,
+		"login links": loginLinks, "login link race": loginLinkRace, "relays": relays, "webhooks": webhooks, "deliveries": deliveries, "parallel": parallel,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -282,6 +282,25 @@ func webhooks(t *testing.T, s *catalog.Store) {
 	same(t, got, []catalog.Webhook{want})
 	must(t, s.DeleteWebhook(t.Context(), "h1"))
 	wantErr(t, s.DeleteWebhook(t.Context(), "h1"), catalog.ErrNotFound)
+}
+
+func deliveries(t *testing.T, s *catalog.Store) {
+	must(t, s.AddWebhook(t.Context(), catalog.Webhook{ID: "h1", URL: "https://example.com/x", Sealed: "z", CreatedAt: noon}))
+	d := func(hook, event string, at time.Time) catalog.Delivery {
+		return catalog.Delivery{WebhookID: hook, EventID: event, Type: "stream.started", Body: `{"name":"直播"}`, At: at}
+	}
+	all := func() []catalog.Delivery {
+		got, err := s.Deliveries(t.Context(), noon)
+		must(t, err)
+		return got
+	}
+	a, b, c := d("h1", "e1", noon), d("h1", "e2", noon.Add(time.Minute)), d("h1", "e3", noon)
+	must(t, s.SaveDeliveries(t.Context(), []catalog.Delivery{b, a, d("h0", "e1", noon), d("h1", "e0", noon.Add(-time.Second))}, nil))
+	same(t, all(), []catalog.Delivery{a, b})
+	must(t, s.SaveDeliveries(t.Context(), []catalog.Delivery{c, a}, []catalog.Delivery{{WebhookID: "h1", EventID: "e2"}, {WebhookID: "h1", EventID: "never"}}))
+	same(t, all(), []catalog.Delivery{a, c})
+	must(t, s.DeleteWebhook(t.Context(), "h1"))
+	same(t, len(all()), 0)
 }
 
 // parallel holds that writers wait for one another instead of failing.
