@@ -67,10 +67,15 @@ func IsB(sample []byte) bool {
 
 // RecoveryPoint reports whether a sample carries a recovery point SEI message, and
 // after how many frames decoding that begins here shows good pictures (D.2.8). Encoders
-// with open groups or intra refresh send it in the place of IDR pictures.
+// with open groups or intra refresh send it in the place of IDR pictures. It stands before
+// the picture's slices (7.4.1.2.3), so the look at a sample ends with the first of them.
 func RecoveryPoint(sample []byte) (frames int, ok bool) {
 	for nal := range bits.Units(sample) {
-		if NALType(nal) != NALSEI {
+		switch NALType(nal) {
+		case NALSEI:
+		case NALSlice, NALIDR, NALPartitionA:
+			return 0, false
+		default:
 			continue
 		}
 		for kind, payload := range bits.SEI(bits.Unescape(nal[1:])) {
