@@ -43,6 +43,7 @@ type Cutter struct {
 	start time.Duration
 	done  time.Duration // the leading track's decoding has come so far
 	keys  keyClock
+	pace  pace // of the leading track's parts
 }
 
 // NewCutter returns a cutter for a run; the run's renditions name the tracks, and its
@@ -63,7 +64,20 @@ func NewCutter(run *timeline.Run, sink Sink) *Cutter {
 	if c.lead == nil && len(c.lanes) > 0 {
 		c.lead = &c.lanes[0]
 	}
+	if c.lead != nil {
+		c.lead.emitted = c.emitted
+	}
 	return c
+}
+
+// emitted tells the audio tracks of a part of the leading track.
+func (c *Cutter) emitted(p *timeline.Part) {
+	end, soon := c.pace.take(p)
+	for i := range c.lanes {
+		if a := &c.lanes[i]; a != c.lead && a.track.Kind == media.Audio {
+			a.beat.follow(c.lead.track.Duration(end), c.lead.track.Duration(soon))
+		}
+	}
 }
 
 func (c *Cutter) laneOf(id media.TrackID) *lane {

@@ -468,3 +468,47 @@ func BenchmarkCutterFrame(b *testing.B) {
 		i++
 	}
 }
+
+// TestAudioPartsEndWithVideo: a segment has as many parts of sound as of picture, and they end together.
+func TestAudioPartsEndWithVideo(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fps   float64
+		b     int
+		delay time.Duration // of audio in the interleaving
+	}{
+		{"25", 25, 0, 0}, {"30", 30, 0, 0}, {"30 with B-frames", 30, 2, 0}, {"29.97", 30000.0 / 1001, 0, 0}, {"24", 24, 0, 0}, {"60", 60, 0, 0},
+		{"audio late", 30, 0, 300 * time.Millisecond}, {"audio a little early", 30, 0, -40 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			start := epoch*time.Second + 700*time.Millisecond
+			run := testRun(2*time.Second, start, videoTrack(), audioTrack())
+			run.Start = time.Unix(0, int64(start))
+			run.PartDuration = choosePart(200*time.Millisecond, []time.Duration{time.Duration(float64(time.Second) / c.fps), 21333 * time.Microsecond})
+			video, audio := gop(start, int(c.fps*20), int(c.fps*2+0.5), c.fps, c.b), aac(start, 20*48000/1024)
+			col := cutAll(t, run, interleave(video, audio, c.delay))
+			sound := map[int64]*segment{}
+			for _, s := range col.segs["audio1"] {
+				sound[s.n] = s
+			}
+			pictures := col.segs["video0"]
+			for _, s := range pictures[1 : len(pictures)-1] {
+				a := sound[s.n]
+				if a == nil || len(a.parts) != len(s.parts) {
+					t.Errorf("segment %d: %d parts of sound, %d of picture", s.n, len(a.parts), len(s.parts))
+					continue
+				}
+				end, ended := media.ToDuration(s.parts[0].Start, 90000), media.ToDuration(a.parts[0].Start, 48000)
+				for i := range s.parts {
+					end += media.ToDuration(s.parts[i].Duration, 90000)
+					ended += media.ToDuration(a.parts[i].Duration, 48000)
+					if off := (ended - end).Abs(); off > 64*time.Millisecond {
+						t.Errorf("segment %d, part %d: sound ends %v after the picture", s.n, i, ended-end)
+					}
+				}
+			}
+			col.checkParts("video0", 90000)
+			col.checkParts("audio1", 48000)
+		})
+	}
+}

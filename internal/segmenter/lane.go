@@ -33,8 +33,10 @@ type lane struct {
 	shown   int64         // the latest PTS
 	delta   int64         // expected ticks to the next frame
 	pending []media.Frame
-	queue   []media.Frame // audio that waits for the leading track
-	cuts    []cut         // cuts of the leading track that audio has not reached
+	queue   []media.Frame          // audio that waits for the leading track
+	cuts    []cut                  // cuts of the leading track that audio has not reached
+	beat    beat                   // where parts of an audio track end
+	emitted func(p *timeline.Part) // told of the leading track's parts
 }
 
 func (l *lane) init(run *timeline.Run, r *timeline.Rendition, c *Cutter) {
@@ -76,7 +78,7 @@ func (l *lane) push(f *media.Frame, n int64) error {
 	if k := len(l.pending); k > 0 {
 		tail := &l.pending[k-1]
 		l.measure(tail, &next, n)
-		if err := l.emitBefore(tail.DTS+tail.Duration, n); err != nil {
+		if err := l.emitBefore(tail.DTS+tail.Duration, n, l.beat.passed(l.track.Duration(l.pending[0].PTS), l.track.Duration(next.PTS))); err != nil {
 			return err
 		}
 	}
@@ -112,8 +114,8 @@ func (l *lane) measure(tail, next *media.Frame, n int64) {
 }
 
 // emitBefore emits what is complete now that the last pending frame ends at end and the
-// next one belongs to segment n.
-func (l *lane) emitBefore(end, n int64) error {
+// next one belongs to segment n. ended: a part of the leading track has ended meanwhile.
+func (l *lane) emitBefore(end, n int64, ended bool) error {
 	if k := len(l.pending); end-l.pending[0].DTS > l.part && k > 1 {
 		// The last frame took longer than the ones before let expect.
 		if err := l.emit(k-1, false); err != nil {
@@ -121,7 +123,8 @@ func (l *lane) emitBefore(end, n int64) error {
 		}
 	}
 	last := n != l.n
-	if last || end-l.pending[0].DTS+l.delta > l.part {
+	lasts := end - l.pending[0].DTS
+	if last || lasts+l.delta > l.part || ended && lasts*100 >= l.part*wellFilled {
 		return l.emit(len(l.pending), last)
 	}
 	return nil
@@ -146,6 +149,9 @@ func (l *lane) emit(k int, last bool) error {
 		for i := range frames[1:] {
 			p.Key -= int64(len(frames[1+i].Data))
 		}
+	}
+	if l.emitted != nil {
+		l.emitted(&p)
 	}
 	l.index++
 	rest := copy(l.pending, l.pending[k:])
@@ -212,12 +218,7 @@ func (l *lane) hold(end time.Duration) error {
 		return nil
 	}
 	if tail.DTS+wish-l.pending[0].DTS > l.part && k > 1 {
-		// All parts but a segment's last are as long as players may count on (RFC 8216bis section 4.4.3.7); what this one lacks, the
-		// frame before the last takes.
-		if lack := min(l.part*86/100-(tail.DTS-l.pending[0].DTS), wish-tail.Duration); lack > 0 && l.track.Kind == media.Audio {
-			l.pending[k-2].Duration += lack
-			tail.DTS, tail.PTS, wish = tail.DTS+lack, tail.PTS+lack, wish-lack
-		}
+		// However short it is, a part that is independent may be (RFC 8216bis section 4.4.4.9), and sound always is.
 		if err := l.emit(k-1, false); err != nil {
 			return err
 		}

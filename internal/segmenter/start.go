@@ -140,7 +140,13 @@ func (s *session) begin() error {
 		s.gather.reset()
 		return nil
 	}
-	parts := choosePart(s.cfg.PartDuration, s.gather.frameTimes(tracks))
+	times := s.gather.frameTimes(tracks)
+	for i := range tracks {
+		if &tracks[i] == lead { // its frames make the parts
+			times[0], times[i] = times[i], times[0]
+		}
+	}
+	parts := choosePart(s.cfg.PartDuration, times)
 	s.gather.reset()
 	if err := s.open(tracks, start, start, parts); err != nil {
 		return err
@@ -296,7 +302,8 @@ func (g *gather) sample(id media.TrackID) []byte {
 
 // choosePart finds the part target nearest to the wish that whole frames of every track
 // fill to at least 85 % (RFC 8216bis 4.4.4.9), as a multiple of the first track's frames. It
-// adds 4 ms, since timestamps that are rounded to milliseconds or tremble make some parts longer.
+// adds 4 ms, since timestamps that are rounded to milliseconds or tremble make some parts longer,
+// or what lets the other tracks' parts end with those of the first (see alongside).
 func choosePart(wish time.Duration, frames []time.Duration) time.Duration {
 	const slack = 4 * time.Millisecond
 	if len(frames) == 0 || frames[0] <= 0 {
@@ -315,11 +322,29 @@ func choosePart(wish time.Duration, frames []time.Duration) time.Duration {
 	for step := range time.Duration(4) {
 		for _, target := range [...]time.Duration{nearest + step*base, nearest - step*base} {
 			if target >= wish*7/10 && target <= wish*2 && fits(target) {
-				return roundUp(target) + slack
+				return max(roundUp(target)+slack, alongside(target, wish*11/10, slack, frames[1:]))
 			}
 		}
 	}
 	return roundUp(nearest) + slack
+}
+
+// alongside is how long the parts of the other tracks become if they end with those of the first track: some have a frame more than
+// others. 0: none of them is so short of a whole number of frames, or parts would become longer than most, or too different.
+func alongside(target, most, slack time.Duration, frames []time.Duration) time.Duration {
+	longest := time.Duration(0)
+	for _, d := range frames {
+		if d <= 0 || target%d <= slack {
+			continue
+		}
+		less := target / d * d
+		more := less + d
+		if more > most || less*100 < more*wellFilled {
+			continue
+		}
+		longest = max(longest, (more + 100*time.Microsecond).Truncate(100*time.Microsecond))
+	}
+	return longest
 }
 
 func roundUp(d time.Duration) time.Duration {
