@@ -97,9 +97,9 @@ func NewAssembler(cfg Config) (*Assembler, error) {
 	}
 	switch cfg.Codec {
 	case media.H264:
-		a.payload = &avcReader{with: !cfg.HasSets}
+		a.payload = &avcReader{sets: setStore{with: !cfg.HasSets}}
 	case media.HEVC:
-		a.payload = &hevcReader{with: !cfg.HasSets}
+		a.payload = &hevcReader{sets: setStore{with: !cfg.HasSets}}
 	case media.VP8:
 		a.payload = &vp8Reader{}
 	case media.VP9:

@@ -15,6 +15,7 @@ const (
 type setStore struct {
 	entries []setEntry
 	version int
+	with    bool // the last key frame brought its parameter sets along
 }
 
 type setEntry struct {
@@ -45,6 +46,14 @@ func (s *setStore) put(kind, id int, data []byte) {
 	copy(s.entries[at+1:], s.entries[at:])
 	s.entries[at] = setEntry{kind: kind, id: id, data: bytes.Clone(data)}
 	s.version++
+}
+
+// lost reports whether the parameter sets of a key frame were lost, and may have changed: packets are missing, and it came
+// without them where the one before had them.
+func (s *setStore) lost(gapped, came bool) bool {
+	lost := gapped && s.with && !came
+	s.with = came
+	return lost
 }
 
 func (s *setStore) list() [][]byte {
@@ -121,7 +130,6 @@ func (b *unitBuffer) size() int { return len(b.data) }
 type avcReader struct {
 	unitBuffer
 	sets setStore
-	with bool // the last key frame brought its parameter sets along
 }
 
 func (r *avcReader) add(p []byte) bool {
@@ -144,13 +152,13 @@ func (r *avcReader) add(p []byte) bool {
 
 func (r *avcReader) finish(gapped bool) (data []byte, key, whole bool) {
 	whole = !r.part
-	first, sets := true, 0
+	first, sets := true, false
 	data = r.sift(func(u []byte) bool {
 		switch kind := u[0] & 0x1f; kind {
 		case avcSPS:
 			if len(u) >= 5 {
 				r.sets.put(avcSPS, exponential(u[4:]), u)
-				sets++
+				sets = true
 			}
 			return false
 		case avcPPS:
@@ -169,11 +177,8 @@ func (r *avcReader) finish(gapped bool) (data []byte, key, whole bool) {
 			return true
 		}
 	})
-	if key {
-		if gapped && r.with && sets == 0 {
-			whole = false // they were lost, and may have changed
-		}
-		r.with = sets > 0
+	if key && r.sets.lost(gapped, sets) {
+		whole = false
 	}
 	return data, key, whole
 }
@@ -208,7 +213,6 @@ func exponential(data []byte) int {
 type hevcReader struct {
 	unitBuffer
 	sets setStore
-	with bool // the last key frame brought its parameter sets along
 }
 
 func (r *hevcReader) add(p []byte) bool {
@@ -234,7 +238,7 @@ func (r *hevcReader) add(p []byte) bool {
 
 func (r *hevcReader) finish(gapped bool) (data []byte, key, whole bool) {
 	whole = !r.part
-	first, sets := true, 0
+	first, sets := true, false
 	data = r.sift(func(u []byte) bool {
 		if len(u) < 3 {
 			return false
@@ -245,7 +249,7 @@ func (r *hevcReader) finish(gapped bool) (data []byte, key, whole bool) {
 			return false
 		case hevcSPS:
 			r.sets.put(hevcSPS, 0, u) // its id lies behind the profile; browsers and cameras use one
-			sets++
+			sets = true
 			return false
 		case hevcPPS:
 			r.sets.put(hevcPPS, exponential(u[2:]), u)
@@ -263,11 +267,8 @@ func (r *hevcReader) finish(gapped bool) (data []byte, key, whole bool) {
 			return true
 		}
 	})
-	if key {
-		if gapped && r.with && sets == 0 {
-			whole = false // they were lost, and may have changed
-		}
-		r.with = sets > 0
+	if key && r.sets.lost(gapped, sets) {
+		whole = false
 	}
 	return data, key, whole
 }
