@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,9 @@ type badNet struct {
 	fate    fate
 	clients map[netip.AddrPort]*net.UDPConn
 	closed  bool
+	letters []letter // by time
+	timer   *time.Timer
+	done    chan struct{}
 
 	carried, lost atomic.Int64
 }
@@ -50,9 +54,10 @@ func (w *world) throughBadNet(f fate) *badNet {
 	_ = front.SetReadBuffer(bufferSize)
 	udp, _ := w.gw.Ports()
 	n := &badNet{front: front, to: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: udp}, dice: rand.New(rand.NewPCG(1, 2)), fate: f,
-		clients: map[netip.AddrPort]*net.UDPConn{}}
+		clients: map[netip.AddrPort]*net.UDPConn{}, timer: time.NewTimer(time.Hour), done: make(chan struct{})}
 	w.net = n
 	n.wg.Go(n.inward)
+	n.wg.Go(n.postman)
 	w.t.Cleanup(n.close)
 	return n
 }
@@ -71,6 +76,7 @@ func (n *badNet) close() {
 	}
 	n.mu.Unlock()
 	_ = n.front.Close()
+	close(n.done)
 	n.wg.Wait()
 }
 
@@ -152,9 +158,52 @@ func (n *badNet) carry(b []byte, deliver func([]byte)) {
 		if kept == nil {
 			kept = append(kept, b...)
 		}
-		n.wg.Add(1)
-		time.AfterFunc(waits[i], func() { defer n.wg.Done(); deliver(kept) })
+		n.post(letter{time.Now().Add(waits[i]), func() { deliver(kept) }})
 	}
+}
+
+// letter is a datagram on its way.
+type letter struct {
+	due     time.Time
+	deliver func()
+}
+
+func (n *badNet) post(l letter) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at, _ := slices.BinarySearchFunc(n.letters, l.due, func(o letter, due time.Time) int { return o.due.Compare(due.Add(1)) }) // behind its equals
+	n.letters = slices.Insert(n.letters, at, l)
+	if at == 0 {
+		n.timer.Reset(time.Until(l.due))
+	}
+}
+
+// postman brings letters when they are due, in that order.
+func (n *badNet) postman() {
+	for {
+		select {
+		case <-n.timer.C:
+		case <-n.done:
+			return
+		}
+		for l, ok := n.next(); ok; l, ok = n.next() {
+			l.deliver()
+		}
+	}
+}
+
+func (n *badNet) next() (l letter, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.letters) == 0 {
+		return l, false
+	}
+	if wait := time.Until(n.letters[0].due); wait > 0 {
+		n.timer.Reset(wait)
+		return l, false
+	}
+	l, n.letters = n.letters[0], n.letters[1:]
+	return l, true
 }
 
 // withoutRTX is pion as a publisher that sends packets again as they were, as OBS does.

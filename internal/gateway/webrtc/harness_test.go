@@ -45,8 +45,9 @@ type world struct {
 	door *session.Door
 	gw   *Gateway
 	http *httptest.Server
-	base string  // of the URLs; empty: http's
-	net  *badNet // between the peers and the gateway; may be nil
+	base string                    // of the URLs; empty: http's
+	net  *badNet                   // between the peers and the gateway; may be nil
+	edit func(offer string) string // what peers' offers are made into; may be nil
 }
 
 func newWorld(t testing.TB, cfg Config) *world {
@@ -142,7 +143,11 @@ func (w *world) connect(pc *webrtc.PeerConnection, path string) (location string
 		w.t.Fatal(err)
 	}
 	<-gathered
-	res, body := w.do(http.MethodPost, path, typeSDP, pc.LocalDescription().SDP, "Authorization", "Bearer K")
+	text := pc.LocalDescription().SDP
+	if w.edit != nil {
+		text = w.edit(text)
+	}
+	res, body := w.do(http.MethodPost, path, typeSDP, text, "Authorization", "Bearer K")
 	if res.StatusCode != http.StatusCreated {
 		w.t.Fatalf("%s: %s %s", path, res.Status, body)
 	}

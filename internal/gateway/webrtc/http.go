@@ -101,6 +101,9 @@ func readOffer(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if !strings.HasSuffix(body, "\n") {
+		body += "\r\n" // many leave out the end of the last line
+	}
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(body); err != nil || len(d.MediaDescriptions) == 0 {
 		return "", fault.Wrap(err, fault.Invalid, "offer_malformed", "The SDP offer cannot be read.", "Send the offer as the browser made it.")

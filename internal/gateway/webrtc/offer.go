@@ -16,9 +16,10 @@ import (
 
 // offered is what a viewer's session description says.
 type offered struct {
-	ufrag       string
-	fingerprint string // SHA-256
-	media       []offeredMedia
+	ufrag        string
+	fingerprints []string // SHA-256: of any the peer's certificate may be
+	bundled      bool     // it has a group
+	media        []offeredMedia
 }
 
 // offeredMedia is one media section.
@@ -59,26 +60,26 @@ func readMedia(text string) (offered, error) {
 	}
 	var o offered
 	bundle, _ := d.Attribute("group")
+	o.bundled = strings.HasPrefix(bundle, "BUNDLE")
 	for i, m := range d.MediaDescriptions {
 		s := offeredMedia{kind: m.MediaName.Media, protocol: strings.Join(m.MediaName.Protos, "/"), formats: m.MediaName.Formats}
 		s.mid, _ = m.Attribute("mid")
 		s.codecs, s.delay = readCodecs(m), readExtension(m, playoutDelayURI)
-		bundled := i == 0 || s.mid != "" && strings.HasPrefix(bundle, "BUNDLE") && contains(strings.Fields(bundle), s.mid)
+		bundled := i == 0 || s.mid != "" && o.bundled && contains(strings.Fields(bundle), s.mid)
 		_, muxed := m.Attribute("rtcp-mux")
-		_, sends := m.Attribute("sendonly")
-		_, idle := m.Attribute("inactive")
-		s.usable = bundled && muxed && !sends && !idle && (i == 0 || m.MediaName.Port.Value != 0 || has(m, "bundle-only"))
+		s.usable = bundled && muxed && receives(&d, m) && (i == 0 || m.MediaName.Port.Value != 0 || has(m, "bundle-only"))
 		o.media = append(o.media, s)
 		if !s.usable || o.ufrag != "" {
 			continue
 		}
 		o.ufrag = first(m, "ice-ufrag")
-		hash, value, _ := strings.Cut(first(m, "fingerprint"), " ")
-		if !strings.EqualFold(hash, "sha-256") || o.ufrag == "" {
+		if o.fingerprints = readFingerprints(m.Attributes); !has(m, "fingerprint") {
+			o.fingerprints = readFingerprints(d.Attributes)
+		}
+		if len(o.fingerprints) == 0 || o.ufrag == "" {
 			return offered{}, errOffer("The SDP offer has no ICE user or no SHA-256 fingerprint.")
 		}
 		o.ufrag = strings.Clone(o.ufrag) // kept for the session, and the offer is not
-		o.fingerprint = strings.Clone(strings.ToUpper(strings.TrimSpace(value)))
 		if first(m, "setup") == "passive" {
 			return offered{}, errOffer("The SDP offer leaves the active part of DTLS to the server.")
 		}
@@ -87,6 +88,32 @@ func readMedia(text string) (offered, error) {
 		return offered{}, errOffer("The SDP offer asks to receive nothing.")
 	}
 	return o, nil
+}
+
+// receives tells whether a section asks to receive. Its direction may stand for all in the session, and is both ways where there is
+// none (RFC 8866 section 6.7).
+func receives(d *sdp.SessionDescription, m *sdp.MediaDescription) bool {
+	for _, attributes := range [][]sdp.Attribute{m.Attributes, d.Attributes} {
+		for _, a := range attributes {
+			if isDirection("a=" + a.Key) {
+				return a.Key == "recvonly" || a.Key == "sendrecv"
+			}
+		}
+	}
+	return true
+}
+
+// readFingerprints lists those of SHA-256, in upper case. There may be several, of more certificates than one or of one by other
+// hashes (RFC 8122 section 5).
+func readFingerprints(attributes []sdp.Attribute) (prints []string) {
+	const most = 8
+	for _, a := range attributes {
+		hash, value, _ := strings.Cut(a.Value, " ")
+		if a.Key == "fingerprint" && strings.EqualFold(hash, "sha-256") && len(prints) < most {
+			prints = append(prints, strings.Clone(strings.ToUpper(strings.TrimSpace(value)))) // kept for the session, and the offer is not
+		}
+	}
+	return prints
 }
 
 func has(m *sdp.MediaDescription, key string) bool {
@@ -269,7 +296,9 @@ func (o *offered) answer(p answerParts) string {
 			group += " " + m.mid
 		}
 	}
-	line("%s", group)
+	if o.bundled {
+		line("%s", group)
+	}
 	line("a=msid-semantic:WMS %s", cname)
 	for i, m := range o.media {
 		c := p.at(i)

@@ -39,7 +39,7 @@ func TestChromiumsOfferIsUnderstood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(o.media) != 2 || o.ufrag == "" || len(o.fingerprint) != 95 {
+	if len(o.media) != 2 || o.ufrag == "" || len(o.fingerprints) != 1 || len(o.fingerprints[0]) != 95 {
 		t.Fatalf("%+v", o)
 	}
 	for _, c := range []struct {

@@ -122,8 +122,8 @@ func (g *Gateway) ServeResource(w http.ResponseWriter, r *http.Request, id strin
 	}
 }
 
-// patch takes trickled candidates (RFC 9725 section 4.3.2). ICE restarts are not offered: section 4.3 asks for
-// 422 then, 428 without a condition and 412 where it does not hold.
+// patch takes trickled candidates (RFC 9725 section 4.3.2). ICE restarts, which other credentials tell, are not offered: section
+// 4.3 asks for 422 then, 428 without a condition and 412 where it does not hold.
 func (res *resource) patch(w http.ResponseWriter, r *http.Request) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != typeFragment {
 		w.Header().Set("Accept-Patch", typeFragment)
@@ -131,17 +131,12 @@ func (res *resource) patch(w http.ResponseWriter, r *http.Request) {
 			"PATCH takes application/trickle-ice-sdpfrag.", ""))
 		return
 	}
-	restart := fault.New(fault.Unsupported, "ice_restart_unsupported", "ICE restarts are not offered.", "Start a new session.")
-	switch match := strings.TrimSpace(r.Header.Get("If-Match")); match {
-	case "":
+	switch match := r.Header.Values("If-Match"); {
+	case strings.TrimSpace(strings.Join(match, "")) == "":
 		problem.WriteStatus(w, r, http.StatusPreconditionRequired, fault.New(fault.Invalid, "if_match_missing",
 			"PATCH needs If-Match with the session's ETag.", ""))
 		return
-	case "*":
-		problem.WriteStatus(w, r, http.StatusUnprocessableEntity, restart)
-		return
-	case res.etag:
-	default:
+	case !res.matches(match):
 		problem.WriteStatus(w, r, http.StatusPreconditionFailed, fault.New(fault.Conflict, "if_match_wrong",
 			"The ETag is not this session's.", "Start a new session."))
 		return
@@ -153,13 +148,24 @@ func (res *resource) patch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if ufrag := attribute(body, "ice-ufrag"); ufrag != "" && res.ufrag != "" && ufrag != res.ufrag {
-		problem.WriteStatus(w, r, http.StatusUnprocessableEntity, restart)
+		problem.WriteStatus(w, r, http.StatusUnprocessableEntity,
+			fault.New(fault.Unsupported, "ice_restart_unsupported", "ICE restarts are not offered.", "Start a new session."))
 		return
 	}
 	if res.trickle != nil {
 		res.trickle(body)
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// matches evaluates If-Match (RFC 9110 section 13.1.1): a list of tags, which a weak one never is, or "*" for whatever is there.
+func (res *resource) matches(fields []string) bool {
+	for tag := range strings.SplitSeq(strings.Join(fields, ","), ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || tag == res.etag {
+			return true
+		}
+	}
+	return false
 }
 
 // attribute finds the first "a=name:value" line of an SDP or SDP fragment.

@@ -125,7 +125,11 @@ func TestSessionResource(t *testing.T) {
 		{"wrong type", "text/plain", etag, fragment, 415},
 		{"no condition", typeFragment, "", fragment, 428},
 		{"wrong condition", typeFragment, `"other"`, fragment, 412},
-		{"restart", typeFragment, "*", fragment, 422},
+		{"weak condition", typeFragment, "W/" + etag, fragment, 412},
+		{"restart", typeFragment, "*", strings.Replace(fragment, ufrag, "zzzz", 1), 422},
+		{"whatever is there", typeFragment, "*", fragment, 204},
+		{"list", typeFragment, `"other", ` + etag, fragment, 204},
+		{"others only", typeFragment, `"other", "another"`, fragment, 412},
 		{"other credentials", typeFragment, etag, strings.Replace(fragment, ufrag, "zzzz", 1), 422},
 		{"trickle", typeFragment, etag, fragment, 204},
 	} {

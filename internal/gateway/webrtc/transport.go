@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,7 +30,7 @@ type transport struct {
 	ufrag   string
 	pwd     string
 	known   []netip.AddrPort // under port.mu
-	print   string           // the peer's certificate, as its SDP has it
+	prints  []string         // the peer's certificate is one of these, as its SDP has them
 
 	incoming *packetio.Buffer // DTLS records
 	reports  func(b []byte)   // what to do with SRTCP
@@ -50,9 +51,9 @@ type path struct {
 	tcp *tcpPath
 }
 
-func newTransport(g *Gateway, fingerprint string, reports func([]byte)) *transport {
+func newTransport(g *Gateway, fingerprints []string, reports func([]byte)) *transport {
 	t := &transport{
-		gateway: g, ufrag: rand.Text()[:8], pwd: rand.Text(), print: fingerprint, reports: reports,
+		gateway: g, ufrag: rand.Text()[:8], pwd: rand.Text(), prints: fingerprints, reports: reports,
 		incoming: packetio.NewBuffer(), chosen: make(chan struct{}),
 	}
 	t.incoming.SetLimitCount(64)
@@ -188,7 +189,7 @@ func (t *transport) handshake(ctx context.Context) (*sealer, error) {
 
 // verify holds the peer's certificate against the fingerprint of its offer (RFC 8122 section 5).
 func (t *transport) verify(s *dtls.State) error {
-	if len(s.PeerCertificates) == 0 || fingerprint(s.PeerCertificates[0]) != t.print {
+	if len(s.PeerCertificates) == 0 || !slices.Contains(t.prints, fingerprint(s.PeerCertificates[0])) {
 		return errors.New("webrtc: the certificate is not the one of the offer")
 	}
 	return nil

@@ -137,6 +137,7 @@ func (v *viewer) follow() {
 func (v *viewer) notice(b []byte) {
 	l := readNotice(b)
 	switch {
+	case !v.out[laneVideo-1].on: // listens only
 	case l.BFrames:
 		v.end(errBFrames())
 	case l.Video != v.program.video && l.Video != 0 && v.program.video != 0, l.Video == media.H264 && !sameProfile(l.Config, v.program.config):

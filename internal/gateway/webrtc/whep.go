@@ -42,11 +42,11 @@ func (g *Gateway) play(r *http.Request, res *resource, text string) (answer, err
 		parts.audio = &c
 		res.session.SetDetail("audio", p.audio.String())
 	}
-	if parts.video == nil && (parts.audio == nil || p.video != 0) {
+	if parts.video == nil && (parts.audio == nil || p.video != 0 && o.wants("video")) {
 		p.lane.Close()
 		return answer{}, errCodec(p.video, p.audio)
 	}
-	v.transport = newTransport(g, o.fingerprint, v.reports)
+	v.transport = newTransport(g, o.fingerprints, v.reports)
 	parts.ufrag, parts.pwd = v.transport.ufrag, v.transport.pwd
 	res.ufrag = o.ufrag
 	res.trickle = nil // the peer's checks tell where it is: a lite agent needs no candidates
@@ -82,8 +82,10 @@ func (g *Gateway) prepare(ctx context.Context, name string, o *offered) (program
 			return program{}, errCodec(video.Codec, 0)
 		}
 	}
-	if err := playable(s, sub); err != nil {
-		return program{}, err
+	if o.wants("video") {
+		if err := playable(s, sub); err != nil {
+			return program{}, err
+		}
 	}
 	want := chooseSound(s.Tracks(), o)
 	p := program{}

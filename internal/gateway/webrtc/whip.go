@@ -159,6 +159,7 @@ func (p *publisher) end(err error) {
 
 // negotiate sets the descriptions. The answer carries no candidates that count: ours replace them.
 func (p *publisher) negotiate(offer string) (string, error) {
+	whip := readWHIP(offer)
 	p.pc.OnTrack(func(t *webrtc.TrackRemote, rec *webrtc.RTPReceiver) { p.track(t, rec) })
 	p.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		switch s {
@@ -172,7 +173,7 @@ func (p *publisher) negotiate(offer string) (string, error) {
 			p.end(errLeft())
 		}
 	})
-	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: withoutLayers(offer)}); err != nil {
+	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: whip.text()}); err != nil {
 		return "", fault.Wrap(err, fault.Invalid, "offer_malformed", "The SDP offer cannot be used.", "Offer H.264 and Opus as a browser does.")
 	}
 	sending := 0
@@ -197,19 +198,7 @@ func (p *publisher) negotiate(offer string) (string, error) {
 		return "", fault.Wrap(err, fault.Invalid, "offer_malformed", "The SDP offer cannot be answered.", "Offer H.264 and Opus as a browser does.")
 	}
 	<-gathered
-	return p.pc.LocalDescription().SDP, nil
-}
-
-// withoutLayers takes simulcast out of an offer. Who is answered without it sends one layer (RFC 8853 section 5.3), which is
-// all that is used here.
-func withoutLayers(offer string) string {
-	var b strings.Builder
-	for line := range strings.Lines(offer) {
-		if !strings.HasPrefix(line, "a=simulcast:") && !strings.HasPrefix(line, "a=rid:") {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
+	return whip.answer(p.pc.LocalDescription().SDP), nil
 }
 
 // takesMedia tells whether anything comes in by an answer: pion answers an offer of which it takes nothing, too.
