@@ -2,7 +2,6 @@ package lint
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"strings"
 )
@@ -106,15 +105,15 @@ type track struct {
 	rate          int
 	nal           int // length of the NAL unit lengths; 0: no NAL units
 	encrypted     bool
-	kid           string // of tenc, in hex
-	entries       int    // of stsd
-	edit          int64  // media time where the edit list starts
-	defaults      struct{ dur, size, flags uint32 }
-	config        string // the decoder configuration, to see changes
-	fps           float64
-	transfer      int                               // transfer characteristics; 0: unknown
-	said          struct{ width, height, rate int } // by the sample entry's own fields
-	lacks         string                            // parameter sets that must be in the sample entry and are not
+	protection
+	entries  int   // of stsd
+	edit     int64 // media time where the edit list starts
+	defaults struct{ dur, size, flags uint32 }
+	config   string // the decoder configuration, to see changes
+	fps      float64
+	transfer int                                               // transfer characteristics; 0: unknown
+	said     struct{ width, height, rate, shownW, shownH int } // by the sample entry's own fields, and by tkhd
+	lacks    string                                            // parameter sets that must be in the sample entry and are not
 }
 
 func (t *track) video() bool { return t.kind == "video" }
@@ -161,6 +160,9 @@ func parseInit(data []byte) *initSegment {
 				}
 			}
 		case "moov":
+			if moov != nil {
+				s.complain("mp4.init_order", "moov is there twice")
+			}
 			moov = b.body
 		case "moof", "mdat":
 			s.complain("mp4.init_order", "it holds "+b.kind)
@@ -199,6 +201,11 @@ func (s *initSegment) moov(moov []byte) {
 		s.duration("mvhd", mvhd, 16, 24)
 	}
 	for _, b := range list {
+		if b.kind == "pssh" {
+			if what := psshBody(b.body, ""); what != "" {
+				s.complain("mp4.pssh_wrong", what)
+			}
+		}
 		if b.kind != "trak" || len(s.tracks) >= 64 {
 			continue
 		}
@@ -217,17 +224,22 @@ func (s *initSegment) moov(moov []byte) {
 			s.complain("mp4.init_samples", t.id)
 		}
 		s.entry(t)
+		s.protected(t)
 		s.tracks = append(s.tracks, t)
 	}
 	if len(s.tracks) == 0 {
 		s.complain("mp4.tracks_missing")
 	}
+	s.mvex(moov)
+}
+
+func (s *initSegment) mvex(moov []byte) {
 	mvex, ok := child(moov, "mvex")
 	if !ok {
 		s.complain("mp4.mvex_missing")
 		return
 	}
-	list, _ = boxes(mvex, 0)
+	list, _ := boxes(mvex, 0)
 	seen := map[uint32]bool{}
 	for _, b := range list {
 		if b.kind != "trex" {
@@ -249,10 +261,29 @@ func (s *initSegment) moov(moov []byte) {
 	}
 }
 
+// configurations are the boxes that sample entries must have, as their codecs' bindings say.
+var configurations = map[string]string{"avc1": "avcC", "avc3": "avcC", "hvc1": "hvcC", "hev1": "hvcC", "av01": "av1C", "vp09": "vpcC", "vp08": "vpcC",
+	"mp4a": "esds", "Opus": "dOps", "fLaC": "dfLa", "ac-3": "dac3", "ec-3": "dec3"}
+
+// handlers are the kinds of track that sample entries belong to.
+var handlers = map[string]string{"avc1": "video", "avc3": "video", "hvc1": "video", "hev1": "video", "av01": "video", "vp09": "video", "vp08": "video",
+	"mp4a": "audio", "Opus": "audio", "fLaC": "audio", "ac-3": "audio", "ec-3": "audio"}
+
+func abs(n int) int { return max(n, -n) }
+
 // entry holds the fields of a sample entry against the decoder configuration inside it.
 func (s *initSegment) entry(t *track) {
 	if t.lacks != "" && !oneOf(t.entry, "avc3|avc4|hev1") {
 		s.complain("mp4.parameter_sets", t.entry, t.id, t.lacks)
+	}
+	if kind := handlers[t.entry]; kind != "" && kind != t.kind {
+		s.complain("mp4.handler", t.id, t.kind, t.entry)
+	} else if want, ok := configurations[t.entry]; ok && t.config == "" {
+		s.complain("mp4.config_missing", t.entry, t.id, want)
+	}
+	// width and height of tkhd are of the picture as it is shown: pixels that are not square change one of them
+	if w, h := t.said.shownW, t.said.shownH; w > 0 && h > 0 && t.width > 0 && abs(w-t.width) > 2 && abs(h-t.height) > 2 {
+		s.complain("mp4.track_size", t.id, w, h, t.width, t.height)
 	}
 	if w, h := t.said.width, t.said.height; w != t.width || h != t.height {
 		s.complain("mp4.entry_wrong", t.id, fmt.Sprintf("%dx%d", w, h), fmt.Sprintf("%dx%d", t.width, t.height))
@@ -273,6 +304,9 @@ func parseTrack(trak []byte) *track {
 			c.take(8)
 		}
 		t.id = c.u32()
+		if n := len(b); n >= 84 { // 16.16 numbers at the end
+			t.said.shownW, t.said.shownH = int(binary.BigEndian.Uint16(b[n-8:])), int(binary.BigEndian.Uint16(b[n-4:]))
+		}
 	}
 	if b, ok := path(trak, "mdia", "mdhd"); ok {
 		c := &cursor{b: b}
@@ -351,15 +385,11 @@ func (t *track) sampleEntry(kind string, body []byte) {
 	}
 	inner, _ := boxes(body[head:], 0)
 	if kind == "encv" || kind == "enca" {
-		t.encrypted = true
+		t.encrypted, t.absent = true, "sinf"
 		for _, b := range inner {
 			if b.kind == "sinf" {
-				if f, ok := child(b.body, "frma"); ok && len(f) == 4 {
-					t.entry = string(f)
-				}
-				if f, ok := path(b.body, "schi", "tenc"); ok && len(f) >= 24 { // ISO/IEC 23001-7
-					t.kid = hex.EncodeToString(f[8:24])
-				}
+				t.absent = ""
+				t.sinf(b.body)
 			}
 		}
 	}

@@ -364,13 +364,21 @@ func (d *dasher) segment(ctx context.Context, w *watched, s slot, init *initSegm
 	w.got[s.number] = ld
 	sc := w.sc.at(s.url)
 	for _, p := range m.problems {
-		if p.rule == "hls.map_missing" {
+		switch p.rule {
+		case "hls.map_missing":
 			p.rule, p.args = "dash.init_missing", nil
+		case "hls.vtt_map": // of HLS alone
+			continue
 		}
 		sc.addAt(p.line, w.r.node.label(), p.rule, p.args...)
 	}
 	d.httpSegment(ctx, w.sc, s.url, m.kind)
 	checkSlot(sc, w.r, s, ld)
+	if at := float64(s.t) / float64(w.r.a.timescale); m.captions != nil && s.dur > 0 {
+		if cue, ok := m.captions.stray(at, s.dur, s.dur+1); ok {
+			sc.addAt(0, w.r.node.label(), "vtt.outside", s.number, seconds(at), seconds(at+s.dur), seconds(cue))
+		}
+	}
 	checkEvents(sc, w.r, ld)
 	if before := w.got[s.number-1]; before != nil && before.init == init {
 		follows(sc, s.number, s.dur, before, ld, "dash.time_jump")

@@ -72,11 +72,25 @@ func checkReference(s scope, m *manifest, r *representation) {
 		}
 		at := float64(n.uint("presentationTime", 0)-r.a.offset)/float64(r.a.timescale) + r.period.start
 		offered := m.began.Add(time.Duration((at + r.a.nominal()) * float64(time.Second)))
-		if late := wall.Sub(offered); late > 2*time.Second || late < -5*time.Minute {
+		if late := wall.Sub(offered); late > 2*time.Second || late < -before(m) {
 			s.addAt(n.line, r.set.label(), "dash.reference_wrong", n.get("wallClockTime"), offered.UTC().Format(time.RFC3339))
 			return
 		}
 	}
+}
+
+// before is how long before its offer media may have been produced: with a Latency, no longer than that allows.
+func before(m *manifest) time.Duration {
+	longest := time.Duration(0)
+	for _, d := range m.root.kids("ServiceDescription") {
+		for _, l := range d.kids("Latency") {
+			longest = max(longest, time.Duration(max(l.uint("max", 0), 2*l.uint("target", 0)))*time.Millisecond)
+		}
+	}
+	if longest == 0 || longest > 5*time.Minute {
+		return 5 * time.Minute
+	}
+	return longest + time.Second
 }
 
 const resolveToZero = "urn:mpeg:dash:resolve-to-zero:2013"

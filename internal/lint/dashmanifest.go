@@ -104,6 +104,7 @@ func checkManifest(s scope, m *manifest) {
 		checkAddressing(s, m, r)
 	}
 	checkShared(s, m)
+	checkLinks(s, m)
 }
 
 func checkType(s scope, m *manifest) {
@@ -212,6 +213,7 @@ func checkDelays(s scope, m *manifest) {
 		}
 		for _, l := range d.kids("Latency") {
 			latency = true
+			checkLatencyReference(s, m, l)
 			target, lo, hi := l.uint("target", 0), l.uint("min", 0), l.uint("max", math.MaxInt64)
 			if target > 0 && (target < lo || target > hi) {
 				s.addAt(l.line, "Latency", "dash.latency_order", lo, target, hi)
@@ -252,6 +254,9 @@ func checkSet(s scope, m *manifest, set *node) {
 		s.addAt(set.line, where, "dash.lang_form", set.get("lang"))
 	}
 	checkKeyIDs(s, set)
+	for _, n := range append(set.kids("Representation"), set) {
+		checkSchemes(s, n)
+	}
 	checkDescriptors(s, set)
 	if !video && !set.has("lang") && strings.HasPrefix(set.get("mimeType")+set.get("contentType"), "audio") {
 		s.addAt(set.line, where, "dash.lang_missing")
@@ -411,7 +416,8 @@ func checkTemplate(s scope, r *representation) {
 	if i, j := strings.Contains(a.init, "$Number"), strings.Contains(a.init, "$Time"); i || j {
 		s.addAt(line, where, "dash.template_init", clip(a.init))
 	}
-	if a.init == "" && a.kid("Initialization") == nil {
+	if mime := r.node.inherit("mimeType"); a.init == "" && a.kid("Initialization") == nil && !strings.HasPrefix(mime, "text/") && !strings.HasPrefix(mime, "image/") &&
+		!strings.HasPrefix(mime, "application/ttml") {
 		s.addAt(line, where, "dash.init_missing")
 	}
 	switch {

@@ -129,6 +129,8 @@ func measureRate(s scope, m *manifest, w *watched) {
 		bits += float64(w.got[n].size) * 8
 		if lead := w.got[n].leading(); lead != nil {
 			length += lead.seconds()
+		} else {
+			length += w.slots[n].dur // text has no samples to count
 		}
 		if length+buffer > 0 {
 			worst = max(worst, bits/(length+buffer))
@@ -233,6 +235,7 @@ func (d *dasher) index(s scope, w *watched, sidx box, list []box, m *media) {
 		at += int64(c.u64() & (1<<40 - 1)) //nolint:gosec // masked
 	}
 	c.u16()
+	end := int64(list[len(list)-1].from + list[len(list)-1].size)
 	var refs []reference
 	for i := range c.u16() {
 		size := int64(c.u32() & 0x7fffffff)
@@ -248,7 +251,10 @@ func (d *dasher) index(s scope, w *watched, sidx box, list []box, m *media) {
 			s.addAt(0, w.r.node.label(), "dash.index_wrong", int(i)+1, at)
 			return
 		}
-		at += size
+		if at += size; at > end || at < end && !slices.ContainsFunc(list, func(b box) bool { return int64(b.from) == at }) {
+			s.addAt(0, w.r.node.label(), "dash.index_wrong", int(i)+1, at)
+			return
+		}
 	}
 	if len(m.runs) > 0 {
 		checkIndexTimes(s, w.r.node.label(), refs, earliest, m, m.leading().track.edit)

@@ -142,8 +142,6 @@ func checkEntries(s scope, r *representation) {
 	}
 }
 
-const protectionScheme = "urn:mpeg:dash:mp4protection:2011"
-
 // keyID is @cenc:default_KID as tenc writes it.
 func keyID(n *node) (string, bool) {
 	i := slices.IndexFunc(n.attrs, func(a xml.Attr) bool { return a.Name.Local == "default_KID" })
@@ -169,6 +167,9 @@ func checkProtection(s scope, r *representation, t *track) {
 		s.addAt(list[0].line, where, "dash.protection_needless")
 	}
 	for _, n := range list {
+		if said := n.get("value"); strings.EqualFold(n.get("schemeIdUri"), protectionScheme) && said != "" && t.scheme != "" && !strings.EqualFold(said, t.scheme) {
+			s.addAt(n.line, where, "dash.scheme_wrong", clip(said), t.scheme)
+		}
 		if kid, ok := keyID(n); ok && t.encrypted && t.kid != "" && kid != t.kid {
 			s.addAt(n.line, where, "dash.kid_wrong", kid, t.kid)
 		}

@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
 )
 
 // run is what a segment holds of one track. Times are in the track's time scale.
@@ -20,6 +21,7 @@ type run struct {
 	lastCC         int  // of TS
 	firstCC        int
 	pts            map[int64]bool
+	sum            uint32 // of the bytes of all samples
 }
 
 // at is where presentation starts, in seconds, on the presentation's own clock.
@@ -49,7 +51,9 @@ type media struct {
 	starts   []int64     // decode times of the pairs, of the first track
 	firstPCR int64       // of TS; -1: none
 	lastPCR  int64
-	reset    bool // the first PCR has the discontinuity indicator
+	reset    bool      // the first PCR has the discontinuity indicator
+	captions *captions // of WebVTT
+	clear    bool      // samples of an encrypted track are told to be in the clear
 }
 
 func (m *media) complain(rule string, args ...any) {
@@ -92,9 +96,10 @@ func (m *media) run(t *track) *run {
 // fragments reads the moof and mdat pairs of a segment.
 type fragments struct {
 	*media
-	init *initSegment
-	data []byte
-	seen map[uint32]bool // tracks of the moof
+	init  *initSegment
+	data  []byte
+	seen  map[uint32]bool // tracks of the moof
+	sizes []uint32        // of the samples of the traf
 }
 
 // parseFragments reads a CMAF segment or part against its init segment.
@@ -154,7 +159,7 @@ func (f *fragments) pair(moof, mdat box) {
 			f.number(b.body)
 		case "traf":
 			trafs++
-			used += f.traf(b.body, moof, mdat)
+			used += f.traf(b, moof, mdat)
 		}
 	}
 	if trafs == 0 {
@@ -201,10 +206,11 @@ type head struct {
 	t                *track
 	dur, size, flags uint32
 	base             int64
+	index            int // of the sample description
 }
 
-func (f *fragments) traf(body []byte, moof, mdat box) (used int64) {
-	list, whole := boxes(body, 0)
+func (f *fragments) traf(traf, moof, mdat box) (used int64) {
+	list, whole := boxes(traf.body, traf.from+traf.head)
 	if !whole {
 		f.complain("mp4.box_broken", "traf")
 	}
@@ -219,7 +225,10 @@ func (f *fragments) traf(body []byte, moof, mdat box) (used int64) {
 	r := f.run(h.t)
 	timed := false
 	at := r.end
+	x := &secrets{clear: h.index > 1}
+	f.sizes = f.sizes[:0]
 	for _, b := range list[1:] {
+		x.note(b, int64(b.from+b.head))
 		switch b.kind {
 		case "tfdt":
 			if timed {
@@ -239,6 +248,8 @@ func (f *fragments) traf(body []byte, moof, mdat box) (used int64) {
 		f.complain("mp4.tfdt_missing", h.t.id)
 	}
 	r.end = at
+	f.auxiliary(h.t, x, h.base, f.sizes)
+	f.clear = f.clear || x.clear
 	return used
 }
 
@@ -265,6 +276,8 @@ func (f *fragments) tfhd(body []byte, moof box) head {
 	if flags&2 != 0 {
 		if n := int(min(c.u32(), 1<<16)); h.t.entries > 0 && (n == 0 || n > h.t.entries) {
 			f.complain("mp4.description_index", id, n, h.t.entries)
+		} else {
+			h.index = n
 		}
 	}
 	if flags&8 != 0 {
@@ -346,6 +359,7 @@ func (f *fragments) trun(body []byte, h head, r *run, at int64, mdat box) (used,
 		if i == 0 && flags&0x404 == 4 {
 			s.flags = firstFlags
 		}
+		f.sizes = append(f.sizes, s.size)
 		if from+int64(s.size) > stop {
 			f.complain("mp4.sample_range", r.samples+1, from+int64(s.size)-stop)
 			return int64(len(mdat.body)), at + int64(s.dur)
@@ -407,6 +421,7 @@ func (f *fragments) sample(r *run, s *sample, data []byte) {
 	} else if r.track.kind == "audio" && !sync {
 		f.complain("mp4.audio_sync", r.track.id)
 	}
+	r.sum = crc32.Update(r.sum, crc32.IEEETable, data)
 	r.samples++
 	r.bytes += int64(s.size)
 	if sync {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -171,7 +172,11 @@ func (l *linter) follow(ctx context.Context, r *rendition) {
 		return
 	}
 	if strings.HasPrefix(r.url, "http") {
+		var wg sync.WaitGroup
+		defer wg.Wait()
 		l.directives(ctx, r)
+		p := r.list
+		wg.Go(func() { l.ahead(ctx, r, p) })
 	}
 	for time.Now().Before(l.until) && ctx.Err() == nil {
 		now, ok := l.next(ctx, r)

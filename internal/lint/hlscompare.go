@@ -22,7 +22,12 @@ func (l *linter) compare(ctx context.Context, multi *playlist, all []*rendition)
 	}
 	for _, r := range all {
 		checkAlike(all[0], r)
+		if len(main) > 0 {
+			checkCaptions(main[0], r)
+		}
 	}
+	sc := scope{l.c, multi.url, multi.url}
+	checkStartOf(sc, multi, all[0])
 	for i, a := range main {
 		for _, b := range main[i+1:] {
 			if a.role == "variant" && b.role == "variant" {
@@ -38,7 +43,6 @@ func (l *linter) compare(ctx context.Context, multi *playlist, all []*rendition)
 			checkChannels(r, t)
 		}
 	}
-	sc := scope{l.c, multi.url, multi.url}
 	for _, v := range multi.variants {
 		measure(sc, v, all)
 		checkMuxed(sc, v, find(all, v.url), multi.renders)
@@ -75,7 +79,30 @@ func checkPair(a, b *rendition) {
 	if !p.head.end && !q.head.end && math.Abs(float64(p.last()-q.last())) > 3 && p.head.target == q.head.target {
 		s.add("hls.renditions_sequence", q.last(), p.last(), a.url)
 	}
+	if x, y := p.breaks(), q.breaks(); p.head.end && q.head.end && x != y {
+		s.add("hls.renditions_discontinuities", y, x, a.url)
+	}
 	checkTimes(a, b)
+}
+
+// breaks counts the discontinuities behind the first segment.
+func (p *playlist) breaks() (n int) {
+	for i, g := range p.segments {
+		if g.disc && i > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// checkStartOf holds an EXT-X-START that speaks for all playlists.
+func checkStartOf(s scope, multi *playlist, r *rendition) {
+	t, whole := multi.find("EXT-X-START"), r.list.duration()
+	if at := 0.0; t != nil && whole > 0 {
+		if at = t.float("TIME-OFFSET"); math.Abs(at) > whole {
+			s.addLine(t.line, "hls.start_outside", seconds(at), seconds(whole))
+		}
+	}
 }
 
 // checkAlike holds what section 6.2.4 asks of all playlists, those of subtitles and I-frames too.

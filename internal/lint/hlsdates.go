@@ -70,6 +70,8 @@ func (r *dateRange) fault() string {
 		return "it ends before it starts"
 	case noEnd == nil && r.attrs["DURATION"] != "" && math.Abs(end.Sub(start).Seconds()-length) > 0.001:
 		return "END-DATE is not START-DATE and DURATION"
+	case r.attrs["CLASS"] == "com.apple.hls.interstitial" && (r.attrs["X-ASSET-URI"] == "") == (r.attrs["X-ASSET-LIST"] == ""):
+		return "an interstitial needs exactly one of X-ASSET-URI and X-ASSET-LIST"
 	case slices.Contains(cue, "PRE") && slices.Contains(cue, "POST"):
 		return "CUE has both PRE and POST"
 	}

@@ -64,6 +64,26 @@ func (l *linter) blocking(ctx context.Context, r *rendition) (*playlist, bool) {
 	return now, true
 }
 
+// ahead asks, once, for the segment after the next: parts may be shorter than the way to the server is long, so that a server
+// that holds nothing back looks like one that does.
+func (l *linter) ahead(ctx context.Context, r *rendition, p *playlist) {
+	c := p.head.control
+	if c == nil || c.get("CAN-BLOCK-RELOAD") != "YES" || p.head.end {
+		return
+	}
+	within, cancel := context.WithDeadline(ctx, l.until)
+	defer cancel()
+	msn, began := p.last()+2, time.Now()
+	res, err := l.f.get(within, ask(r.url, "_HLS_msn", fmt.Sprint(msn)), span{}, playlistAtMost)
+	if err != nil || !res.ok() {
+		return // what a request for the next part fails with is told there
+	}
+	l.playlists.Add(1)
+	if now := parsePlaylist(r.url, string(res.body), r.imports); now.last() < msn && !now.head.end {
+		r.sc.add("ll.blocking_short", msn, "any", seconds(round(time.Since(began).Seconds(), 2)))
+	}
+}
+
 // directives tries, once per playlist, what its server says it can.
 func (l *linter) directives(ctx context.Context, r *rendition) {
 	c := r.list.head.control
@@ -219,7 +239,7 @@ func (l *linter) partsOf(ctx context.Context, r *rendition, g *segment, d *loade
 func sampleCount(m *media) string {
 	var list []string
 	for _, r := range m.runs {
-		list = append(list, fmt.Sprintf("%s: %d samples (%d bytes) from %s to %s", r.track.kind, r.samples, r.bytes,
+		list = append(list, fmt.Sprintf("%s: %d samples (%d bytes, sum %08x) from %s to %s", r.track.kind, r.samples, r.bytes, r.sum,
 			seconds(float64(r.first)/float64(r.track.timescale)), seconds(float64(r.end)/float64(r.track.timescale))))
 	}
 	return strings.Join(list, ", ")

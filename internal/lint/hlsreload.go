@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -53,7 +54,11 @@ func checkHint(s scope, was, now *playlist) {
 		msn, n = msn+1, 0
 		parts = partsOf(now, msn)
 	}
-	if addr, err := resolve(was.url, hint.get("URI")); err == nil && n < len(parts) && parts[n].url != addr {
+	if addr, err := resolve(was.url, hint.get("URI")); err == nil && n < len(parts) && parts[n].url == addr {
+		if from := number(hint.get("BYTERANGE-START")); from != parts[n].span.from {
+			s.addLine(hint.line, "ll.hint_wrong", fmt.Sprintf("%s from byte %d", clip(hint.get("URI")), from), fmt.Sprintf("that from byte %d", parts[n].span.from))
+		}
+	} else if err == nil && n < len(parts) {
 		s.addLine(hint.line, "ll.hint_wrong", clip(hint.get("URI")), clip(parts[n].url))
 	}
 }

@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -36,9 +37,10 @@ func (l *linter) segment(ctx context.Context, r *rendition, p *playlist, g *segm
 		return
 	}
 	d.media = *parseSegment(body, init)
-	if g.method != "" {
+	if g.method != "" && d.kind != "fmp4" {
 		d.problems = nil // what is within samples cannot be read
 	}
+	keyed(s, g, d)
 	s.addAll(d.problems)
 	whollyThere(s, g, d)
 	r.got[g.msn] = d
@@ -234,7 +236,7 @@ func joint(s scope, now *segment, a, b *loaded) {
 	case a.init != nil && b.init != nil && a.initK != b.initK && configs(a.init.tracks) != configs(b.init.tracks):
 		s.add("hls.discontinuity_missing", now.msn, "the init segment has another configuration")
 		return
-	case a.kind == "ts" && layout(a.tracks) != layout(b.tracks):
+	case (a.kind == "ts" || a.kind == "adts") && layout(a.tracks) != layout(b.tracks):
 		s.add("hls.discontinuity_missing", now.msn, "the tracks change from "+layout(a.tracks)+" to "+layout(b.tracks))
 		return
 	}
@@ -325,9 +327,28 @@ func configs(tracks []*track) string {
 func layout(tracks []*track) string {
 	var s []string
 	for _, t := range tracks {
-		s = append(s, t.kind+" "+t.codec)
+		one := t.kind + " " + t.codec
+		if t.kind == "audio" && t.rate > 0 {
+			one += fmt.Sprintf(" (%d Hz, %d channels)", t.rate, t.channels)
+		}
+		s = append(s, one)
 	}
 	return strings.Join(s, " + ")
+}
+
+// withTables puts what a transport stream begins with before an I-frame out of its middle: without an EXT-X-MAP the resource
+// itself must begin with PAT and PMT (section 4.4.3.6).
+func (l *linter) withTables(ctx context.Context, r *rendition, g *segment, body []byte) []byte {
+	if g.init != nil || g.span.from < 2*packetSize || len(body) < packetSize || body[0] != 0x47 || parseTS(body).leading() != nil {
+		return body
+	}
+	head := l.bytesOf(ctx, r.sc, "the start of the I-frame's file", g.url, span{0, min(g.span.from/packetSize, 8) * packetSize})
+	for n := 0; n+packetSize <= len(head); n += packetSize { // the tables only, up to the first frame
+		if p := head[n : n+packetSize]; bytes.Contains(p[4:], []byte{0, 0, 1}) && p[1]&0x40 != 0 && (p[1]&0x1f != 0 || p[2] != 0) {
+			head = head[:n]
+		}
+	}
+	return append(slices.Clone(head), body...)
 }
 
 // iframe looks at an entry of an I-frame playlist: its range must hold one whole key frame.
@@ -341,7 +362,8 @@ func (l *linter) iframe(ctx context.Context, r *rendition, p *playlist, g *segme
 	if body == nil {
 		return
 	}
-	m := parseSegment(body, init)
+	m := parseSegment(l.withTables(ctx, r, g, body), init)
+	m.size = len(body)
 	lead := m.leading()
 	s := r.sc.at(g.url)
 	r.got[g.msn] = &loaded{media: *m, init: init, initK: g.init.key()}

@@ -127,6 +127,8 @@ func (s *station) playlist(r *http.Request, name string) ([]byte, int) {
 		return nil, 400
 	case err == nil && err2 == nil:
 		s.until(r, msn*partsPerSegment+part)
+	case err == nil: // the whole segment
+		s.until(r, (msn+1)*partsPerSegment-1)
 	}
 	ready := s.ready()
 	open := ready / partsPerSegment

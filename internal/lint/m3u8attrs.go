@@ -7,12 +7,13 @@ import (
 )
 
 var (
-	attrName = regexp.MustCompile(`^[A-Z0-9-]+$`)
-	decimal  = regexp.MustCompile(`^\d{1,20}$`)
-	floating = regexp.MustCompile(`^\d+(\.\d*)?$`)
-	signed   = regexp.MustCompile(`^-?\d+(\.\d*)?$`)
-	hexForm  = regexp.MustCompile(`^0[xX][0-9A-Fa-f]+$`)
-	sizeForm = regexp.MustCompile(`^\d+x\d+$`)
+	attrName  = regexp.MustCompile(`^[A-Z0-9-]+$`)
+	decimal   = regexp.MustCompile(`^\d{1,20}$`)
+	floating  = regexp.MustCompile(`^\d+(\.\d*)?$`)
+	signed    = regexp.MustCompile(`^-?\d+(\.\d*)?$`)
+	hexForm   = regexp.MustCompile(`^0[xX][0-9A-Fa-f]+$`)
+	tokenForm = regexp.MustCompile(`^[A-Za-z0-9+/=._-]+$`)
+	sizeForm  = regexp.MustCompile(`^\d+x\d+$`)
 )
 
 // attributes reads an attribute list (RFC 8216bis section 4.2) and holds it against the tag's form.
@@ -88,7 +89,7 @@ func (p *playlist) attribute(t *tag, a *attr, form string) {
 	if form == "any" {
 		return
 	}
-	if (form == "str") != a.quoted {
+	if (form == "str" || form == "token") != a.quoted {
 		p.complain(t.line, "hls.attribute_quoting", t.name, a.name)
 		return
 	}
@@ -96,6 +97,8 @@ func (p *playlist) attribute(t *tag, a *attr, form string) {
 	switch form {
 	case "str": // section 4.2: not empty, unless the tag allows it
 		ok = a.value != "" || t.name == "EXT-X-DEFINE" && a.name == "VALUE" || a.name == "RECENTLY-REMOVED-DATERANGES"
+	case "token": // STABLE-VARIANT-ID and its like
+		ok = tokenForm.MatchString(a.value)
 	case "int":
 		ok = decimal.MatchString(a.value)
 	case "dec":

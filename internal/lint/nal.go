@@ -246,10 +246,10 @@ func startsRandomAccess(data []byte, length int, hevc bool) (random, known, whol
 			n = n<<8 | int(b)
 		}
 		data = data[length:]
-		if n > len(data) || n < 0 {
+		if n > len(data) || n <= 0 { // each unit has at least its header
 			return random, known, false
 		}
-		if n > 0 && !known {
+		if !known {
 			random, known = sliceKind(data[0], hevc)
 		}
 		data = data[n:]

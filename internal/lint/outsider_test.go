@@ -239,7 +239,7 @@ func TestOutsidersInManifests(t *testing.T) {
 	outsiders(t, goodStatic, manifestOutsiders(), check)
 	outsiders(t, goodDynamic, dynamicOutsiders(), check)
 	encrypted := func(kid byte) *initSegment {
-		return &initSegment{tracks: []*track{{id: 1, kind: "video", timescale: 1000, entry: "avc1", codec: "avc1.64001f", width: 640, height: 360, encrypted: kid != 0, kid: strings.Repeat(fmt.Sprintf("%02x", kid), 16)}}}
+		return &initSegment{tracks: []*track{{id: 1, kind: "video", timescale: 1000, entry: "avc1", codec: "avc1.64001f", width: 640, height: 360, encrypted: kid != 0, protection: protection{kid: strings.Repeat(fmt.Sprintf("%02x", kid), 16)}}}}
 	}
 	protected := func(kid string) string {
 		return edit(t, goodStatic, `<MPD xmlns`, `<MPD xmlns:cenc="urn:mpeg:cenc:2013" xmlns`, `startWithSAP="1" maxWidth="640">`, `startWithSAP="1" maxWidth="640"><ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011" value="cenc" cenc:default_KID="`+kid+`"/>`)

@@ -34,15 +34,6 @@ func looksLikeMP4(data []byte) bool {
 	return false
 }
 
-func parseVTT(data []byte) *media {
-	m := &media{kind: "vtt", size: len(data)}
-	head, _, _ := bytes.Cut(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), []byte("\n\n"))
-	if !bytes.Contains(head, []byte("X-TIMESTAMP-MAP=")) {
-		m.complain("hls.vtt_map")
-	}
-	return m
-}
-
 // parsePacked reads packed audio (RFC 8216bis section 3.1.3): an ID3 tag with the time of the first sample, then frames.
 func parsePacked(data []byte) *media {
 	m := &media{kind: "adts", size: len(data)}

@@ -308,7 +308,7 @@ func TestPlantedInDASH(t *testing.T) {
 		{"dash.av_apart", on(mpd, `<SegmentTemplate timescale="12800"`, `<SegmentTemplate presentationTimeOffset="6400" timescale="12800"`), nil},
 		{"dash.sap_wrong", raw("/chunk-stream0-00003.m4s", func(b []byte) []byte { breakKey(t, b); return b }), []string{"mp4.sync_flag"}},
 		{"dash.sap_late", both(raw("/chunk-stream0-00003.m4s", func(b []byte) []byte { breakKey(t, b); return b }), on(mpd, ` startWithSAP="1"`, "")), []string{"mp4.sync_flag", "dash.sap_missing"}},
-		{"dash.protection_missing", raw("/init-stream0.m4s", rename(t, "avc1", "encv")), []string{"dash.codecs_wrong"}},
+		{"dash.protection_missing", raw("/init-stream0.m4s", rename(t, "avc1", "encv")), []string{"dash.codecs_wrong", "mp4.protection_incomplete"}},
 		{"dash.tracks", raw("/init-stream0.m4s", func([]byte) []byte { return slices.Clone(hlsFMP4(t)["/init.mp4"]) }), nil},
 		{"dash.attribute_missing", on(mpd, `minBufferTime="PT`, `x="PT`), []string{"dash.attribute_unknown", "dash.bandwidth_low"}},
 		{"serve.missing", func(p string, _ int, a *answer) {

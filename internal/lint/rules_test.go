@@ -30,7 +30,7 @@ func sources(t *testing.T, tests bool) string {
 	return b.String()
 }
 
-var ruleID = regexp.MustCompile(`"((?:hls|ll|seg|mp4|ts|serve|dash)\.[a-z0-9_]+)"`)
+var ruleID = regexp.MustCompile(`"((?:hls|ll|seg|mp4|ts|serve|dash|vtt)\.[a-z0-9_]+)"`)
 
 func idsIn(text string) (list []string) {
 	for _, m := range ruleID.FindAllStringSubmatch(text, -1) {

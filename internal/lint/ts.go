@@ -19,6 +19,8 @@ type tsPID struct {
 	full            bool
 	untold          bool // it has PES packets, and the PMT does not name it
 	lastPTS         int64
+	prev            []byte // the payload of the packet before
+	repeats         int
 }
 
 // tsReader reads an MPEG-TS segment (ISO/IEC 13818-1).
@@ -94,13 +96,19 @@ func (r *tsReader) packet(n int, p []byte) {
 	if s.lastCC < 0 {
 		s.firstCC = cc
 	}
-	if s.lastCC >= 0 && !discontinuity && cc != (s.lastCC+1)&15 && cc != s.lastCC {
+	if s.lastCC == cc && !discontinuity && bytes.Equal(s.prev, payload) {
+		if s.repeats++; s.repeats == 2 {
+			r.complain("ts.duplicate", pid)
+		}
+		return
+	}
+	if s.lastCC >= 0 && !discontinuity && cc != (s.lastCC+1)&15 {
 		r.wrongCC++
 		if r.wrongCC <= 3 {
 			r.complain("ts.continuity", pid, s.lastCC, cc)
 		}
 	}
-	s.lastCC = cc
+	s.lastCC, s.prev, s.repeats = cc, payload, 0
 	r.payload(n, pid, s, p[1]&0x40 != 0, payload)
 }
 
@@ -363,8 +371,46 @@ func (r *tsReader) finish() {
 	}
 }
 
+// typeWrong holds the stream type of the PMT against how the data start (ISO/IEC 13818-1 clause 2.4.4.10).
+func (r *tsReader) typeWrong(s *tsPID) {
+	b, is := s.pes, ""
+	if len(b) < 8 {
+		return
+	}
+	switch s.stream {
+	case 0x1b, 0x24:
+		if rest := bytes.TrimLeft(b, "\x00"); len(b)-len(rest) < 2 || !bytes.HasPrefix(rest, []byte{1}) {
+			is = "no NAL unit"
+			break
+		}
+		annexB(b, func(nal []byte) bool {
+			switch {
+			case len(nal) < 2:
+			case nal[0] == 9 || nal[0]&31 == 7 && nal[0] > 0x60 && nal[0] < 0x80:
+				is = "H.264"
+			case (nal[0] == 0x46 || nal[0] == 0x40) && nal[1] == 1:
+				is = "HEVC"
+			}
+			return true
+		})
+	case 0x0f:
+		if is = "no ADTS frame"; b[0] == 0xff && b[1]&0xf6 == 0xf0 {
+			is = "AAC"
+		}
+	case 0x81, 0x87:
+		if is = "no AC-3 frame"; b[0] == 0x0b && b[1] == 0x77 {
+			return
+		}
+	}
+	said := map[byte]string{0x1b: "H.264", 0x24: "HEVC", 0x0f: "AAC", 0x81: "AC-3", 0x87: "E-AC-3"}[s.stream]
+	if is != "" && is != said {
+		r.complain("ts.type_wrong", s.t.id, said, is)
+	}
+}
+
 // look reads what the first access unit is.
 func (r *tsReader) look(s *tsPID, run *run) {
+	r.typeWrong(s)
 	switch s.stream {
 	case 0x1b, 0x24:
 		hevc, delimited := s.stream == 0x24, false
@@ -383,6 +429,9 @@ func (r *tsReader) look(s *tsPID, run *run) {
 			random, slice := sliceKind(nal[0], hevc)
 			if slice {
 				run.random, run.known = random, true
+			}
+			if slice && random && s.t.codec == "" {
+				r.complain("ts.parameter_sets", s.t.id)
 			}
 			if slice && !delimited {
 				r.complain("ts.delimiter_missing", s.t.id)
