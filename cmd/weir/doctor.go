@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,6 +158,10 @@ func (d *doctor) disk() {
 	}
 	_ = f.Close()
 	_ = os.Remove(f.Name())
+	if name, err := notOurs(dir, cmp.Or(d.settings.Recording.Dir, filepath.Join(dir, "timeline"))); err != nil {
+		d.say("disk", levelBad, fmt.Sprintf("%s cannot be read and written: %v", name, errors.Unwrap(err)), "Give the folder, with all that is in it, to the user that Weir runs as: chown -R USER "+filepath.Dir(name))
+		return
+	}
 	free, ok := freeBytes(at)
 	found := fmt.Sprintf("%s has %s free", at, size(free))
 	switch {
@@ -169,6 +174,36 @@ func (d *doctor) disk() {
 	default:
 		d.say("disk", levelOK, found, "")
 	}
+}
+
+// notOurs finds a file or folder that this user cannot use, such as one that was made when Weir was run as root once. Below
+// the folders themselves only names that a server opens at its start are looked at.
+func notOurs(dirs ...string) (name string, err error) {
+	for _, dir := range dirs {
+		list, err := os.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return dir, err
+		}
+		for _, e := range list {
+			path := filepath.Join(dir, e.Name())
+			switch {
+			case e.IsDir():
+				err = writableFolder(path)
+			case e.Type().IsRegular():
+				var f *os.File
+				if f, err = os.OpenFile(path, os.O_RDWR, 0); err == nil {
+					err = f.Close()
+				}
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return path, err
+			}
+		}
+	}
+	return "", nil
 }
 
 func (d *doctor) clock() {

@@ -1,6 +1,11 @@
 package main
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 func freeBytes(dir string) (int64, bool) {
 	var st syscall.Statfs_t
@@ -26,4 +31,12 @@ func descriptorLimit() (uint64, bool) {
 		return 0, false
 	}
 	return l.Max, true // Go raises the soft limit to the hard one
+}
+
+// writableFolder asks whether files can be made in a folder, without making one: a server may be at work in it.
+func writableFolder(path string) error {
+	if err := unix.Access(path, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
+		return &os.PathError{Op: "access", Path: path, Err: err}
+	}
+	return nil
 }

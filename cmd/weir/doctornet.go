@@ -29,7 +29,7 @@ func (d *doctor) configured() []gate {
 		{"rtmp", s.RTMP.Listen, "rtmp.listen", false}, {"rtmps", s.RTMP.TLSListen, "rtmp.tls_listen", false},
 		{"webrtc/tcp", s.WebRTC.Listen, "webrtc.listen", false}, {"webrtc/udp", s.WebRTC.Listen, "webrtc.listen", true},
 	}
-	return slices.DeleteFunc(all, func(g gate) bool { return g.address == "" })
+	return slices.DeleteFunc(all, func(g gate) bool { return g.address == "" || g.address == "off" })
 }
 
 // openPorts are what a firewall must let in, as ufw and firewalld write them.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -141,6 +142,12 @@ func load(file string, named bool, environ []string, flags map[string]string) (s
 			continue
 		}
 		f, ok := byEnv[name]
+		if !ok && injected(name, value) {
+			continue
+		}
+		if key := fileOnly(name); !ok && key != "" {
+			return s, fault.New(fault.Invalid, "config_key_unknown", "The environment variable "+name+" cannot set "+key+".", "Write "+key+" in the file.")
+		}
 		if !ok {
 			return s, unknownKey("environment variable "+name, "", nearest(name, keysOf(byEnv)))
 		}
@@ -154,6 +161,24 @@ func load(file string, named bool, environ []string, flags map[string]string) (s
 		}
 	}
 	return s, nil
+}
+
+// injected reports whether a variable is one of those that Kubernetes and Docker give every container about a service named
+// weir, or weir-something: nobody has written it.
+func injected(name, value string) bool {
+	return orchestrated.MatchString(name) && (!strings.HasSuffix(name, "_PORT") || strings.Contains(value, "://") || strings.Contains(name, "_SERVICE_") || strings.Contains(name, "_PORT_"))
+}
+
+var orchestrated = regexp.MustCompile(`^WEIR(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// fileOnly is the key that a variable would set if it could: lists of more than words are written in the file.
+func fileOnly(name string) string {
+	for _, key := range []string{"hooks", "slates", "pulls", "pushes", "recording.keep"} {
+		if strings.HasPrefix(name, envName(key)) {
+			return key
+		}
+	}
+	return ""
 }
 
 func keysOf[V any](m map[string]V) []string {

@@ -17,9 +17,15 @@ import (
 func main() {
 	command := root()
 	if serves(command, os.Args[1:]) {
+		signal.Ignore(syscall.SIGHUP) // until the configuration is watched: it would end a server that is only starting. An exec keeps this.
 		if err := coarseTimers(); err != nil {
 			fmt.Fprintf(os.Stderr, "weir: the server runs on, but takes somewhat more CPU time (%v)\n", err)
 		}
+	}
+	if serves(command, os.Args[1:]) {
+		// Who reads the log may die, and the next line would take the server along (os/signal, "SIGPIPE"). It is caught and
+		// not ignored, because children would inherit that.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once

@@ -21,10 +21,17 @@ const (
 	takesStart       = "start"
 )
 
-// edition is one state of the configuration.
+// edition is one state of the configuration, or the mistake in it.
 type edition struct {
 	settings
 	conf server.Config
+	err  error
+}
+
+// taker is the server that runs.
+type taker interface {
+	Reload(c server.Config) error
+	ReloadFailed()
 }
 
 func exists(file string) bool {
@@ -32,7 +39,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// follow watches the configuration file and SIGHUP, and sends each new valid configuration.
+// follow watches the configuration file and SIGHUP, and sends each new configuration.
 func (o *options) follow(c *cobra.Command, log *slog.Logger) (<-chan edition, func()) {
 	out := make(chan edition)
 	ctx, cancel := context.WithCancel(c.Context())
@@ -52,12 +59,8 @@ func (o *options) follow(c *cobra.Command, log *slog.Logger) (<-chan edition, fu
 			if err == nil {
 				conf, err = o.config(s)
 			}
-			if err != nil {
-				log.Error("the changed configuration has a mistake; the old one goes on", "error", err)
-				continue
-			}
 			select {
-			case out <- edition{s, conf}:
+			case out <- edition{s, conf, err}:
 			case <-ctx.Done():
 			}
 		}
@@ -67,27 +70,32 @@ func (o *options) follow(c *cobra.Command, log *slog.Logger) (<-chan edition, fu
 
 // reloader gives new versions to the server and to the log, and says what became of them.
 type reloader struct {
-	take    func(server.Config) error
+	to      taker
 	sink    *sink
 	log     *slog.Logger
 	started settings // with which the server was started: what takes effect at the next start goes on being that
 	now     settings
 }
 
-func newReloader(s settings, take func(server.Config) error, to *sink, log *slog.Logger) *reloader {
-	return &reloader{take: take, sink: to, log: log, started: s, now: s}
+func newReloader(s settings, to taker, out *sink, log *slog.Logger) *reloader {
+	return &reloader{to: to, sink: out, log: log, started: s, now: s}
 }
 
-func (r *reloader) run(versions <-chan edition) {
-	for next := range versions {
+func (r *reloader) run(editions <-chan edition) {
+	for next := range editions {
 		r.reload(next)
 	}
 }
 
 func (r *reloader) reload(next edition) {
+	if next.err != nil {
+		r.to.ReloadFailed()
+		r.log.Error("the changed configuration has a mistake; the old one goes on", "error", next.err)
+		return
+	}
 	form, err := newHandler(os.Stderr, next.Log)
 	if err == nil {
-		err = r.take(next.conf)
+		err = r.to.Reload(next.conf)
 	}
 	if err != nil {
 		r.log.Error("the new configuration was not taken; the old one goes on", "error", err)

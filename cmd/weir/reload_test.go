@@ -38,13 +38,21 @@ func TestTheLogChangesUnderItsLoggers(t *testing.T) {
 	}
 }
 
+// counting stands for a server.
+type counting struct {
+	refuse        error
+	taken, failed int
+}
+
+func (c *counting) Reload(server.Config) error { c.taken++; return c.refuse }
+func (c *counting) ReloadFailed()              { c.failed++ }
+
 // What waits for the next start is told at each change until then, and what was not taken changes nothing.
 func TestTheReloaderSaysWhatBecameOfAChange(t *testing.T) {
 	var said bytes.Buffer
-	var refuse error
-	taken := 0
+	var to counting
 	begun := defaultSettings()
-	r := newReloader(begun, func(server.Config) error { taken++; return refuse }, newSink(slog.DiscardHandler), slog.New(slog.NewTextHandler(&said, nil)))
+	r := newReloader(begun, &to, newSink(slog.DiscardHandler), slog.New(slog.NewTextHandler(&said, nil)))
 	step := func(change func(*settings), want ...string) {
 		t.Helper()
 		next := r.now
@@ -61,14 +69,18 @@ func TestTheReloaderSaysWhatBecameOfAChange(t *testing.T) {
 	step(func(s *settings) { s.HTTP.Listen, s.Rules = ":1", []string{"deny all 192.0.2.0/24"} },
 		`changed" settings="http.listen, rules"`, `at the next start" settings=http.listen`)
 	step(func(s *settings) { s.Recording.Keep = []keepSettings{{Streams: "live/*"}} }, "settings=recording.keep", `at the next start" settings=http.listen`)
-	refuse = errors.New("no")
+	to.refuse = errors.New("no")
 	step(func(s *settings) { s.Streams.Max = 1 }, "was not taken")
-	if refuse = nil; r.now.Streams.Max == 1 {
+	if to.refuse = nil; r.now.Streams.Max == 1 {
 		t.Error("a configuration that was refused is taken for the present one")
 	}
+	r.reload(edition{err: errors.New("in line 7")})
+	if to.failed != 1 || !strings.Contains(said.String(), "in line 7") {
+		t.Errorf("a mistake: %d, %s", to.failed, said.String())
+	}
 	step(func(s *settings) { s.HTTP.Listen, s.Segments.Part = begun.HTTP.Listen, time.Second }, `publisher comes next" settings=segments.part`)
-	if strings.Contains(said.String(), "next start") || taken != 5 {
-		t.Errorf("%d: %s", taken, said.String())
+	if strings.Contains(said.String(), "next start") || to.taken != 5 {
+		t.Errorf("%d: %s", to.taken, said.String())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -45,14 +46,17 @@ func serve(c *cobra.Command, o *options, ready string) error {
 		// what lies about waiting to be collected.
 		debug.SetGCPercent(50)
 	}
+	editions, stop := o.follow(c, log)
+	defer stop()
 	srv, err := server.New(c.Context(), conf, log)
 	if err != nil {
 		return err
 	}
 	defer srv.Close()
-	versions, stop := o.follow(c, log)
+	var reloading sync.WaitGroup
+	reloading.Go(func() { newReloader(s, srv, sink, log).run(editions) })
+	defer reloading.Wait()
 	defer stop()
-	go newReloader(s, srv.Reload, sink, log).run(versions)
 	err = srv.Run(c.Context(), func(r server.Ready) {
 		if ready == "json" {
 			printJSON(os.Stdout, r)

@@ -35,7 +35,10 @@ func write(t *testing.T, text string) string {
 func TestSettingsPrecedence(t *testing.T) {
 	file := write(t, "http:\n  listen: ':1'\nrtmp:\n  listen: ':1'\nstreams:\n  grace: 1m30s\n  take_over: false\npublish:\n  open: [local, 192.0.2.0/24]\n")
 	environ := []string{"WEIR_HTTP_LISTEN=:2", "WEIR_RTMP_LISTEN=:2", "WEIR_RATES_PLAY_PER_SECOND=0.5", "WEIR_OUTGOING_ALLOW=10.0.0.0/8, 192.168.0.0/16", "PATH=/bin",
-		serverVariable + "=http://x", tokenVariable + "=y"}
+		serverVariable + "=http://x", tokenVariable + "=y",
+		// what Kubernetes says of services named weir and weir-rtmp
+		"WEIR_SERVICE_HOST=10.0.0.1", "WEIR_SERVICE_PORT=80", "WEIR_SERVICE_PORT_HTTP=80", "WEIR_PORT=tcp://10.0.0.1:80", "WEIR_PORT_80_TCP=tcp://10.0.0.1:80",
+		"WEIR_PORT_80_TCP_PROTO=tcp", "WEIR_PORT_80_TCP_PORT=80", "WEIR_PORT_80_TCP_ADDR=10.0.0.1", "WEIR_RTMP_SERVICE_HOST=10.0.0.2", "WEIR_RTMP_PORT=tcp://10.0.0.2:1935"}
 	s, err := load(file, true, environ, map[string]string{"rtmp.listen": ":3", "limits.viewers": "7"})
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +69,8 @@ func TestSettingsMistakes(t *testing.T) {
 		"unknown hook":       {file: "hooks:\n  live:\n    on_publsh: http://x/\n", code: "config_key_unknown", say: `line 3.*on_publish\?`},
 		"unknown in a list":  {file: "pulls:\n  - {stream: a, url: b, ondemand: true}\n", code: "config_key_unknown", say: `line 2.*on_demand\?`},
 		"far from any":       {file: "quux: 1\n", code: "config_key_unknown", say: "weir config schema"},
+		"key of the file":    {environ: []string{"WEIR_HOOKS_LIVE_ON_PUBLISH=http://x"}, code: "config_key_unknown", say: `cannot set hooks.*in the file`},
+		"a port of our own":  {environ: []string{"WEIR_PORT=8080"}, code: "config_key_unknown", say: `WEIR_PORT`},
 		"unknown variable":   {environ: []string{"WEIR_HTTP_LISTN=:1"}, code: "config_key_unknown", say: `variable WEIR_HTTP_LISTN.*WEIR_HTTP_LISTEN\?`},
 		"syntax":             {file: "http: [\n", code: "config_syntax", say: "not valid YAML"},
 		"wrong type":         {file: "streams:\n  max: many\n", code: "config_value_bad", say: "weir.yaml"},

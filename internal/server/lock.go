@@ -23,7 +23,7 @@ var errHeld = errors.New("the folder is locked")
 func (s *Server) own(ctx context.Context, dir string) error {
 	folder, err := os.Open(dir)
 	if err != nil {
-		return err
+		return folderUnusable(dir, err)
 	}
 	patience := time.NewTimer(lockPatience)
 	defer patience.Stop()
@@ -51,6 +51,11 @@ func (s *Server) own(ctx context.Context, dir string) error {
 		_ = folder.Close()
 		return fault.New(fault.Conflict, "data_in_use", fmt.Sprintf("Another server uses the folder %s.", dir), "Stop it first, or name another folder with --data_dir.")
 	}
+}
+
+func folderUnusable(dir string, err error) error {
+	return fault.Wrap(err, fault.Unavailable, "folder_unusable", fmt.Sprintf("The folder %s cannot be used.", dir),
+		"Give it, with all that is in it, to the user that Weir runs as, or name another one.")
 }
 
 func same(a, b string) bool {

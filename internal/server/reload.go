@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"weir/internal/deliver"
 	"weir/internal/fault"
 	"weir/internal/gateway/httpstream"
@@ -24,7 +26,15 @@ func (c Config) Validate() error {
 // Reload takes what can change while streams flow, and leaves the rest for the next start: listeners, folders, certificates
 // and the form of addresses. It ends no session but those of relays that were taken out or changed. A configuration that makes no
 // sense changes nothing.
-func (s *Server) Reload(next Config) error {
+func (s *Server) Reload(next Config) (err error) {
+	defer func() {
+		if err != nil {
+			s.ReloadFailed()
+			return
+		}
+		s.reloaded.Store(time.Now().Unix())
+		s.stale.Store(false)
+	}()
 	if err := next.Validate(); err != nil {
 		return err
 	}
@@ -42,6 +52,9 @@ func (s *Server) Reload(next Config) error {
 	s.setRelays(next.Relays)
 	return nil
 }
+
+// ReloadFailed notes that the configuration is not what its file says now. Metrics show it.
+func (s *Server) ReloadFailed() { s.stale.Store(true) }
 
 // take replaces what can change while the server runs. The other fields are read meanwhile and not written.
 func (c *Config) take(next *Config) {

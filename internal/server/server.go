@@ -49,7 +49,9 @@ type Server struct {
 	policy  atomic.Pointer[access.Policy]
 	keep    atomic.Pointer[recordings.Policy]
 
-	relays fileRelays
+	relays   fileRelays
+	reloaded atomic.Int64 // Unix s: when the configuration was taken
+	stale    atomic.Bool  // its file has changed since and could not be taken
 
 	rooms
 	gates    *gates
@@ -110,6 +112,7 @@ type faceRooms struct {
 // New builds the house. Nothing listens yet but the WebRTC media port. Close undoes it.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	s := &Server{cfg: cfg, log: log, started: time.Now(), gates: newGates(log), crowd: newCrowd(room)}
+	s.reloaded.Store(s.started.Unix())
 	s.relays.ids = map[Relay]string{}
 	for _, build := range []func(context.Context) error{s.buildControl, s.buildMedia, s.buildGateways, s.buildFootage, s.buildPipeline, s.buildAPI, s.buildTelemetry} {
 		if err := build(ctx); err != nil {
@@ -133,7 +136,7 @@ func (s *Server) Close() {
 
 func (s *Server) buildControl(ctx context.Context) error {
 	if err := os.MkdirAll(s.cfg.DataDir, 0o750); err != nil {
-		return err
+		return folderUnusable(s.cfg.DataDir, err)
 	}
 	if err := s.own(ctx, s.cfg.DataDir); err != nil {
 		return err

@@ -50,6 +50,15 @@ func (s *Server) buildTelemetry(context.Context) error {
 	r.Labelled(telemetry.Counter, "gateway_refused_total", "Publishers and viewers that were refused, by gateway.", []string{"gateway"}, s.refusedFigures)
 	r.Func(telemetry.Gauge, "http_connections", "Connections over HTTP and HTTPS.", func() float64 { n, _ := s.crowd.figures(); return float64(n) })
 	r.Func(telemetry.Counter, "http_evicted_total", "Connections over HTTP that made room for newer ones.", func() float64 { _, n := s.crowd.figures(); return float64(n) })
+	r.Func(telemetry.Gauge, "config_last_reload_successful", "1 while the server goes by what the configuration file says, 0 after a change with a mistake.", func() float64 {
+		if s.stale.Load() {
+			return 0
+		}
+		return 1
+	})
+	r.Func(telemetry.Gauge, "config_last_reload_success_timestamp_seconds", "When the configuration was taken, at the start or by a change.", func() float64 { return float64(s.reloaded.Load()) })
+	r.Func(telemetry.Gauge, "webhook_events_waiting", "Events that webhooks have still to be told of.", func() float64 { return float64(s.api.Stats().WebhooksQueued) })
+	r.Labelled(telemetry.Counter, "webhook_events_total", "What became of events that webhooks had to be told of.", []string{"result"}, s.webhookFigures)
 	m := s.rtmp.Stats
 	r.Func(telemetry.Counter, "rtmp_broken_total", "RTMP connections ended by bytes that are no RTMP.", func() float64 { return float64(m().Broken) })
 	r.Func(telemetry.Counter, "rtmp_evicted_total", "Half-open RTMP connections that made room for newer ones.", func() float64 { return float64(m().Evicted) })
@@ -84,6 +93,13 @@ func (s *Server) refusedFigures(emit telemetry.Emit) {
 	if s.webrtc != nil {
 		emit(float64(s.webrtc.Stats().Refused), "webrtc")
 	}
+}
+
+func (s *Server) webhookFigures(emit telemetry.Emit) {
+	st := s.api.Stats()
+	emit(float64(st.WebhooksDelivered), "delivered")
+	emit(float64(st.WebhooksFailed), "failed")
+	emit(float64(st.WebhooksDropped), "dropped")
 }
 
 func (s *Server) panicFigures(emit telemetry.Emit) {

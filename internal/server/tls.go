@@ -30,7 +30,8 @@ func (s *Server) tlsConfig() (*tls.Config, error) {
 	if c.cert == "" {
 		c.cert, c.key = filepath.Join(s.cfg.DataDir, "tls.crt"), filepath.Join(s.cfg.DataDir, "tls.key")
 		if err := selfSigned(c.cert, c.key, time.Now()); err != nil {
-			return nil, err
+			return nil, fault.Wrap(err, fault.Unavailable, "certificate_unmade", "The self-signed certificate cannot be written into the data folder.",
+				"Give the folder, with all that is in it, to the user that Weir runs as, or set http.certificate and http.key.")
 		}
 	}
 	if _, err := c.get(nil); err != nil {

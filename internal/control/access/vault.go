@@ -52,8 +52,12 @@ func OpenVault(dir string) (v *Vault, created bool, err error) {
 		}
 		text, err = readKeyFile(path)
 	}
+	if fault.Code(err) == "secret_key_exposed" {
+		return nil, false, err
+	}
 	if err != nil {
-		return nil, false, fmt.Errorf("access: read %s: %w", path, err)
+		return nil, false, fault.Wrap(err, fault.Unavailable, "secret_key_unreadable", fmt.Sprintf("The key file %s cannot be read.", path),
+			"Give the data folder, with all that is in it, to the user that Weir runs as.")
 	}
 	root, err := parseKeyFile(text)
 	if err != nil {
