@@ -6,6 +6,7 @@ import { type Engine, EngineError, type EngineName } from "../src/player/engine"
 import { type Doing, lookOf } from "../src/player/face";
 import { flvError } from "../src/player/flv";
 import { keyAction } from "../src/player/keys";
+import { waitingOf } from "../src/player/look";
 import { nearest, translator } from "../src/player/strings";
 import { askWatch, type WatchAnswer, type WatchInfo } from "../src/player/watch";
 import { askStereo, iceServers, readAnswer } from "../src/player/whep";
@@ -208,6 +209,25 @@ describe("director", () => {
   };
   afterEach(() => vi.useRealTimers());
 
+  it("knows a broadcast that has ended from one that has not begun", async () => {
+    const s = setup({ state: "idle" });
+    const d = new Director(s.brain, "realtime");
+    d.start();
+    await run(1000);
+    expect(waitingOf(translator("en"), d.state)).toContain("has not started");
+    s.world.info = { name: "a", state: "live" };
+    await run(2000);
+    expect(d.state.phase).toBe("playing");
+    s.world.info = { name: "a", state: "away" };
+    s.world.moving = false;
+    await run(4000);
+    expect(waitingOf(translator("en"), d.state)).toContain("is paused");
+    s.world.info = { name: "a", state: "idle" };
+    await run(4000);
+    expect(waitingOf(translator("en"), d.state)).toContain("has ended");
+    expect(waitingOf(translator("zh-CN"), d.state)).toContain("直播已结束");
+    d.stop();
+  });
   it("says which codec the browser lacks", async () => {
     const s = setup({});
     const tracks = [

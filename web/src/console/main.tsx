@@ -2,6 +2,7 @@ import "@mantine/core/styles.css";
 import "@mantine/notifications/styles.css";
 import "../theme/tokens.css";
 import "../theme/stream.css";
+import "../theme/forced.css";
 import "./console.css";
 import "./stream.css";
 import "./publish.css";

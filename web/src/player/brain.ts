@@ -30,6 +30,8 @@ export interface View {
   skipped: Partial<Record<EngineName, Reason>>;
   error?: Reason;
   info?: WatchInfo;
+  /** Something of it was seen. */
+  played?: boolean;
   /** What plays is not live: the viewer went back, or the address asked for a time. */
   past?: boolean;
 }
@@ -100,6 +102,7 @@ export class Director {
 
   private show(part: Partial<View>): void {
     this.view = { ...this.view, ...part };
+    if (part.phase === "playing") this.view.played = true;
     this.brain.changed(this.view);
   }
 

@@ -216,9 +216,9 @@ export class Controls {
     this.slider("vol", 0, 1, look.muted ? 0 : look.volume);
     this.liveButton(look);
     setText(this.part("latency"), look.latencyText);
-    label(this.part("latency"), named(t("latency"), look.latencyText));
+    label(this.part("latency"), named(t, t("latency"), look.latencyText));
     setText(this.part("quality"), look.qualityText);
-    label(this.part("quality"), named(t("quality"), look.qualityText));
+    label(this.part("quality"), named(t, t("quality"), look.qualityText));
     this.part("quality").hidden = look.qualityText === "";
     this.part("latency").hidden = look.past;
     this.timeRow(look);
@@ -235,10 +235,10 @@ export class Controls {
     const { t } = this;
     this.part("time").hidden = !look.scrub;
     setText(this.part("time"), look.time);
-    label(this.part("time"), named(t("jump"), look.time), "t");
+    label(this.part("time"), named(t, t("jump"), look.time), "t");
     this.part("speed").hidden = !look.past;
     setText(this.part("speed"), look.speedText);
-    label(this.part("speed"), `${t("speed")}: ${look.speedText}`);
+    label(this.part("speed"), named(t, t("speed"), look.speedText));
   }
 
   private overlays(look: Look): void {
@@ -305,7 +305,7 @@ function wave(): HTMLElement {
   return line;
 }
 
-const named = (what: string, now: string) => (now ? `${what}: ${now}` : what);
+const named = (t: Translate, what: string, now: string) => (now ? t("named", { what, now }) : what);
 
 /** 62 → "1:02" */
 export function clock(seconds: number): string {

@@ -46,6 +46,8 @@ function remedyOf(t: Translate, { error, info }: View): string {
 
 export function waitingOf(t: Translate, view: View | undefined): string {
   if (view?.phase === "unreachable") return t("waiting.unreachable");
-  if (view?.phase === "waiting") return t(view.info?.state === "away" ? "waiting.away" : "waiting.idle");
+  if (view?.phase === "waiting" && view.info?.state !== "away")
+    return t(view.played ? "waiting.ended" : "waiting.idle");
+  if (view?.phase === "waiting") return t("waiting.away");
   return t("starting");
 }

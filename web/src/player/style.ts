@@ -87,5 +87,6 @@ kbd{font:12px ui-monospace,"JetBrains Mono",monospace;border:1px solid #738690;b
 .menu,.sheet{inset:6px;max-height:none;max-width:none;min-width:0}.menu>header{display:flex;padding-left:10px}}
 @container (max-width:380px){.nopip{display:none}}
 @media (pointer:coarse){.b{min-width:44px;height:44px}.vol input{display:none}}
+@media (forced-colors:active){.track,.holes i,.knob,.livebtn .dot,.wave,input[type=range]{forced-color-adjust:none}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}}
 `;

@@ -1,5 +1,6 @@
 import "../theme/tokens.css";
 import "../theme/stream.css";
+import "../theme/forced.css";
 import "./watch.css";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";

@@ -24,7 +24,7 @@ type Tab = (typeof tabs)[number];
 export default function Publish({ name }: { name: string }) {
   const { t } = useTranslation();
   const info = usePublishInfo(name);
-  useTitle(`${t("publish.title")}: ${name}`);
+  useTitle(t("named", { what: t("publish.title"), now: name }));
   return (
     <div className="publish">
       <Crumbs

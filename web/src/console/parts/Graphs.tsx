@@ -87,7 +87,11 @@ function Graph({ kind, points, last }: { kind: Kind; points: HistoryPoint[]; las
         <span>{t(`graph.${kind}`)}</span>
         <span className="num">{now === null || now === undefined ? "–" : say(now)}</span>
       </figcaption>
-      <div ref={box} role="img" aria-label={`${t(`graph.${kind}`)}: ${now == null ? "–" : say(now)}`} />
+      <div
+        ref={box}
+        role="img"
+        aria-label={t("named", { what: t(`graph.${kind}`), now: now == null ? "–" : say(now) })}
+      />
     </figure>
   );
 }

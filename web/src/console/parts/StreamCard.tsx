@@ -32,7 +32,7 @@ export function StreamCard({ stream }: { stream: Stream }) {
       </Link>
       <div className="card-body">
         <div className="card-title">
-          <strong>{title}</strong>
+          <strong title={stream.name}>{title}</strong>
           <span className="num muted">{bitrate(lang, stream.in_bps)}</span>
         </div>
         <div className="card-title">

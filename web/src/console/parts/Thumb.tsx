@@ -1,12 +1,15 @@
 import { IconVolume } from "@tabler/icons-react";
-import { useEffect, useRef, useState } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Stream } from "../../api/types";
 import { Logo } from "./Logo";
 
 const every = 3000;
 
-/** The stream's latest picture, renewed every three seconds without a flash: the new one is shown once it is whole. */
+/**
+ * The stream's latest picture, renewed every three seconds without a flash: the new one is shown once it is whole. Asked
+ * for only where it is seen: of a list of hundreds that is a dozen.
+ */
 export function Thumb({ stream }: { stream: Pick<Stream, "name" | "state" | "thumbnail"> }) {
   const [url, setUrl] = useState<string>();
   const live = stream.state === "live";
@@ -14,8 +17,11 @@ export function Thumb({ stream }: { stream: Pick<Stream, "name" | "state" | "thu
   const { t } = useTranslation();
   const sound = !base && stream.state !== "idle";
   const missed = useRef(0);
+  const box = useRef<HTMLSpanElement>(null);
+  const near = useNear(box);
   useEffect(() => {
-    if (!base) return setUrl(undefined); // sound alone
+    if (!base || stream.state === "idle") return setUrl(undefined); // sound alone, or nothing at all
+    if (!near) return;
     let gone = false;
     let timer: ReturnType<typeof setTimeout>;
     const next = () => {
@@ -42,9 +48,9 @@ export function Thumb({ stream }: { stream: Pick<Stream, "name" | "state" | "thu
       gone = true;
       clearTimeout(timer);
     };
-  }, [base, live]);
+  }, [base, live, near, stream.state]);
   return (
-    <span className={`thumb ${live ? "" : "away"}`}>
+    <span ref={box} className={`thumb ${live ? "" : "away"}`}>
       {url && <CrossFade url={url} />}
       {!url && !sound && <Logo size={40} />}
       {sound && (
@@ -55,6 +61,19 @@ export function Thumb({ stream }: { stream: Pick<Stream, "name" | "state" | "thu
       )}
     </span>
   );
+}
+
+/** Whether it is on screen, or soon will be. */
+function useNear(box: RefObject<HTMLElement | null>): boolean {
+  const [near, setNear] = useState(false);
+  useEffect(() => {
+    const watch = new IntersectionObserver((seen) => setNear(seen.at(-1)?.isIntersecting ?? false), {
+      rootMargin: "200px",
+    });
+    if (box.current) watch.observe(box.current);
+    return () => watch.disconnect();
+  }, [box]);
+  return near;
 }
 
 function CrossFade({ url }: { url: string }) {

@@ -64,7 +64,10 @@ export function TimeBar(p: BarProps) {
               key={r.id}
               className={`tb-pin ${r.kind}`}
               style={place(r)}
-              title={`${r.title || t(`recording.kind.${r.kind}`)}: ${moment(i18n.language, r.from)}`}
+              title={t("named", {
+                what: r.title || t(`recording.kind.${r.kind}`),
+                now: moment(i18n.language, r.from),
+              })}
             >
               {r.title || t(`recording.kind.${r.kind}`)}
             </span>
