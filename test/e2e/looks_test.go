@@ -34,9 +34,9 @@ type shot struct {
 // drawn in a font that has it, and the counter in the picture where a picture plays.
 func TestShow_2_10_Looks(t *testing.T) {
 	need(t, "ffmpeg")
-	dresses, want, scale := []dress{{"en", false, 1280, true}, {"zh-CN", true, 360, false}}, 8+20, 1
+	dresses, want, scale := []dress{{"en", false, 1280, true}, {"zh-CN", true, 360, false}}, 8+21, 1
 	if os.Getenv("WEIR_LONG") != "" {
-		dresses, want, scale = nil, 8*20, 2 // as phones draw
+		dresses, want, scale = nil, 8*21, 2 // as phones draw
 		for _, lang := range []string{"en", "zh-CN"} {
 			for _, dark := range []bool{false, true} {
 				dresses = append(dresses, dress{lang, dark, 1280, false}, dress{lang, dark, 360, false})
@@ -103,7 +103,7 @@ func (s shot) judge(t *testing.T) {
 	}
 }
 
-// furnish fills the server with what the pages are there to show: a good stream, one in trouble, one whose publisher is away, keys,
+// furnish fills the server with what the pages are there to show: a good stream, one in trouble, one of sound alone, one whose publisher is away, keys,
 // a refused attempt, a push that runs, a pull that waits, and recordings.
 func (w *weir) furnish() {
 	w.t.Helper()
@@ -113,6 +113,7 @@ func (w *weir) furnish() {
 	w.pattern("live/show", made.Secret, "--bitrate", "1500000", "--size", "1280x720")
 	spawn(w.t, "ffmpeg", "-hide_banner", "-loglevel", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=12", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
 		"-c:v", "libx264", "-preset", "ultrafast", "-g", "120", "-b:v", "600k", "-pix_fmt", "yuv420p", "-c:a", "aac", "-f", "flv", w.rtmp("live/lobby", w.key("live/lobby")))
+	spawn(w.t, "ffmpeg", "-hide_banner", "-loglevel", "error", "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-c:a", "aac", "-f", "flv", w.rtmp("live/sound", w.key("live/sound")))
 	w.waitLive("live/lobby")
 	far := start(w.t)
 	w.api("POST", "/pushes", map[string]any{"stream": "live/show", "url": far.rtmp("relay/show", far.key("relay/*"))}, nil)

@@ -49,6 +49,19 @@ const before = [
 ];
 const playing = (p) => pictures(p, 10, 40_000);
 const posters = (p) => p.waitForFunction(() => document.querySelectorAll(".thumb img").length > 0, null, { timeout: 15_000 });
+/** The words stand where the picture would be, and what a narrow bar leaves out is behind its three dots. */
+const soundAlone = async (p) => {
+  await p.locator("weir-player .voice p").waitFor({ timeout: 20_000 });
+  const more = p.getByRole("button", { name: /^(More|更多)$/ });
+  if (await more.isVisible()) {
+    await more.click();
+    await p.getByRole("menuitem", { name: /^(Latency|延迟)/ }).waitFor();
+    await p.getByRole("menuitem", { name: /^(Playback details|播放信息)$/ }).click();
+  } else await p.keyboard.press("i");
+  await p.locator("weir-player .sheet dd").first().waitFor();
+  await p.keyboard.press("Escape");
+  await p.locator("weir-player .sheet").waitFor({ state: "detached" });
+};
 const after = [
   { name: "signin", at: "/console", out: true, ready: (p) => p.locator("input[type=password]").waitFor() },
   { name: "live", main: true, at: "/console/live", ready: posters },
@@ -66,6 +79,7 @@ const after = [
   { name: "watch-list", at: "/", out: true, ready: posters },
   { name: "watch-live", main: true, at: "/live/show", out: true, ready: playing },
   { name: "watch-past", main: true, at: "/live/show?at=-8s", out: true, ready: playing },
+  { name: "watch-sound", at: "/live/sound", out: true, ready: soundAlone },
   { name: "watch-away", at: "/live/studio", out: true, ready: (p) => p.waitForFunction(() => document.querySelector("weir-player")?.view?.phase === "waiting") },
   { name: "watch-offline", at: "/live/nothing", out: true, ready: (p) => p.waitForFunction(() => document.querySelector("weir-player")?.view?.phase === "waiting") },
 ];
