@@ -262,6 +262,27 @@ func TestMetricsAreForNeighboursAndTokens(t *testing.T) {
 	}
 }
 
+// What the guide says of figures is about figures that there are.
+func TestFiguresOfTheGuide(t *testing.T) {
+	s := newServer(t, nil)
+	figures := s.get(t, "/metrics").Body.String()
+	for _, language := range []string{"en", "zh"} {
+		guide, err := os.ReadFile("../../docs/guide/monitor." + language + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := regexp.MustCompile("`(weir_[a-z_]+)`").FindAllStringSubmatch(string(guide), -1)
+		for _, name := range named {
+			if !strings.Contains(figures, "# TYPE "+name[1]+" ") {
+				t.Errorf("%s: there is no %s", language, name[1])
+			}
+		}
+		if len(named) < 15 {
+			t.Errorf("%s: only %d figures were found", language, len(named))
+		}
+	}
+}
+
 func TestNothingIsLeftBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	var c Config

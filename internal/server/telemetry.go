@@ -14,6 +14,7 @@ import (
 	"weir/internal/control/access"
 	"weir/internal/control/telemetry"
 	"weir/internal/fault"
+	"weir/internal/gateway/webrtc"
 	"weir/internal/health"
 	"weir/internal/media"
 	"weir/internal/problem"
@@ -64,7 +65,26 @@ func (s *Server) buildTelemetry(context.Context) error {
 	r.Func(telemetry.Counter, "rtmp_evicted_total", "Half-open RTMP connections that made room for newer ones.", func() float64 { return float64(m().Evicted) })
 	r.Func(telemetry.Counter, "rtmp_damaged_total", "Frames that could not be used.", func() float64 { return float64(m().Damaged) })
 	r.Func(telemetry.Gauge, "rtmp_half_open", "RTMP connections that are neither publishing nor playing yet.", func() float64 { return float64(m().Pending) })
+	s.buildWebRTCTelemetry(r)
 	return nil
+}
+
+func (s *Server) buildWebRTCTelemetry(r *telemetry.Registry) {
+	figure := func(name, help string, of func(webrtc.Stats) uint64) {
+		r.Func(telemetry.Counter, name, help, func() float64 {
+			if s.webrtc == nil {
+				return 0
+			}
+			return float64(of(s.webrtc.Stats()))
+		})
+	}
+	figure("webrtc_packets_in_total", "Packets of WHIP publishers.", func(w webrtc.Stats) uint64 { return w.PacketsIn })
+	figure("webrtc_asked_again_total", "Packets that WHIP publishers were asked for again.", func(w webrtc.Stats) uint64 { return w.AskedAgain })
+	figure("webrtc_lost_total", "Packets of WHIP publishers that never came, or too late.", func(w webrtc.Stats) uint64 { return w.LostIn })
+	figure("webrtc_key_frames_asked_total", "Key frames that WHIP publishers were asked for.", func(w webrtc.Stats) uint64 { return w.KeyFramesAsked })
+	figure("webrtc_packets_out_total", "Packets sent to WHEP viewers, those that were sent again included.", func(w webrtc.Stats) uint64 { return w.PacketsOut })
+	figure("webrtc_resent_total", "Packets that WHEP viewers asked for again and got.", func(w webrtc.Stats) uint64 { return w.Resent })
+	figure("webrtc_send_dropped_total", "Packets to WHEP viewers that the socket did not take.", func(w webrtc.Stats) uint64 { return w.SendDropped })
 }
 
 func (s *Server) buildFootageTelemetry(r *telemetry.Registry) {

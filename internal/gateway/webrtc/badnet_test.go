@@ -259,6 +259,9 @@ func TestPublishersLossesAreRepaired(t *testing.T) {
 				}
 				asks, most := p.asked()
 				t.Logf("%v frozen, %d packets of %d lost on the way, %d requests, at most %d for one, %+v", time.Duration(frozen)*time.Second/90000, n.lost.Load(), n.carried.Load(), asks, most, w.gw.Stats())
+				if s := w.gw.Stats(); s.AskedAgain < uint64(asks) || asks == 0 {
+					t.Errorf("%d requests arrived, %d were counted", asks, s.AskedAgain)
+				}
 				if frozen > 3*90000/2 {
 					t.Error("too little came")
 				}

@@ -73,6 +73,7 @@ type counters struct {
 	publishers, viewers          atomic.Int64
 	refused, panics              atomic.Uint64
 	packetsIn, lostIn, keyAsked  atomic.Uint64
+	askedAgain                   atomic.Uint64
 	packetsOut, bytesOut, resent atomic.Uint64
 	sendDropped                  atomic.Uint64
 }
@@ -82,6 +83,7 @@ type Stats struct {
 	Publishers, Viewers          int64
 	Refused, Panics              uint64
 	PacketsIn, LostIn            uint64 // of publishers
+	AskedAgain                   uint64 // packets that publishers were asked for again
 	KeyFramesAsked               uint64
 	PacketsOut, BytesOut, Resent uint64 // to viewers
 	SendDropped                  uint64 // packets that the socket did not take
@@ -92,7 +94,7 @@ func (g *Gateway) Stats() Stats {
 	c := &g.count
 	return Stats{
 		Publishers: c.publishers.Load(), Viewers: c.viewers.Load(), Refused: c.refused.Load(), Panics: c.panics.Load(),
-		PacketsIn: c.packetsIn.Load(), LostIn: c.lostIn.Load(), KeyFramesAsked: c.keyAsked.Load(),
+		PacketsIn: c.packetsIn.Load(), LostIn: c.lostIn.Load(), AskedAgain: c.askedAgain.Load(), KeyFramesAsked: c.keyAsked.Load(),
 		PacketsOut: c.packetsOut.Load(), BytesOut: c.bytesOut.Load(), Resent: c.resent.Load(), SendDropped: c.sendDropped.Load(),
 	}
 }

@@ -351,6 +351,7 @@ func readReports(receiver *webrtc.RTPReceiver, in *inTrack) {
 
 // askAgain asks the publisher for packets that are missing (RFC 4585 section 6.2.1).
 func (p *publisher) askAgain(ssrc uint32, missing []uint16) {
+	p.gateway.count.askedAgain.Add(uint64(len(missing)))
 	_ = p.pc.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(missing)}})
 }
 
