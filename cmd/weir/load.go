@@ -212,6 +212,9 @@ func parseFile(text []byte, file string, s *settings) error {
 			return err
 		}
 	}
+	if len(tree.Docs) > 1 && !empty(tree.Docs[1].Body) {
+		return fault.New(fault.Invalid, "config_syntax", fmt.Sprintf("%s holds a second document in line %d, which would not be read.", file, tree.Docs[1].Body.GetToken().Position.Line), "Put all into one, without --- between.")
+	}
 	if len(tree.Docs) == 0 || empty(tree.Docs[0].Body) {
 		return nil
 	}

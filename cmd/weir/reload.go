@@ -39,6 +39,12 @@ func exists(file string) bool {
 	return err == nil
 }
 
+// holds reports whether there is a file with something in it.
+func holds(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Size() > 0
+}
+
 // follow watches the configuration file and SIGHUP, and sends each new configuration.
 func (o *options) follow(c *cobra.Command, log *slog.Logger) (<-chan edition, func()) {
 	out := make(chan edition)
@@ -47,13 +53,13 @@ func (o *options) follow(c *cobra.Command, log *slog.Logger) (<-chan edition, fu
 	go func() {
 		defer close(done)
 		defer close(out)
-		there := exists(o.file)
+		there := holds(o.file)
 		for range changes(ctx, o.file, log) {
-			if there && !exists(o.file) {
-				log.Error("the configuration file is gone; what it said goes on", "file", o.file) // not the defaults: they are open
+			if there && !holds(o.file) { // an editor that is about to write, for example
+				log.Error("the configuration file is gone or empty; what it said goes on", "file", o.file) // not the defaults: they are open
 				continue
 			}
-			there = exists(o.file)
+			there = holds(o.file)
 			s, err := o.settings(c)
 			var conf server.Config
 			if err == nil {

@@ -73,6 +73,9 @@ func TestSettingsMistakes(t *testing.T) {
 		"a port of our own":  {environ: []string{"WEIR_PORT=8080"}, code: "config_key_unknown", say: `WEIR_PORT`},
 		"unknown variable":   {environ: []string{"WEIR_HTTP_LISTN=:1"}, code: "config_key_unknown", say: `variable WEIR_HTTP_LISTN.*WEIR_HTTP_LISTEN\?`},
 		"syntax":             {file: "http: [\n", code: "config_syntax", say: "not valid YAML"},
+		"no keys":            {file: "- a\n- b\n", code: "config_syntax", say: "does not hold keys"},
+		"a word":             {file: "hello\n", code: "config_syntax", say: "does not hold keys"},
+		"two documents":      {file: "log: {level: warn}\n---\nlog: {level: info}\n", code: "config_syntax", say: "second document in line 3"},
 		"wrong type":         {file: "streams:\n  max: many\n", code: "config_value_bad", say: "weir.yaml"},
 		"duration in a file": {file: "streams:\n  grace: 5 minutes\n", code: "config_value_bad", say: "weir.yaml"},
 		"duration in env":    {environ: []string{"WEIR_STREAMS_GRACE=soon"}, code: "config_value_bad", say: `streams\.grace cannot be "soon"`},
@@ -145,6 +148,7 @@ func TestTheFileGoesAway(t *testing.T) {
 		t.Fatal(lines.Text())
 	}
 	go func() { _, _ = io.Copy(io.Discard, logged) }()
+	say("") // as an editor does before it writes
 	say("play: {by_key: ['other/*']}\n")
 	if conf := (<-configs).conf; len(conf.Access.PlayByKey) != 1 || conf.Access.PlayByKey[0] != "other/*" {
 		t.Errorf("%+v", conf.Access)

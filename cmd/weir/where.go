@@ -100,6 +100,9 @@ func badValue(err error, file string, root ast.Node) error {
 		line = y.GetToken().Position.Line
 	}
 	for _, p := range placesOf(root, "") {
+		if p.path == "" {
+			return fault.New(fault.Invalid, "config_syntax", file+" does not hold keys with values.", "`weir init` writes one that does, with the defaults.")
+		}
 		if p.line == line {
 			return fault.New(fault.Invalid, "config_value_bad", fmt.Sprintf("%s cannot be %q (%s, line %d).", p.path, p.value, file, line),
 				"`weir config schema` tells what each key takes.")

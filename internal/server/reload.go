@@ -47,6 +47,10 @@ func (s *Server) Reload(next Config) (err error) {
 	s.cfg.take(&next)
 	s.door.SetConfig(door)
 	s.policy.Store(door.Policy)
+	if door.Hooks != nil {
+		_ = door.Hooks.SetConfig(next.Hooks) // valid, too
+	}
+	s.hooks = door.Hooks
 	_ = s.guard.SetAllow(next.Outgoing.Allow) // valid, see Validate
 	s.refit()
 	s.setRelays(next.Relays)

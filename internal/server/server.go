@@ -76,6 +76,7 @@ type controlRooms struct {
 	guard  *netguard.Guard // for addresses that come over the API
 	local  *netguard.Guard // for addresses of the configuration file
 	door   *session.Door
+	hooks  *hook.Hooks // the door's, which closes them; nil: none
 }
 
 type mediaRooms struct {
@@ -166,6 +167,7 @@ func (s *Server) buildControl(ctx context.Context) error {
 		return err
 	}
 	s.policy.Store(door.Policy)
+	s.hooks = door.Hooks
 	s.door = session.New(door, s.log.With("room", "door"))
 	s.onClose(s.door.Close)
 	set, err := s.access.PasswordSet(ctx, access.Owner)
@@ -188,7 +190,10 @@ func (s *Server) doorConfig(cfg *Config) (session.Config, error) {
 	if err := c.Validate(); err != nil {
 		return c, err
 	}
-	if len(cfg.Hooks.Apps) > 0 {
+	switch {
+	case len(cfg.Hooks.Apps) > 0 && s.hooks != nil:
+		c.Hooks = s.hooks // with what is queued in them, and its order
+	case len(cfg.Hooks.Apps) > 0:
 		// Receivers are written by the administrator and usually live next door.
 		if c.Hooks, err = hook.New(cfg.Hooks, s.local.DialContext, s.log.With("room", "hook")); err != nil {
 			return c, err

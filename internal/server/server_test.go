@@ -24,6 +24,7 @@ import (
 	"pgregory.net/rapid"
 
 	"weir/internal/control/access"
+	"weir/internal/control/hook"
 	"weir/internal/fault"
 	"weir/internal/problem"
 	"weir/internal/streamname"
@@ -222,6 +223,33 @@ func TestReloadChangesRulesAndKeepsWhatIsWrongOut(t *testing.T) {
 	}
 	if err := s.mayWatch(t.Context(), "live/show", "", netip.IPv6Unspecified()); fault.Code(err) != "key_missing" {
 		t.Errorf("without a key: %v", err)
+	}
+}
+
+// Hooks keep what is queued in them, and its order, over a reload.
+func TestReloadKeepsHooks(t *testing.T) {
+	s := newServer(t, nil)
+	reload := func(address string) {
+		t.Helper()
+		next := s.cfg
+		if next.Hooks = (hook.Config{}); address != "" {
+			next.Hooks.Apps = map[string]hook.App{"live": {OnPlay: address}}
+		}
+		if err := s.Reload(next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload("http://127.0.0.1:9/a")
+	first := s.hooks
+	reload("http://127.0.0.1:9/b")
+	if s.hooks != first || s.hooks.App("live").OnPlay != "http://127.0.0.1:9/b" {
+		t.Errorf("%+v", s.hooks.App("live"))
+	}
+	if reload(""); s.hooks != nil {
+		t.Error("there are hooks that nobody has written")
+	}
+	if reload("http://127.0.0.1:9/c"); s.hooks == nil || s.hooks == first {
+		t.Error("hooks that were closed are used again")
 	}
 }
 

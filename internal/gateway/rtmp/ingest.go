@@ -172,7 +172,7 @@ func (in *ingest) done() <-chan struct{} {
 func (in *ingest) close(cause error) {
 	if in.pub == nil && len(in.held) > 0 && cause == nil {
 		if err := in.publish(); err != nil {
-			in.log.Debug("held frames could not be published", "err", err)
+			in.log.Debug("held frames could not be published", "error", err)
 		}
 	}
 	in.held = nil

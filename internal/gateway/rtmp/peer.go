@@ -58,13 +58,13 @@ func (p *peer) run(ctx context.Context) {
 	}
 	if f := (*fault.Error)(nil); errors.As(err, &f) {
 		p.server.count.refused.Add(1)
-		p.log.Info("RTMP session ended", "code", f.Code, "err", err)
+		p.log.Info("RTMP session ended", "code", f.Code, "error", err)
 		p.linger()
 		return
 	}
 	if broken(err) {
 		p.server.count.broken.Add(1)
-		p.log.Info("RTMP session broke", "err", err)
+		p.log.Info("RTMP session broke", "error", err)
 	}
 }
 

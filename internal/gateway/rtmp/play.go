@@ -88,7 +88,7 @@ func (y *playing) run(ctx context.Context) {
 	}
 	stop()
 	if ctx.Err() == nil {
-		y.peer.log.Info("RTMP play refused", "stream", y.session.Name(), "code", fault.Code(err), "err", err)
+		y.peer.log.Info("RTMP play refused", "stream", y.session.Name(), "code", fault.Code(err), "error", err)
 		y.peer.server.count.refused.Add(1)
 		_ = y.peer.link.status(mediaStream, "error", playCode(err), sentence(err))
 	}
@@ -232,7 +232,7 @@ func (y *playing) ended(err error) {
 		y.farewell()
 		return
 	}
-	y.peer.log.Debug("RTMP player left", "err", err)
+	y.peer.log.Debug("RTMP player left", "error", err)
 	_ = y.peer.link.conn.Close()
 }
 

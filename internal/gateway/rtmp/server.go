@@ -36,7 +36,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			return err
 		case err != nil:
 			// Out of descriptors: the next one to be freed lets us go on.
-			s.log.Warn("RTMP connection could not be accepted", "err", err)
+			s.log.Warn("RTMP connection could not be accepted", "error", err)
 			if !pause(ctx, 50*time.Millisecond) {
 				return nil
 			}
@@ -81,7 +81,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	_ = conn.SetDeadline(time.Now().Add(s.config().Handshake))
 	if err := s.handshake(conn); err != nil {
 		s.count.broken.Add(1)
-		s.log.Debug("RTMP handshake failed", "remote", remoteText(conn), "err", err)
+		s.log.Debug("RTMP handshake failed", "remote", remoteText(conn), "error", err)
 		return
 	}
 	half.progress.Store(1)
