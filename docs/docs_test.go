@@ -124,12 +124,27 @@ func TestNamedKeysExist(t *testing.T) {
 	// Events that have the head of a section.
 	events := map[string]bool{"publish.refused": true, "recording.started": true, "recording.finished": true, "recording.deleted": true}
 	dotted := regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)+$`)
+	advised := regexp.MustCompile(`\b(?:[Rr]aise|[Ss]et) ([a-z_]+(?:\.[a-z_]+)+)\b`)
+	bare := regexp.MustCompile(`\b[a-z_]+(?:\.[a-z_]+)+\b`)
 	for page, text := range all {
 		for _, m := range spaced.FindAllString(fenced.ReplaceAllString(text, ""), -1) {
 			key := strings.Trim(m, "`")
 			head, _, _ := strings.Cut(key, ".")
 			if dotted.MatchString(key) && heads[head] && !known[key] && !events[key] {
 				t.Errorf("%s names the configuration key %s, which does not exist", page, key)
+			}
+		}
+		if !strings.HasPrefix(page, "ref/errors.") {
+			continue
+		}
+		for _, key := range bare.FindAllString(text, -1) { // remedies name keys without quotes
+			if head, _, _ := strings.Cut(key, "."); heads[head] && !known[key] {
+				t.Errorf("%s names the configuration key %s, which does not exist", page, key)
+			}
+		}
+		for _, m := range advised.FindAllStringSubmatch(text, -1) {
+			if !known[m[1]] {
+				t.Errorf("%s says to change %s, which does not exist", page, m[1])
 			}
 		}
 	}

@@ -242,7 +242,7 @@ func (h *Hub) open(o Offer) (s *Stream, fresh bool, err error) {
 	s = h.streams[o.Name]
 	if s == nil {
 		if len(h.streams) >= h.config().MaxStreams {
-			return nil, false, fault.New(fault.TooMany, "too_many_streams", "This server already holds its limit of streams.", "Raise limits.streams or stop a stream.")
+			return nil, false, fault.New(fault.TooMany, "too_many_streams", "This server already holds its limit of streams.", "Raise streams.max, or end a stream.")
 		}
 		s, fresh = newStream(h, o), true
 		s.mu.Lock()

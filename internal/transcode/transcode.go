@@ -162,7 +162,7 @@ func (e *Engine) Supply(ctx context.Context, r hub.Request) error {
 		defer func() { <-e.jobs }()
 	default:
 		e.count.refused.Add(1)
-		return fault.New(fault.TooMany, "too_many_conversions", "The server already converts as many streams as it may.", "Raise transcode.jobs.")
+		return fault.New(fault.TooMany, "too_many_conversions", "The server already converts as many streams as it may.", "Try again when fewer streams are converted.")
 	}
 	e.count.running.Add(1)
 	defer e.count.running.Add(-1)
