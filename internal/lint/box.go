@@ -199,6 +199,8 @@ func (s *initSegment) moov(moov []byte) {
 	list, _ := boxes(moov, 0)
 	if mvhd, ok := child(moov, "mvhd"); ok {
 		s.duration("mvhd", mvhd, 16, 24)
+	} else {
+		s.complain("mp4.box_missing", "moov", "mvhd")
 	}
 	for _, b := range list {
 		if b.kind == "pssh" {
@@ -223,6 +225,7 @@ func (s *initSegment) moov(moov []byte) {
 		if stts, ok := path(b.body, "mdia", "minf", "stbl", "stts"); ok && len(stts) >= 8 && binary.BigEndian.Uint32(stts[4:]) != 0 {
 			s.complain("mp4.init_samples", t.id)
 		}
+		s.complete(b.body, t)
 		s.entry(t)
 		s.protected(t)
 		s.tracks = append(s.tracks, t)
@@ -249,8 +252,11 @@ func (s *initSegment) mvex(moov []byte) {
 		c.full()
 		id := c.u32()
 		seen[id] = true
-		c.u32()
+		index := int(min(c.u32(), 1<<16))
 		if t := s.track(id); t != nil {
+			if t.entries > 0 && (index == 0 || index > t.entries) {
+				s.complain("mp4.description_default", id, index, t.entries)
+			}
 			t.defaults.dur, t.defaults.size, t.defaults.flags = c.u32(), c.u32(), c.u32()
 		}
 	}

@@ -21,7 +21,7 @@ func (t *track) configuration(b box) {
 	case "esds":
 		t.esds(b.body)
 	case "dOps":
-		t.codec = "opus"
+		t.codec, t.rate = "opus", 48000 // the rate at which Opus is decoded
 		if len(b.body) > 1 {
 			t.channels = int(b.body[1])
 		}

@@ -421,6 +421,7 @@ func (d *dasher) measure() {
 		for _, b := range d.order[i+1:] {
 			if d.all[a].r.set == d.all[b].r.set {
 				checkAligned(d.all[a], d.all[b])
+				checkSwitching(d.all[a], d.all[b])
 			}
 		}
 	}

@@ -1,8 +1,10 @@
 package lint
 
 import (
+	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // checkLinks holds what points from one element of a manifest to another, and what must lie within its Period.
@@ -28,9 +30,91 @@ func checkLinks(s scope, m *manifest) {
 			}
 			checkLastNumber(s, r)
 		}
+		checkSets(s, p)
+		checkOffsets(s, m, p)
 		for _, e := range p.node.kids("EventStream") {
 			checkEventStream(s, p, e)
 		}
+	}
+}
+
+const switchingScheme = "urn:mpeg:dash:adaptation-set-switching:2016"
+
+// checkSets holds that what names AdaptationSets of its Period names some that are there.
+func checkSets(s scope, p *period) {
+	sets := p.node.kids("AdaptationSet")
+	ids := map[string]bool{}
+	for _, set := range sets {
+		ids[set.get("id")] = true
+	}
+	for _, n := range p.node.kids("Subset") {
+		for _, id := range strings.Fields(n.get("contains")) {
+			if !ids[id] {
+				s.addAt(n.line, n.label(), "dash.link_unresolved", "contains", id)
+			}
+		}
+	}
+	for _, set := range sets {
+		for _, n := range append(set.kids("SupplementalProperty"), set.kids("EssentialProperty")...) {
+			if n.get("schemeIdUri") != switchingScheme {
+				continue
+			}
+			for id := range strings.SplitSeq(n.get("value"), ",") {
+				if id = strings.TrimSpace(id); !ids[id] {
+					s.addAt(n.line, set.label(), "dash.link_unresolved", "value of "+n.name, id)
+				}
+			}
+		}
+	}
+}
+
+// checkOffsets holds that picture and sound of one clock have one presentationTimeOffset, and that a SegmentList covers its Period.
+func checkOffsets(s scope, m *manifest, p *period) {
+	var first *representation
+	at := func(r *representation) float64 { // the newest media time listed
+		list := r.slots(m, time.Time{})
+		last := list[len(list)-1]
+		return float64(last.t+last.d) / float64(r.a.timescale)
+	}
+	for _, r := range m.reps {
+		if r.period != p {
+			continue
+		}
+		if r.a.kind == "list" && !m.dynamic && p.dur > 0 && r.a.duration > 0 && r.a.timeline == nil {
+			whole := float64(len(r.a.node.kids("SegmentURL"))) * r.a.nominal()
+			if whole < p.dur-max(0.5, 0.6*r.a.nominal()) {
+				s.addAt(r.a.node.line, r.node.label(), "dash.list_short", seconds(p.dur), seconds(whole))
+			}
+		}
+		if r.a.timeline == nil || !m.dynamic || !r.video() && !r.audio() || len(r.slots(m, time.Time{})) == 0 {
+			continue
+		}
+		if first == nil {
+			first = r
+			continue
+		}
+		x, y := float64(first.a.offset)/float64(first.a.timescale), float64(r.a.offset)/float64(r.a.timescale)
+		if apart := math.Abs(x - y); apart > 0.3 && math.Abs(at(first)-at(r)) < 1.5*first.a.nominal() && apart < 60 {
+			s.addAt(r.a.node.line, r.node.label(), "dash.offsets_apart", seconds(y), seconds(x))
+		}
+	}
+}
+
+// checkSwitching holds bitstreamSwitching: one init segment must do for all Representations of the set.
+func checkSwitching(a, b *watched) {
+	if !oneOf(a.r.set.get("bitstreamSwitching"), "true|1") {
+		return
+	}
+	init := func(w *watched) *initSegment {
+		for _, d := range w.got {
+			if d.init != nil {
+				return d.init
+			}
+		}
+		return nil
+	}
+	if x, y := init(a), init(b); x != nil && y != nil && configs(x.tracks) != configs(y.tracks) {
+		b.sc.addAt(b.r.set.line, b.r.set.label(), "dash.switching_wrong", a.r.node.get("id"), b.r.node.get("id"))
 	}
 }
 

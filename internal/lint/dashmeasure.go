@@ -47,6 +47,10 @@ func checkInit(s scope, r *representation, init *initSegment) {
 	if config == nil {
 		config = r.set.kid("AudioChannelConfiguration")
 	}
+	if config != nil && (strings.HasSuffix(config.get("schemeIdUri"), ":23003:3:audio_channel_configuration:2011") || strings.HasSuffix(config.get("schemeIdUri"), "cicp:ChannelConfiguration")) &&
+		!fits("uint", config.get("value")) {
+		s.addAt(config.line, where, "dash.attribute_value", "value", "AudioChannelConfiguration", clip(config.get("value")))
+	}
 	if config != nil && strings.HasSuffix(config.get("schemeIdUri"), "audio_channel_configuration:2011") {
 		if said, err := strconv.Atoi(config.get("value")); err == nil && said != t.channels && t.channels > 0 {
 			s.addAt(config.line, where, "dash.channels_wrong", said, t.channels)
@@ -103,7 +107,7 @@ func checkSlot(s scope, r *representation, at slot, d *loaded) {
 	} else if !starts {
 		s.addAt(0, where, "dash.sap_late", at.number)
 	}
-	if said := frameRate(r.node.inherit("frameRate")); said > 0 && lead.samples > 10 && math.Abs(1/frame-said) > 0.05*said {
+	if said := frameRate(r.node.inherit("frameRate")); said > 0 && lead.samples > 10 && (math.Abs(1/frame-said) > 0.05*said || lead.exactRate() > 0 && math.Abs(lead.exactRate()-said) > 0.0006*said) {
 		s.addAt(r.node.line, where, "dash.frame_rate_wrong", r.node.inherit("frameRate"), round(1/frame, 3))
 	}
 }
@@ -125,6 +129,9 @@ func measureRate(s scope, m *manifest, w *watched) {
 	for i, n := range numbers {
 		if i > 0 && numbers[i-1] != n-1 {
 			bits, length = 0, 0
+		}
+		if lead := w.got[n].leading(); lead != nil && buffer > 0 { // its first picture must be there when minBufferTime is over
+			worst = max(worst, float64(lead.head)*8/buffer)
 		}
 		bits += float64(w.got[n].size) * 8
 		if lead := w.got[n].leading(); lead != nil {
@@ -222,6 +229,9 @@ func (d *dasher) index(s scope, w *watched, sidx box, list []box, m *media) {
 	version, _ := c.full()
 	c.take(4)
 	scale := float64(max(c.u32(), 1))
+	if has := w.r.a.get("timescale"); has != "" && float64(w.r.a.timescale) != scale {
+		s.addAt(w.r.a.node.line, w.r.node.label(), "dash.index_scale", has, int64(scale))
+	}
 	var earliest float64
 	if version == 0 {
 		earliest = float64(c.u32()) / scale

@@ -142,9 +142,11 @@ func checkEntries(s scope, r *representation) {
 	}
 }
 
+const cencSpace = "urn:mpeg:cenc:2013"
+
 // keyID is @cenc:default_KID as tenc writes it.
 func keyID(n *node) (string, bool) {
-	i := slices.IndexFunc(n.attrs, func(a xml.Attr) bool { return a.Name.Local == "default_KID" })
+	i := slices.IndexFunc(n.attrs, func(a xml.Attr) bool { return a.Name.Local == "default_KID" && a.Name.Space == cencSpace })
 	if i < 0 {
 		return "", false
 	}

@@ -22,6 +22,9 @@ type run struct {
 	firstCC        int
 	pts            map[int64]bool
 	sum            uint32 // of the bytes of all samples
+	shortest       uint32 // sample duration
+	longest        uint32
+	head           int64 // bytes of the first sample
 }
 
 // at is where presentation starts, in seconds, on the presentation's own clock.
@@ -406,8 +409,13 @@ func (f *fragments) sample(r *run, s *sample, data []byte) {
 	sync := s.flags&0x10000 == 0
 	pts := s.dts + s.cto
 	if r.samples == 0 {
-		r.firstSync, r.minPTS, r.maxPTS = sync, pts, pts
+		r.firstSync, r.minPTS, r.maxPTS, r.shortest, r.head = sync, pts, pts, s.dur, int64(s.size)
+		// no raw AAC frame starts with twelve ones: that would be an end without an element
+		if r.track.entry == "mp4a" && !r.track.encrypted && len(data) > 7 && data[0] == 0xff && data[1]&0xf6 == 0xf0 {
+			f.complain("mp4.adts", r.track.id)
+		}
 	}
+	r.shortest, r.longest = min(r.shortest, s.dur), max(r.longest, s.dur)
 	if r.pts[pts] && s.dur > 0 {
 		f.complain("mp4.pts_twice", r.track.id, seconds(float64(pts)/float64(r.track.timescale)))
 	}

@@ -22,6 +22,7 @@ func (l *linter) compare(ctx context.Context, multi *playlist, all []*rendition)
 	}
 	for _, r := range all {
 		checkAlike(all[0], r)
+		checkKinds(r)
 		if len(main) > 0 {
 			checkCaptions(main[0], r)
 		}
@@ -83,26 +84,6 @@ func checkPair(a, b *rendition) {
 		s.add("hls.renditions_discontinuities", y, x, a.url)
 	}
 	checkTimes(a, b)
-}
-
-// breaks counts the discontinuities behind the first segment.
-func (p *playlist) breaks() (n int) {
-	for i, g := range p.segments {
-		if g.disc && i > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// checkStartOf holds an EXT-X-START that speaks for all playlists.
-func checkStartOf(s scope, multi *playlist, r *rendition) {
-	t, whole := multi.find("EXT-X-START"), r.list.duration()
-	if at := 0.0; t != nil && whole > 0 {
-		if at = t.float("TIME-OFFSET"); math.Abs(at) > whole {
-			s.addLine(t.line, "hls.start_outside", seconds(at), seconds(whole))
-		}
-	}
 }
 
 // checkAlike holds what section 6.2.4 asks of all playlists, those of subtitles and I-frames too.
@@ -179,7 +160,7 @@ func checkTimes(a, b *rendition) {
 	if len(pa) == 0 || len(pb) == 0 {
 		return
 	}
-	if a.first.head.end && pa[0].msn == a.first.head.msn && pb[0].msn == b.first.head.msn && math.Abs(pa[0].media-pb[0].media) > 0.5 {
+	if a.first.head.end && pa[0].msn == a.first.head.msn && pb[0].msn == b.first.head.msn && math.Abs(pa[0].media-pb[0].media) > 0.3 {
 		b.sc.add("hls.renditions_start", seconds(pb[0].media), seconds(pa[0].media), a.url)
 	}
 	for _, y := range pb {
@@ -401,7 +382,9 @@ func checkPicture(s scope, line int, t *tag, r *rendition, tracks []*track) {
 			samples, length = samples+d.of("video").samples, length+d.of("video").seconds()
 		}
 	}
-	if said := t.float("FRAME-RATE"); said > 0 && length > 0 && math.Abs(float64(samples)/length-said) > 0.03*said {
+	if said, exact := t.float("FRAME-RATE"), steady(r); said > 0 && exact > 0 && math.Abs(exact-said) > 0.0006*said && math.Abs(exact-said) < 0.03*said {
+		s.addLine(line, "hls.frame_rate_wrong", t.get("FRAME-RATE"), round(exact, 3))
+	} else if said > 0 && length > 0 && math.Abs(float64(samples)/length-said) > 0.03*said {
 		s.addLine(line, "hls.frame_rate_wrong", t.get("FRAME-RATE"), round(float64(samples)/length, 3))
 	}
 	checkRange(s, line, t, v)

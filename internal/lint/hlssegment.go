@@ -319,7 +319,7 @@ func counterpart(m *media, of *run) *run {
 func configs(tracks []*track) string {
 	s := ""
 	for _, t := range tracks {
-		s += t.kind + t.entry + t.config + ";"
+		s += fmt.Sprint(t.id, t.kind, t.entry, t.config, ";")
 	}
 	return s
 }
@@ -328,6 +328,9 @@ func layout(tracks []*track) string {
 	var s []string
 	for _, t := range tracks {
 		one := t.kind + " " + t.codec
+		if m := t.id; m > 1 { // the PID of TS; packed audio has none
+			one += fmt.Sprintf(" of PID %d", m)
+		}
 		if t.kind == "audio" && t.rate > 0 {
 			one += fmt.Sprintf(" (%d Hz, %d channels)", t.rate, t.channels)
 		}

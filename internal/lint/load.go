@@ -138,8 +138,14 @@ func (l *linter) httpPlaylist(s scope, res *resource, types string, target float
 	if res.header.Get("Access-Control-Allow-Origin") == "" {
 		s.add("serve.cors")
 	}
+	if only := res.header.Get("Access-Control-Allow-Origin"); only != "" && only != "*" {
+		s.add("serve.cors_one", clip(only))
+	}
 	if !res.gzip && len(res.body) > 2000 {
 		s.add("serve.gzip", len(res.body))
+	}
+	if age, err := strconv.ParseFloat(res.header.Get("Age"), 64); err == nil && target > 0 && age > target+1 {
+		s.add("serve.playlist_old", seconds(age), seconds(target))
 	}
 	if age, ok := maxAge(res.header); target > 0 && ok && float64(age) > target {
 		s.add("serve.playlist_cached", age, seconds(target))

@@ -121,6 +121,7 @@ var hlsMultiRules = []Rule{
 	{"hls.group_unresolved", Must, "RFC 8216bis 4.4.6.2", "The variant names the %v group %q, which no EXT-X-MEDIA makes.", "Add the group, or correct the name."},
 	{"hls.group_unused", Note, "RFC 8216bis 4.4.6.1, 4.4.6.2", "No variant names the %v group %q.", "Name it, or remove it."},
 	{"hls.groups_differ", Must, "RFC 8216bis 4.4.6.1.1", "The %v groups %q and %q do not offer the same renditions.", "List the same members in each, alike but for URI, CHANNELS, BIT-DEPTH and SAMPLE-RATE."},
+	{"hls.rendition_kind", Must, "RFC 8216bis 4.4.6.1", "The %v rendition %q carries %v.", "Let its URI lead to what TYPE says."},
 	{"hls.rendition_name", Must, "RFC 8216bis 4.4.6.1.1", "The %v group %q has the name %q twice.", "Give each rendition of a group its own NAME."},
 	{"hls.rendition_defaults", Must, "RFC 8216bis 4.4.6.1.1", "The %v group %q has more than one DEFAULT=YES.", "Choose one."},
 	{"hls.rendition_autoselect", Must, "RFC 8216bis 4.4.6.1", "The rendition %q is DEFAULT=YES and AUTOSELECT=NO.", "Make AUTOSELECT YES, or leave it out."},

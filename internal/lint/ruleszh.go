@@ -104,6 +104,7 @@ var chineseHLS = map[string]words{
 	"hls.iframes_missing":                {"没有 I 帧播放列表；Apple 要求提供，用于拖动预览。", "补上 EXT-X-I-FRAME-STREAM-INF。"},
 	"hls.group_unresolved":               {"变体引用了 %v 组 %q，但没有任何 EXT-X-MEDIA 定义它。", "补上该组，或改正名称。"},
 	"hls.group_unused":                   {"没有变体引用 %v 组 %q。", "引用它，或删除它。"},
+	"hls.rendition_kind":                 {"%v 版本 %q 里是%v。", "URI 要指向 TYPE 所说的内容。"},
 	"hls.rendition_name":                 {"%v 组 %q 中名称 %q 出现了两次。", "组内每个版本用不同的 NAME。"},
 	"hls.rendition_defaults":             {"%v 组 %q 有不止一个 DEFAULT=YES。", "只选一个。"},
 	"hls.rendition_autoselect":           {"版本 %q 同时是 DEFAULT=YES 和 AUTOSELECT=NO。", "AUTOSELECT 写 YES 或不写。"},

@@ -118,7 +118,7 @@ func TestHandlerFaults(t *testing.T) {
 		{"mp4.handler", rename(t, "vide", "soun"), nil},
 		{"mp4.config_missing", rename(t, "esds", "free"), nil},
 	} {
-		exactly(t, rules(parseInit(p.do(slices.Clone(init))).problems), nil, p.rule, "mp4.entry_wrong")
+		exactly(t, rules(parseInit(p.do(slices.Clone(init))).problems), nil, p.rule, "mp4.entry_wrong", "mp4.box_missing")
 	}
 }
 

@@ -24,7 +24,7 @@ func TestDescriptorFaults(t *testing.T) {
 		return []string{`maxWidth="640"`, `maxWidth="640" par="` + par + `" sar="` + sar + `"`}
 	}
 	for _, good := range [][]string{descriptor("Role", roleScheme, "main"), descriptor("Role", "urn:other", "mainly"), shape("16:9", "1:1"), shape("4:3", "3:4"),
-		descriptor("EssentialProperty", "urn:mpeg:dash:adaptation-set-switching:2016", "1")} {
+		descriptor("EssentialProperty", "urn:mpeg:dash:adaptation-set-switching:2016", "0")} {
 		if got := check(edit(t, goodStatic, good...)); len(got) > 0 {
 			t.Errorf("%v has %v", good, got)
 		}

@@ -21,6 +21,8 @@ type tsPID struct {
 	lastPTS         int64
 	prev            []byte // the payload of the packet before
 	repeats         int
+	frames          []byte // of AAC, all of it
+	want, have      int    // bytes of the PES packet, by its header and as they came
 }
 
 // tsReader reads an MPEG-TS segment (ISO/IEC 13818-1).
@@ -150,6 +152,10 @@ func (r *tsReader) payload(n, pid int, s *tsPID, start bool, payload []byte) {
 
 // more keeps what a PES packet holds, if it is of the first one or of sound.
 func (s *tsPID) more(payload []byte, first bool) {
+	s.have += len(payload)
+	if s.stream == 0x0f && len(s.frames) < 1<<22 {
+		s.frames = append(s.frames, payload...)
+	}
 	if first && len(s.pes) < 1<<16 {
 		s.pes = append(s.pes, payload...)
 	}
@@ -298,6 +304,11 @@ func (r *tsReader) pes(pid int, s *tsPID, payload []byte) {
 		r.complain("ts.pes", pid, "its header is cut off")
 		return
 	}
+	r.sized(pid, s)
+	if s.want = int(payload[4])<<8 | int(payload[5]); s.want > 0 {
+		s.want -= 3 + length
+	}
+	s.have = 0
 	s.full = s.started
 	s.started = true
 	s.more(payload[9+length:], !s.full)
@@ -357,6 +368,7 @@ func (r *tsReader) finish() {
 		}
 		run := r.run(s.t)
 		run.firstCC, run.lastCC = s.firstCC, s.lastCC
+		r.framed(s)
 		if run.samples == 0 {
 			r.complain("ts.stream_empty", pid)
 		}
@@ -368,43 +380,6 @@ func (r *tsReader) finish() {
 			d := (run.end - run.first) / int64(run.samples-1)
 			run.end, run.maxPTS, run.rough = run.end+d, run.maxPTS+d, s.t.kind == "audio"
 		}
-	}
-}
-
-// typeWrong holds the stream type of the PMT against how the data start (ISO/IEC 13818-1 clause 2.4.4.10).
-func (r *tsReader) typeWrong(s *tsPID) {
-	b, is := s.pes, ""
-	if len(b) < 8 {
-		return
-	}
-	switch s.stream {
-	case 0x1b, 0x24:
-		if rest := bytes.TrimLeft(b, "\x00"); len(b)-len(rest) < 2 || !bytes.HasPrefix(rest, []byte{1}) {
-			is = "no NAL unit"
-			break
-		}
-		annexB(b, func(nal []byte) bool {
-			switch {
-			case len(nal) < 2:
-			case nal[0] == 9 || nal[0]&31 == 7 && nal[0] > 0x60 && nal[0] < 0x80:
-				is = "H.264"
-			case (nal[0] == 0x46 || nal[0] == 0x40) && nal[1] == 1:
-				is = "HEVC"
-			}
-			return true
-		})
-	case 0x0f:
-		if is = "no ADTS frame"; b[0] == 0xff && b[1]&0xf6 == 0xf0 {
-			is = "AAC"
-		}
-	case 0x81, 0x87:
-		if is = "no AC-3 frame"; b[0] == 0x0b && b[1] == 0x77 {
-			return
-		}
-	}
-	said := map[byte]string{0x1b: "H.264", 0x24: "HEVC", 0x0f: "AAC", 0x81: "AC-3", 0x87: "E-AC-3"}[s.stream]
-	if is != "" && is != said {
-		r.complain("ts.type_wrong", s.t.id, said, is)
 	}
 }
 
