@@ -133,3 +133,30 @@ func (w *weir) clipLeavesOut(t *testing.T, query string, pictures, segments int)
 		t.Errorf("clip.mp4 has %d pictures of %d", n, pictures)
 	}
 }
+
+// TestShow_3_2_WatchPageOverDamage: the first one to come upon damage is a viewer on the watch page, which gets over it by itself.
+func TestShow_3_2_WatchPageOverDamage(t *testing.T) {
+	w := &weir{t: t, data: t.TempDir(), logs: &tail{}}
+	f := writePast(t, filepath.Join(w.data, "timeline"), "live/show", 2*time.Minute)
+	spoil(t, w.data, "v0", 5, 9)
+	spoil(t, w.data, "a0", 9)
+	w.boot("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
+	defer w.stop()
+	needUI(t, w)
+	page := w.http("/live/show?from=" + stamp(f.from) + "&to=" + stamp(f.from.Add(time.Minute)))
+	s := newScene(t, "latesound", map[string]any{"looks": 2, "players": []map[string]any{{"name": "page", "page": true, "url": page}}})
+	at := func(wait time.Duration) (seen lateSound) {
+		pause(t, wait)
+		s.say("look")
+		s.await("looked", 30*time.Second, &seen)
+		return seen
+	}
+	at(8 * time.Second) // it takes some seconds to open
+	v := at(24 * time.Second)
+	if played := time.UnixMilli(int64(v.Wall)).Sub(f.from); v.Phase != "playing" || played < 22*time.Second {
+		t.Errorf("%+v, %v into the range", v, played)
+	}
+	if n := w.metric(t, "weir_timeline_damaged_total"); n != 3 {
+		t.Errorf("%v faults: it was not the first", n)
+	}
+}

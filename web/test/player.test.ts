@@ -183,14 +183,19 @@ class Puppet implements Engine {
 function stage(info: Partial<WatchInfo>, fates: Partial<Record<EngineName, EngineError>> = {}) {
   const made: Puppet[] = [];
   const views: View[] = [];
-  const world = { info: { name: "a", state: "live", ...info } as WatchInfo, progress: 0, moving: true };
+  const live = { name: "a", state: "live", ...info } as WatchInfo;
+  const world = { info: live, progress: 0, moving: true, heard: false, asked: 0 };
   const brain: Brain = {
     make: (name) => {
       const p = new Puppet(name, fates[name]);
       made.push(p);
       return p;
     },
-    ask: async (): Promise<WatchAnswer> => ({ kind: "info", info: world.info }),
+    ask: async (): Promise<WatchAnswer> => {
+      world.asked++;
+      return { kind: "info", info: world.info };
+    },
+    heard: () => world.heard,
     canDecode: () => true,
     progress: () => (world.moving ? ++world.progress : world.progress),
     freeze: () => {},
@@ -319,6 +324,51 @@ describe("director", () => {
     await run(30_000);
     expect(new Set(s.made.map((p) => p.name))).toEqual(new Set(["hls"]));
     expect(s.made.length).toBeGreaterThan(3);
+    d.stop();
+  });
+
+  const picture = { kind: "video", codec: "H.264", codecs: "avc1.64001f", bitrate_bps: 300_000 };
+  const sound = { kind: "audio", codec: "AAC", codecs: "mp4a.40.2", bitrate_bps: 128_000 };
+
+  it.each([
+    ["had none", [picture]],
+    ["had announced it", [picture, { ...sound, bitrate_bps: 0 }]],
+  ])("begins anew, once, when sound comes to a stream that %s", async (_, tracks) => {
+    const s = setup({ tracks });
+    const d = new Director(s.brain, "realtime");
+    d.start();
+    await run(20_000);
+    expect(s.made).toHaveLength(1);
+    s.world.info = { name: "a", state: "live", tracks: [picture, sound] };
+    await run(8000);
+    expect(s.made.map((p) => p.name)).toEqual(["whep", "whep"]);
+    expect(d.state).toMatchObject({ phase: "playing", skipped: {} });
+    const asked = s.world.asked;
+    await run(60_000);
+    // Sound that this browser cannot play is no reason to begin again and again.
+    expect(s.made).toHaveLength(2);
+    expect(s.world.asked).toBe(asked);
+    d.stop();
+  });
+  it("leaves alone an engine that gives the sound that has begun", async () => {
+    const s = setup({ tracks: [picture, { ...sound, bitrate_bps: 0 }] });
+    const d = new Director(s.brain, "low");
+    d.start();
+    await run(1000);
+    s.world.info = { name: "a", state: "live", tracks: [picture, sound] };
+    s.world.heard = true;
+    await run(60_000);
+    expect(s.made).toHaveLength(1);
+    expect(s.world.asked).toBeLessThan(5);
+    d.stop();
+  });
+  it("asks seldom whether a camera without sound has some", async () => {
+    const s = setup({ tracks: [picture] });
+    const d = new Director(s.brain, "realtime");
+    d.start();
+    await run(600_000);
+    expect(s.made).toHaveLength(1);
+    expect(s.world.asked).toBeLessThan(70);
     d.stop();
   });
 

@@ -95,8 +95,37 @@ func MPD(v deliver.View, window, stepped time.Duration, before *format.MPD) (for
 		m.End = at.shown(lastEnd(v))
 		m.Periods[len(m.Periods)-1].End = m.End
 	}
+	if _, to := span(v.Newest()); !to.IsZero() {
+		shed(&m, at.shown(to), d)
+	}
 	keep(&m, v, before)
 	return m, nil
+}
+
+// shed leaves out the Periods at the beginning that lack a kind of media which the newest has, as where sound began late. Shaka
+// and dash.js set up what the first Period has, so who joins would not hear it before that has left the window. It is
+// done once those who play live are over the joint.
+func shed(m *format.MPD, edge time.Time, d time.Duration) {
+	newest := &m.Periods[len(m.Periods)-1]
+	if edge.Sub(newest.Start) < 6*d {
+		return
+	}
+	n := 0
+	for n < len(m.Periods)-1 && lacks(&m.Periods[n], newest) {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	m.Periods = m.Periods[n:]
+	m.TimeShiftBufferDepth = min(m.TimeShiftBufferDepth, edge.Sub(m.Periods[0].Start).Truncate(time.Second))
+}
+
+// lacks reports whether a Period has no set of a kind that another one has.
+func lacks(p, other *format.Period) bool {
+	return slices.ContainsFunc(other.Sets, func(s format.AdaptationSet) bool {
+		return !slices.ContainsFunc(p.Sets, func(own format.AdaptationSet) bool { return own.ContentType == s.ContentType })
+	})
 }
 
 // keep lets a manifest go on from the one before: bit rates and the longest segment are declared with what may come in mind,

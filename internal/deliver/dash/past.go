@@ -40,7 +40,7 @@ func (h *Handler) past(w http.ResponseWriter, r *http.Request, visit *deliver.Vi
 	}
 	cache := "public, max-age=0, s-maxage=1"
 	if !v.Live {
-		cache = "public, max-age=10" // as in hls
+		cache = "public, max-age=0, s-maxage=10" // as in hls
 	}
 	if location, query := location(visit, ask.Query()), visit.Query(visit.Keyed()); location != "" || query != "" {
 		own := *doc.Source.(*format.MPD)

@@ -271,7 +271,7 @@ func pastCache(v deliver.View, own bool) string {
 	case v.Live:
 		return "public, max-age=0, s-maxage=1"
 	default:
-		return "public, max-age=10" // it changes when footage is found to be damaged
+		return "public, max-age=0, s-maxage=10" // it changes when footage is found to be damaged
 	}
 }
 

@@ -113,7 +113,7 @@ func TestPastOverHTTP(t *testing.T) {
 			if k := len(media.Segments); k < want.segments || k > want.segments+1 {
 				t.Errorf("%s %s: %d segments, want %d", query, uri, k, want.segments)
 			}
-			if cache := head.Get("Cache-Control"); strings.Contains(cache, "max-age=10") != want.ended {
+			if cache := head.Get("Cache-Control"); strings.Contains(cache, "s-maxage=10") != want.ended {
 				t.Errorf("%s %s: %s", query, uri, cache)
 			}
 			for _, address := range []string{media.Segments[0].URI, media.Segments[0].Map} {

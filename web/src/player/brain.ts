@@ -1,4 +1,5 @@
 import { type Engine, EngineError, type EngineName } from "./engine";
+import { LateSound } from "./late";
 import { leading, type WatchAnswer, type WatchInfo } from "./watch";
 
 /**
@@ -43,6 +44,8 @@ export interface Brain {
   canDecode(info: WatchInfo): boolean;
   /** A number that grows while pictures (or sound, where there is no picture) come out; negative while nobody asks for them. */
   progress(): number;
+  /** Whether sound comes out, or would if it were not muted; true where nobody can say. */
+  heard(): boolean;
   /** Called before an engine goes, so that its last picture can stay on screen. */
   freeze(): void;
   changed(view: View): void;
@@ -182,15 +185,18 @@ export class Director {
       };
     });
     const began = performance.now();
+    let late = false;
     try {
       await limited(engine.start(), startLimit);
       if (g !== this.generation) return 0;
-      await Promise.race([over, this.supervise(g)]);
+      const sound = new LateSound(info, performance.now(), name);
+      await Promise.race([over, this.supervise(g, sound).then((s) => (late = s))]);
     } catch (e) {
       ended = e instanceof EngineError ? e : new EngineError("engine_failed", String(e));
     }
     if (g !== this.generation) return 0;
     if (this.engineNow === engine) this.drop();
+    if (late && !ended) return 50; // the same again, with its sound
     const why = ended ?? new EngineError("stalled", "No picture came for several seconds.");
     return this.failed(name, why, performance.now() - began);
   }
@@ -211,8 +217,8 @@ export class Director {
     return count === 1 ? 50 : 500 * count;
   }
 
-  /** Watches the pictures come out; returns when the engine has to be started anew. */
-  private async supervise(g: number): Promise<void> {
+  /** Watches the pictures come out; returns when the engine has to be started anew: true if it is for sound that has begun. */
+  private async supervise(g: number, sound: LateSound): Promise<boolean> {
     const began = performance.now();
     let seen = -1;
     let seenAt = began;
@@ -221,7 +227,7 @@ export class Director {
     let away = false;
     while (g === this.generation) {
       await this.rest(this.view.phase === "playing" ? 250 : 120);
-      if (g !== this.generation) return;
+      if (g !== this.generation) return false;
       const now = performance.now();
       const p = this.brain.progress();
       if (p < 0) {
@@ -237,6 +243,7 @@ export class Director {
         }
         seen = p;
         seenAt = now;
+        if (sound.due(now) && sound.take(await this.brain.ask(), now, this.brain.heard())) return true;
         continue;
       }
       const still = now - seenAt;
@@ -249,15 +256,16 @@ export class Director {
         if (this.view.phase !== "waiting") this.show({ phase: "waiting", info: answer.info });
         seenAt = Math.max(seenAt, now - stallNotice);
       } else if (answer.kind === "info" && answer.info.state === "idle") {
-        return;
+        return false;
       } else if (away) {
         backAt ||= now;
-        if (now - backAt > returnLimit) return;
+        if (now - backAt > returnLimit) return false;
       } else if (still > (first ? startLimit : stallRestart)) {
-        return;
+        return false;
       }
       await this.rest(away ? 250 : 500);
     }
+    return false;
   }
 
   private rest(ms: number): Promise<void> {

@@ -4,6 +4,7 @@ import { el } from "./dom";
 import { type Engine, type EngineContext, type EngineName, engineNames } from "./engine";
 import { type Doing, lookOf } from "./face";
 import { type Keys, keyAction } from "./keys";
+import { gives } from "./late";
 import { canDecode, codecsOf, LazyEngine } from "./lazy";
 import { recall, remember } from "./memory";
 import { reasonText } from "./menus";
@@ -181,6 +182,7 @@ export class WeirPlayer extends HTMLElement {
       make: (engine, info) => new LazyEngine(engine, this.cx(where, info)),
       canDecode: (info) => canDecode(codecsOf(info)),
       progress: () => this.progress(),
+      heard: () => gives(this.video),
       freeze: () => this.freeze(),
       changed: (view) => this.changed(view),
     };

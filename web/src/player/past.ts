@@ -14,6 +14,8 @@ const longest = 3 * hour;
 /** Going back a little must not load anew. */
 const lead = 2 * minute;
 const startLimit = 15_000;
+/** Damaged segments in a row that are gone over; with more the disk is no place to play from. */
+const mostDamaged = 30;
 
 export interface PastRange {
   from: number;
@@ -57,6 +59,7 @@ export class Past {
   private range: PastRange | undefined;
   private generation = 0;
   private failures = 0;
+  private damaged = 0;
 
   constructor(world: PastWorld) {
     this.world = world;
@@ -73,7 +76,7 @@ export class Past {
 
   seek(wall: number): void {
     this.target = wall;
-    this.failures = 0;
+    this.failures = this.damaged = 0;
     // What loads now is corrected when it is there: many presses of a key load once.
     const waits = this.phase === "loading" && this.holds(wall);
     const growing = this.range?.to === undefined;
@@ -118,6 +121,11 @@ export class Past {
   private failed(e: unknown): void {
     const why = e instanceof EngineError ? e : new EngineError("engine_failed", String(e));
     if (this.phase === "playing") this.target = this.wall();
+    // The new list tells of it as a gap.
+    if (why.code === "footage_damaged" && ++this.damaged < mostDamaged) {
+      void this.load();
+      return;
+    }
     if (why.retry && !why.code.startsWith("http_4") && ++this.failures < 3) {
       void this.load();
       return;
@@ -150,7 +158,7 @@ export class Past {
   }
 
   again(): void {
-    this.failures = 0;
+    this.failures = this.damaged = 0;
     void this.load();
   }
 

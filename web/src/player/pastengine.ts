@@ -1,5 +1,5 @@
 import type { EngineContext } from "./engine";
-import { ShakaEngine, type ShakaPlayer } from "./shaka";
+import { isDamaged, ShakaEngine, type ShakaError, type ShakaPlayer } from "./shaka";
 import { Joiner } from "./wall";
 
 /** A playlist of the past in Shaka, played by the clock on the wall. */
@@ -32,6 +32,11 @@ export class PastEngine extends ShakaEngine {
       const text = new TextDecoder().decode(response.data);
       if (text.includes("#EXTINF")) response.data = new TextEncoder().encode(this.joiner.take(text)).buffer;
     });
+  }
+
+  /** The list that is loaded offers it for ever. */
+  protected override ends(e: ShakaError): boolean {
+    return isDamaged(e);
   }
 
   /** Shaka goes to where it was told to begin once there is metadata; only then can anybody correct it. */

@@ -22,7 +22,7 @@ interface Variant {
   videoId: number | null;
 }
 
-interface ShakaError {
+export interface ShakaError {
   severity: number;
   category: number;
   code: number;
@@ -156,8 +156,17 @@ export class ShakaEngine implements Engine {
     // Severity 1 is recoverable. Network errors of a stream that is merely away are asked again for ever.
     // An error without a code is a failure inside Shaka, which it repeats for ever: begin anew.
     if (e.severity === 1 && e.code) return;
+    if (this.ends(e)) {
+      this.onend?.(shakaError(e));
+      return;
+    }
     if (e.category === 1 && this.player?.retryStreaming(0.5)) return;
     this.onend?.(shakaError(e));
+  }
+
+  /** Whether trying the same again is of no use. */
+  protected ends(_e: ShakaError): boolean {
+    return false;
   }
 
   stop(): void {
@@ -234,10 +243,17 @@ export class ShakaEngine implements Engine {
 }
 
 export function shakaError(e: ShakaError): EngineError {
+  if (isDamaged(e))
+    return new EngineError("footage_damaged", "This piece of footage is damaged on the disk.");
   const status = e.code === 1001 ? Number(e.data?.[1] ?? 0) : 0;
   if (status) return new EngineError(`http_${status}`, `HTTP ${status}`, status >= 404);
   // 4032: no variant this browser can decode. 4012: restrictions leave none.
   if (e.code === 4032 || e.code === 4012)
     return new EngineError("codec_unsupported", "This browser cannot decode this stream.", false);
   return new EngineError(`shaka_${e.code ?? "unknown"}`, e.message ?? `Shaka ${e.code}`);
+}
+
+/** A segment that is not what was recorded; the next list tells of it as a gap. */
+export function isDamaged(e: ShakaError): boolean {
+  return e.code === 1001 && String(e.data?.[2] ?? "").includes('"footage_damaged"');
 }

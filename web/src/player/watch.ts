@@ -11,7 +11,14 @@ export interface Output {
 export interface WatchInfo {
   name: string;
   state: "live" | "away" | "idle";
-  tracks?: { kind: string; codec: string; codecs: string; width?: number; height?: number }[];
+  tracks?: {
+    kind: string;
+    codec: string;
+    codecs: string;
+    width?: number;
+    height?: number;
+    bitrate_bps?: number;
+  }[];
   outputs?: Partial<Record<string, Output>>;
   is_owner?: boolean;
   /** What opens a stream of keys to its owner: goes where a viewer's key goes. */
