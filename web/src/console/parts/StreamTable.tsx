@@ -32,7 +32,7 @@ export function StreamTable({ streams }: { streams: Stream[] }) {
         ]}
       />
       <Table.ScrollContainer minWidth={720} tabIndex={0} aria-label={t("live.streams")}>
-        <Table className={`rows ${density}`} highlightOnHover>
+        <Table className={`rows streams ${density}`} highlightOnHover>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>{t("stream.name")}</Table.Th>
