@@ -185,6 +185,19 @@ func (p *Presentation) LastComplete(rendition string) (msn int64, ok bool) {
 	return 0, false
 }
 
+// LastFinished is the number of a rendition's newest finished segment in playlists that list no absences.
+func (p *Presentation) LastFinished(rendition string) (msn int64, ok bool) {
+	for i := len(p.Periods) - 1; i >= 0; i-- {
+		segs, _ := p.Periods[i].Segments(rendition)
+		for j := len(segs) - 1; j >= 0; j-- {
+			if segs[j].Complete {
+				return p.Periods[i].Run.MSN(segs[j].N), true
+			}
+		}
+	}
+	return 0, false
+}
+
 // Contains reports whether the rendition has segment msn finished (part < 0), or its part with that index, or
 // anything later. A part beyond the last one of a finished segment stands for the first part of the next segment
 // (RFC 8216bis section 6.2.5.2). Absences count.

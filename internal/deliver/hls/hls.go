@@ -116,6 +116,7 @@ type reload struct {
 	whole bool // of a player that reads no parts
 	parts bool // of a player that has asked for parts
 	quiet bool // without parts (see quiet)
+	plain bool // of a playlist that lists no absences and counts none
 }
 
 func (h *Handler) media(q *request, rendition string) error {
@@ -221,11 +222,19 @@ func listed(v deliver.View, rendition string) int {
 
 // hold waits for what a blocking reload asks for. held tells that the answer has it.
 func hold(r *http.Request, st *deliver.Stream, v deliver.View, rendition string, ask reload) (deliver.View, bool, error) {
-	if last, ok := settled(v, true).LastComplete(rendition); ok && ask.msn > last+2 {
+	last, ok := settled(v, true).LastComplete(rendition)
+	if ask.plain {
+		last, ok = v.LastFinished(rendition)
+	}
+	if ok && ask.msn > last+2 {
 		return v, false, fault.New(fault.Invalid, "hls_too_far_ahead",
 			"The request names a media sequence number too far ahead of the playlist.", "Reload the playlist without _HLS_msn.")
 	}
 	has := func(v deliver.View) bool {
+		if ask.plain {
+			last, ok := v.LastFinished(rendition)
+			return ok && last >= ask.msn
+		}
 		v = settled(v, ask.parts)
 		if ask.whole {
 			last, ok := v.LastComplete(rendition)

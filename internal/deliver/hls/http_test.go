@@ -424,6 +424,30 @@ func TestPicturesReload(t *testing.T) {
 	}
 }
 
+// TestPicturesReloadBehindAnAbsence: the I-frame playlist lists no absences, so its numbers are lower than those of the others.
+func TestPicturesReloadBehindAnAbsence(t *testing.T) {
+	s := newSite(t, deliver.Config{})
+	s.began(3)
+	s.TL.EndRun()
+	s.Begin(1020, time.Second, 100*time.Millisecond, "v0", "a0")
+	s.Segments(2, "v0", "a0")
+	_, text, _ := s.Get("v0.iframes.m3u8")
+	if !strings.Contains(text, "#EXT-X-MEDIA-SEQUENCE:1000\n") || strings.Count(text, "#EXTINF") != 6 {
+		t.Fatal(text)
+	}
+	before := s.Server.Stats().Blocked
+	got := make(chan string, 1)
+	go func() { _, text, _ := s.Get("v0.iframes.m3u8?_HLS_msn=1006"); got <- text }()
+	s.Waiting(before + 1)
+	s.Segments(1, "v0", "a0")
+	if text := <-got; strings.Count(text, "#EXTINF") != 7 || !strings.Contains(text, "-v0-1022.m4s") {
+		t.Error(text)
+	}
+	if code, _, _ := s.Get("v0.iframes.m3u8?_HLS_msn=1020"); code != 400 {
+		t.Error("too far ahead, and answered with", code)
+	}
+}
+
 func number(t *testing.T, s string) int64 {
 	t.Helper()
 	n, err := strconv.ParseInt(s, 10, 64)

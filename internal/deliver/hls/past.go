@@ -248,7 +248,7 @@ func (h *Handler) picturesAsked(q *request, v deliver.View, s *sheet) (deliver.V
 	if err != nil {
 		return v, false, err
 	}
-	ask.whole = ask.part < 0 // what it lists is finished segments
+	ask.part, ask.whole, ask.plain = -1, true, true // what it lists is finished segments
 	return hold(q.r, st, v, s.rendition, ask)
 }
 
