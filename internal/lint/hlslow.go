@@ -57,7 +57,7 @@ func (l *linter) blocking(ctx context.Context, r *rendition) (*playlist, bool) {
 	}
 	l.playlists.Add(1)
 	now := parsePlaylist(r.url, string(res.body), r.imports)
-	if has := now.last() >= msn || now.last() == msn-1 && (len(now.trailing) > index || index == 0 && r.list.head.partTarget == 0); !has && !now.head.end {
+	if has := now.last() >= msn || r.list.head.partTarget > 0 && now.last() == msn-1 && len(now.trailing) > index; !has && !now.head.end {
 		r.sc.add("ll.blocking_short", msn, index, seconds(round(time.Since(began).Seconds(), 2)))
 		return now, l.wait(ctx, time.Second)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -229,19 +230,23 @@ func liveHLSFaults() []liveFault {
 		}
 	}
 	status := func(n int) spoil { return func(_ string, _ int, a *answer) { a.status = n } }
-	var mu sync.Mutex
-	var kept []byte
-	stale := func(_ string, _ int, a *answer) {
-		mu.Lock()
-		defer mu.Unlock()
-		if kept == nil {
-			kept = slices.Clone(a.body)
+	stale := func() spoil { // the first answer again and again
+		var mu sync.Mutex
+		var kept []byte
+		return func(_ string, _ int, a *answer) {
+			mu.Lock()
+			defer mu.Unlock()
+			if kept == nil {
+				kept = slices.Clone(a.body)
+			}
+			a.body = slices.Clone(kept)
 		}
-		a.body = slices.Clone(kept)
 	}
+	still, whole := stale(), stale()
+	parts := regexp.MustCompile(`(?m)^#EXT-X-PAR.*\n|^#EXT-X-PRE.*\n|,PART-HOLD-BACK=[0-9.]+`)
 	return []liveFault{
 		{"hls.stale", v, from(v, 1, func(p string, i int, a *answer) {
-			stale(p, i, a)
+			still(p, i, a)
 			a.body = bytes.ReplaceAll(a.body, []byte("CAN-BLOCK-RELOAD=YES,"), nil)
 		}), []string{"ll.blocking_missing", "ll.hint_wrong", "serve.missing"}},
 		{"hls.media_sequence_back", v, from(v, 1, func(_ string, i int, a *answer) {
@@ -258,6 +263,10 @@ func liveHLSFaults() []liveFault {
 				a.body = a.body[:i]
 			}
 		}), []string{"ll.hint_missing", "ll.part_lost", "ll.part_sum", "ll.parts_missing", "hls.uri_missing"}},
+		{"ll.blocking_short", v, from(v, 0, func(p string, i int, a *answer) { // whole segments, and it does not wait for them
+			whole(p, i, a)
+			a.body = parts.ReplaceAll(a.body, nil)
+		}), []string{"hls.stale"}},
 		{"ll.blocking_failed", v, query("_HLS_part", func(p string, _ int, a *answer) {
 			if strings.Contains(p, "_HLS_msn") {
 				a.status = 500
