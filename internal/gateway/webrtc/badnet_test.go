@@ -68,6 +68,16 @@ func (n *badNet) set(f fate) {
 	n.fate = f
 }
 
+// rebind gives every peer another address from now on, as a NAT does that forgot it.
+func (n *badNet) rebind() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for from, c := range n.clients {
+		_ = c.Close()
+		delete(n.clients, from)
+	}
+}
+
 func (n *badNet) close() {
 	n.mu.Lock()
 	n.closed = true

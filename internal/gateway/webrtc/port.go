@@ -106,7 +106,8 @@ func (p *port) expected(name string) bool {
 	return p.publishers[name]
 }
 
-// learn ties a source address to the transport whose key its check was signed with. It is false over the limit.
+// learn ties a source address to the transport whose key its check was signed with. Of many the oldest is forgotten: who is still
+// there checks again. It is false once the transport is gone.
 func (p *port) learn(t *transport, a netip.AddrPort) bool {
 	const most = 16
 	p.mu.Lock()
@@ -114,8 +115,14 @@ func (p *port) learn(t *transport, a netip.AddrPort) bool {
 	if p.addrs[a] == t {
 		return true
 	}
-	if len(t.known) >= most || p.ufrags[t.ufrag] != t {
+	if p.ufrags[t.ufrag] != t {
 		return false
+	}
+	if len(t.known) >= most {
+		if p.addrs[t.known[0]] == t {
+			delete(p.addrs, t.known[0])
+		}
+		t.known = t.known[1:]
 	}
 	t.known = append(t.known, a)
 	p.addrs[a] = t

@@ -37,12 +37,13 @@ type transport struct {
 	heard    atomic.Int64     // Unix ns of the last packet that proves the peer
 	chosen   chan struct{}    // closed once the peer has nominated a path
 
-	mu   sync.Mutex
-	path path
-	conn *dtls.Conn
-	tcps []*tcpPath
-	gone bool
-	wg   sync.WaitGroup
+	mu      sync.Mutex
+	path    path
+	checked time.Time // when the peer last checked it
+	conn    *dtls.Conn
+	tcps    []*tcpPath
+	gone    bool
+	wg      sync.WaitGroup
 }
 
 // path is a way to the peer.
@@ -120,15 +121,24 @@ func (t *transport) check(b []byte, from path) {
 		return
 	}
 	t.write(reply.Raw, from)
-	if m.Contains(stun.AttrUseCandidate) {
-		t.choose(from)
-	}
+	t.follow(from, m.Contains(stun.AttrUseCandidate), time.Now())
 }
 
-func (t *transport) choose(p path) {
+// leftPath is after how long without a check the chosen path is taken to be gone: peers check theirs every 2 to 6 s.
+const leftPath = 3 * time.Second
+
+// follow goes where the peer is: to the path that it nominates, and, because a NAT that gives it another address does so without a
+// word to it, to one that it checks once the chosen one is quiet. Its checks are answered and so it would wait there for ever.
+func (t *transport) follow(p path, nominated bool, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.path = p
+	chosen := t.path != (path{})
+	switch {
+	case chosen && p == t.path, nominated:
+	case !chosen || now.Sub(t.checked) < leftPath:
+		return
+	}
+	t.path, t.checked = p, now
 	select {
 	case <-t.chosen:
 	default:
