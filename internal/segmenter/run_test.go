@@ -358,3 +358,20 @@ func TestSegmentsReadByFFmpeg(t *testing.T) {
 		}
 	}
 }
+
+// TestRunMeasuresRatesThatCannotBe: a declared frame rate stays unless it is the fineness of a clock.
+func TestRunMeasuresRatesThatCannotBe(t *testing.T) {
+	for _, c := range []struct{ declared, want float64 }{{0, 0}, {30, 30}, {29.97, 29.97}, {60, 60}, {15, 15}, {600, 30}, {1000, 30}, {1, 30}} {
+		synctest.Test(t, func(t *testing.T) {
+			track := videoTrack()
+			track.FrameRate = c.declared
+			s, p := newStage(t, track)
+			s.send(p, gop(0, 90, 30, 30, 0))
+			s.stop()
+			<-s.done
+			if got := s.tl.Snapshot().Runs[0].Run.Renditions[0].Track.FrameRate; got != c.want {
+				t.Errorf("declared %v, sent 30: %v", c.declared, got)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package segmenter
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -130,6 +131,7 @@ func (s *session) measure() {
 func (s *session) begin() error {
 	frames := append([]media.Frame(nil), s.gather.frames...)
 	tracks := s.present()
+	s.gather.correctRates(tracks)
 	lead := leading(tracks)
 	if lead == nil {
 		s.gather.reset()
@@ -262,6 +264,23 @@ func (s *session) open(tracks []media.Track, start, leadAt, part time.Duration) 
 	s.cfg.Counters.runs.Add(1)
 	s.cutter = NewCutter(&r, s.part)
 	return nil
+}
+
+// correctRates measures the frame rates that cannot be. Encoders of variable rate declare how fine their clock is, 600 or 1000 a second,
+// and players that ask whether a machine can play so many pictures are told no.
+func (g *gather) correctRates(tracks []media.Track) {
+	const wrong = 2.5 // times; less may be a camera that begins in the dark
+	for i := range tracks {
+		t := &tracks[i]
+		n, first, last := g.span(t.ID)
+		if t.Kind != media.Video || t.FrameRate <= 0 || n < enoughFrames || last <= first {
+			continue
+		}
+		measured := float64(n-1) / t.Duration(last-first).Seconds()
+		if t.FrameRate > measured*wrong || t.FrameRate < measured/wrong {
+			t.FrameRate = max(math.Round(measured), 1)
+		}
+	}
 }
 
 // frameTimes measures how long a frame of each track lasts, 0 if it cannot be told.
