@@ -95,7 +95,7 @@ func commented() string {
 func writeDefaults(b *strings.Builder, v reflect.Value, indent string) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		name, doc := f.Tag.Get("yaml"), f.Tag.Get("doc")
+		name, doc := f.Tag.Get("yaml"), described(f)
 		if !scalar(f.Type) && f.Type.Kind() != reflect.Struct {
 			continue
 		}
@@ -103,9 +103,6 @@ func writeDefaults(b *strings.Builder, v reflect.Value, indent string) {
 			b.WriteByte('\n')
 		}
 		if doc != "" {
-			if when := whenTaken(f.Tag.Get("takes")); when != "" {
-				doc += " Changes take effect " + when + "."
-			}
 			fmt.Fprintf(b, "%s# %s\n", indent, doc)
 		}
 		if scalar(f.Type) {
@@ -134,6 +131,15 @@ func yamlValue(v reflect.Value) string {
 	return strings.TrimSpace(string(b))
 }
 
+// described is what a key means, and when a change of it takes effect if not at once.
+func described(f reflect.StructField) string {
+	doc, when := f.Tag.Get("doc"), whenTaken(f.Tag.Get("takes"))
+	if doc == "" || when == "" {
+		return doc
+	}
+	return doc + " Changes take effect " + when + "."
+}
+
 // schema is the JSON Schema of the settings, for editors and for the reference.
 func schema() map[string]any {
 	s := schemaOf(reflect.TypeFor[settings]())
@@ -155,7 +161,7 @@ func schemaOf(t reflect.Type) map[string]any {
 		for i := range t.NumField() {
 			f := t.Field(i)
 			p := schemaOf(f.Type)
-			if doc := f.Tag.Get("doc"); doc != "" {
+			if doc := described(f); doc != "" {
 				p["description"] = doc
 			}
 			properties[f.Tag.Get("yaml")] = p

@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -250,6 +251,54 @@ func TestReloadOfSegments(t *testing.T) {
 	if segment, _ := w.targets(t, "live/one"); segment != "2" {
 		t.Errorf("the stream whose publisher stayed has a target of %s s", segment)
 	}
+}
+
+// TestReloadAHundredTimes changes everything that can change, by chance, every half second, and nobody loses anything.
+func TestReloadAHundredTimes(t *testing.T) {
+	long(t)
+	w := start(t)
+	key := w.key("live/*")
+	w.pattern("live/one", key, "--bitrate", "600000")
+	flv, rtmp := viewFLV(t, w.http("/live/one/stream.flv")), viewRTMP(t, w.rtmp("live/one", ""))
+	eventually(t, 10*time.Second, "a playlist", w.has("/live/one/index.m3u8", http.StatusOK))
+	hls := w.viewSegments(t, "live/one")
+	hls.follow(t, 3*time.Second)
+	before := w.goroutines(t)
+	pick := func(s ...string) string { return s[rand.IntN(len(s))] }
+	n := 0
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); n++ {
+		text := fmt.Sprintf("log: {level: %s, format: %s}\nstreams: {grace: %s, profile: %s, window: %s, stall: %s, take_over: %s}\nsegments: {enabled: %s, duration: %s, part: %s, window: %s, playlist: %s}\noutgoing: {allow: [%s]}\nrecording: {total: %s, dvr: %s}\nhooks: {other: {on_done: 'http://127.0.0.1:9/%d'}}\n",
+			pick("debug", "info"), pick("text", "json"), pick("5s", "40s"), pick("live", "realtime", "relaxed"), pick("2s", "9s"), pick("5s", "20s"), pick("true", "false"),
+			pick("true", "false"), pick("2s", "4s", "6s"), pick("200ms", "500ms"), pick("30s", "120s"), pick("10s", "60s"), pick("10.0.0.0/8", "127.0.0.0/8"), pick("0", "5000000000"), pick("0s", "1h"), n)
+		if err := os.WriteFile(filepath.Join(w.data, "weir.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		hls.follow(t, 400*time.Millisecond)
+	}
+	if changes := strings.Count(w.logs.String(), "the configuration has changed"); changes < n*9/10 {
+		t.Errorf("%d files and %d changes:\n%s", n, changes, w.logs)
+	}
+	hls.follow(t, 3*time.Second)
+	if after := w.goroutines(t); after > before+30 { // hooks have their workers now
+		t.Errorf("%d goroutines, and %d before", after, before)
+	}
+	flv.alive(t)
+	rtmp.alive(t)
+	complete(t, "FLV", flv.pictures())
+	monotonic(t, "RTMP", rtmp.all())
+	hls.whole(t)
+	t.Logf("%d changes, %d pictures over HTTP-FLV", n, len(flv.pictures()))
+}
+
+func (w *weir) goroutines(t *testing.T) (n int) {
+	t.Helper()
+	for line := range strings.Lines(string(mustGet(t, w.http("/metrics")))) {
+		if _, err := fmt.Sscanf(line, "go_goroutines %d", &n); err == nil {
+			return n
+		}
+	}
+	t.Fatal("go_goroutines is not among the metrics")
+	return 0
 }
 
 // has wants an address to be answered with a status.
