@@ -43,6 +43,9 @@ func TestSegmentsAndParts(t *testing.T) {
 	if parts != want {
 		t.Error("the parts are not the bytes of the segment")
 	}
+	if a := r.do(http.MethodHead, seg, "Range", "bytes=5-9"); a.status != 200 || a.header.Get("Content-Length") != "10045" {
+		t.Errorf("HEAD with a range, which is of GET alone: %d %v", a.status, a.header)
+	}
 	if a := r.do(http.MethodHead, seg); a.status != 200 || a.body != "" || a.header.Get("Content-Length") != "10045" {
 		t.Error(a)
 	}

@@ -236,7 +236,7 @@ func (s *Server) sendKnown(w http.ResponseWriter, r *http.Request, a Address, si
 		return 0, nil
 	}
 	at, n, status := int64(0), size, http.StatusOK
-	if spec := r.Header.Get("Range"); spec != "" && ifRange(r, etag) {
+	if spec := r.Header.Get("Range"); spec != "" && r.Method == http.MethodGet && ifRange(r, etag) { // RFC 9110 14.2: for GET alone
 		from, length, kind := parseRange(spec, size)
 		switch kind {
 		case rangeOne:

@@ -146,6 +146,44 @@ func TestLoopGoesOnInTime(t *testing.T) {
 	})
 }
 
+// Sound and picture stay together, and time goes on, over many joints of a loop whose end cuts frames of sound.
+func TestLoopOverManyJoints(t *testing.T) {
+	bubble(t, func(s *stage) {
+		c := s.camera(true)
+		begun := c.from
+		c.shoot(8 * time.Second)
+		c.off()
+		const joints, pass, pictures = 32, 3*time.Second + 500*time.Millisecond, 100 // from the key frame before
+		ctx, stop := context.WithCancelCause(context.Background())
+		time.AfterFunc(joints*4*time.Second+2*time.Second, func() { stop(errors.New("enough")) })
+		seen := s.watch("replay/cam")
+		from := begun.Add(2500 * time.Millisecond)
+		err := Run(ctx, s.store, s.hub, Options{Timeline: "live/cam", Name: "replay/cam", From: from, To: from.Add(pass), Loop: true})
+		if err == nil || err.Error() != "enough" {
+			t.Errorf("err %v", err)
+		}
+		v := <-seen
+		v.monotonic(t)
+		if len(v.runs) < joints+1 || v.skew > 200*time.Millisecond {
+			t.Errorf("%d runs, %v from the wall clock", len(v.runs), v.skew)
+		}
+		worst := time.Duration(0)
+		for k := 0; k < len(v.times); k += pictures {
+			if v.counters[k] != v.counters[0] {
+				t.Fatalf("pass %d begins with counter %d", k/pictures, v.counters[k])
+			}
+			near := time.Hour
+			for _, at := range v.sounds {
+				near = min(near, (at - v.times[k]).Abs())
+			}
+			worst = max(worst, near)
+		}
+		if worst > 22*time.Millisecond { // a frame of sound
+			t.Errorf("sound begins up to %v from the picture", worst)
+		}
+	})
+}
+
 // Footage with a gap between two runs: it is left out, or lasts.
 func TestGaps(t *testing.T) {
 	bubble(t, func(s *stage) {

@@ -27,6 +27,9 @@ func TestRanges(t *testing.T) {
 	if head := s.do(http.MethodHead, url); head.status != http.StatusOK || len(head.body) != 0 || head.header.Get("Content-Length") != strconv.Itoa(size) || head.header.Get("Etag") != etag {
 		t.Errorf("HEAD: %d %v", head.status, head.header)
 	}
+	if head := s.do(http.MethodHead, url, "Range", "bytes=5-9"); head.status != http.StatusOK || head.header.Get("Content-Length") != strconv.Itoa(size) {
+		t.Errorf("HEAD with a range, which is of GET alone: %d %v", head.status, head.header)
+	}
 	check := func(spec string, at, n int) {
 		t.Helper()
 		a := s.do(http.MethodGet, url, "Range", spec)
@@ -58,7 +61,8 @@ func TestRanges(t *testing.T) {
 		status                int
 	}{
 		{"If-Range", etag, "bytes=5-9", 206}, {"If-Range", `"other"`, "bytes=5-9", 200}, {"If-Range", "Sun, 15 Jun 2025 15:06:40 GMT", "bytes=5-9", 200},
-		{"If-None-Match", etag, "", 304}, {"If-None-Match", `"x", ` + etag, "", 304}, {"If-None-Match", `"x"`, "", 200}, {"If-Match", `"x"`, "", 409}, {"If-Match", etag, "", 200},
+		{"If-None-Match", etag, "", 304}, {"If-None-Match", `"x", ` + etag, "", 304}, {"If-None-Match", `"x"`, "", 200}, {"If-Match", `"x"`, "", 412}, {"If-Match", etag, "", 200},
+		{"If-Match", "W/" + etag, "", 412}, {"If-Match", `"x", ` + etag, "", 200}, {"If-Match", "*", "", 200}, {"If-Range", "W/" + etag, "bytes=5-9", 200},
 	} {
 		h := []string{c.header, c.value}
 		if c.ranged != "" {

@@ -13,6 +13,7 @@ import (
 
 	"weir/internal/deliver"
 	"weir/internal/fault"
+	"weir/internal/problem"
 	"weir/internal/timeline"
 )
 
@@ -99,16 +100,17 @@ func (s *Server) servePlan(w http.ResponseWriter, r *http.Request, a *ask, p *pl
 	if a.moving {
 		h.Set("Content-Location", address(r, a))
 	}
-	if match := r.Header.Get("If-Match"); match != "" && !named(match, p.etag) {
+	if match := r.Header.Get("If-Match"); match != "" && !matches(match, p.etag) {
 		h.Del("Content-Disposition")
-		return fault.New(fault.Conflict, "clip_changed", "The footage of this range has changed since.", "Begin the download anew.")
+		problem.WriteStatus(w, r, http.StatusPreconditionFailed, errChanged)
+		return nil
 	}
 	if named(r.Header.Get("If-None-Match"), p.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	at, n, partial, ok := int64(0), size, false, true
-	if spec := r.Header.Get("Range"); spec != "" {
+	if spec := r.Header.Get("Range"); spec != "" && r.Method == http.MethodGet { // RFC 9110 14.2: for GET alone
 		if cond := r.Header.Get("If-Range"); cond == "" || cond == p.etag {
 			at, n, partial, ok = byteRange(spec, size)
 		}
@@ -149,6 +151,18 @@ func (s *Server) describe(h http.Header, a *ask, begin time.Time, video bool, fa
 		h.Set("Content-Type", "video/mp4")
 	}
 	h.Set("Content-Disposition", disposition(fileName(a.name, begin), a.save))
+}
+
+var errChanged = fault.New(fault.Conflict, "clip_changed", "The footage of this range has changed since.", "Begin the download anew.")
+
+// matches reports whether a list of entity tags has one that is strongly the same (RFC 9110 section 13.1.1).
+func matches(list, etag string) bool {
+	for item := range strings.SplitSeq(list, ",") {
+		if item = strings.TrimSpace(item); item == "*" || item == etag {
+			return true
+		}
+	}
+	return false
 }
 
 // named reports whether a list of entity tags names one.
