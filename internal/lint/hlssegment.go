@@ -32,15 +32,22 @@ func (l *linter) segment(ctx context.Context, r *rendition, p *playlist, g *segm
 	l.header(r.sc, g, init)
 	if g.method != "" && !strings.HasPrefix(g.method, "SAMPLE-AES") {
 		d.media = media{kind: "encrypted", size: len(body)}
-		l.encrypted(ctx, s, g, body)
+		encrypted(s, g, body)
 		r.got[g.msn] = d
-		return
+		clear := l.open(ctx, s, g, body)
+		if clear == nil || init != nil && len(init.tracks) == 0 {
+			return
+		}
+		d.media = *parseSegment(clear, init)
+		d.size = len(body)
+	} else {
+		d.media = *parseSegment(body, init)
+		if g.method != "" && d.kind != "fmp4" {
+			d.problems = nil // what is within samples cannot be read
+		}
+		keyed(s, g, d)
+		l.keyOf(ctx, s, g.lock) // it must be there, and whole
 	}
-	d.media = *parseSegment(body, init)
-	if g.method != "" && d.kind != "fmp4" {
-		d.problems = nil // what is within samples cannot be read
-	}
-	keyed(s, g, d)
 	s.addAll(d.problems)
 	whollyThere(s, g, d)
 	r.got[g.msn] = d
@@ -49,7 +56,7 @@ func (l *linter) segment(ctx context.Context, r *rendition, p *playlist, g *segm
 	if before := r.got[g.msn-1]; before != nil {
 		joint(s, g, before, d)
 	}
-	if len(g.parts) > 0 && r.parts < 3 && !p.head.end {
+	if len(g.parts) > 0 && g.method == "" && r.parts < 3 && !p.head.end {
 		r.parts++
 		l.partsOf(ctx, r, g, d, body)
 	}
@@ -70,18 +77,13 @@ func (l *linter) absent(ctx context.Context, r *rendition, g *segment) {
 	}
 }
 
-// encrypted looks at what can be seen of a segment in AES-128: whole blocks, and a key of 16 bytes.
-func (l *linter) encrypted(ctx context.Context, s scope, g *segment, body []byte) {
+// encrypted looks at what can be seen of a segment in AES-128 without its key: whole blocks that are no media yet.
+func encrypted(s scope, g *segment, body []byte) {
 	if size := len(body); g.method == "AES-128" && size%16 != 0 {
 		s.add("hls.key_padding", g.msn, size)
 	}
 	if kind := plain(body); kind != "" {
 		s.add("hls.key_plain", g.msn, g.method, kind)
-	}
-	if g.keyURL != "" && l.once("key "+g.keyURL) {
-		if k := l.bytesOf(ctx, s, "the key", g.keyURL, span{}); k != nil && len(k) != 16 && g.method == "AES-128" {
-			s.at(g.keyURL).add("hls.key_size", len(k))
-		}
 	}
 }
 
@@ -357,8 +359,8 @@ func (l *linter) withTables(ctx context.Context, r *rendition, g *segment, body 
 // iframe looks at an entry of an I-frame playlist: its range must hold one whole key frame.
 func (l *linter) iframe(ctx context.Context, r *rendition, p *playlist, g *segment) {
 	r.got[g.msn], r.info[g.msn] = nil, g
-	if !p.head.iframes || g.gap {
-		return
+	if !p.head.iframes || g.gap || g.method != "" && (!strings.HasPrefix(g.method, "SAMPLE-AES") || g.init == nil) {
+		return // encrypted entries cannot be looked into
 	}
 	init := l.initOf(ctx, r.sc, g.init)
 	body := l.bytesOf(ctx, r.sc, "the I-frame", g.url, g.span)

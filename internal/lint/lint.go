@@ -40,7 +40,8 @@ type linter struct {
 	segments  atomic.Int64
 	mu        sync.Mutex
 	inits     map[string]*initSegment
-	seen      map[string]bool // what is probed once
+	keys      map[string][]byte // by address
+	seen      map[string]bool   // what is probed once
 }
 
 // Rules are all rules in a language, in their order.
@@ -76,7 +77,7 @@ func Run(ctx context.Context, target string, o Options) (*Report, error) {
 		return nil, fault.Wrap(err, fault.Invalid, "lint_target", target+" is neither an address nor a file.", "Give the address of an .m3u8 or .mpd.")
 	}
 	l := &linter{o: o, f: &fetcher{client: client, bytesMax: o.MaxBytes, local: local}, c: newCollector(o.Language),
-		until: began.Add(o.For), inits: map[string]*initSegment{}, seen: map[string]bool{}}
+		until: began.Add(o.For), inits: map[string]*initSegment{}, keys: map[string][]byte{}, seen: map[string]bool{}}
 	res, err := l.f.get(ctx, addr, span{}, playlistAtMost)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "lint_unreachable", target+" cannot be read.", "Check the address, and that the server is up.")

@@ -84,7 +84,7 @@ func (l *linter) initOf(ctx context.Context, s scope, m *initRef) *initSegment {
 	}
 	var init *initSegment
 	if body := l.bytesOf(ctx, s, "the init segment", m.url, m.span); body != nil {
-		init = parseInit(body)
+		init = l.openInit(ctx, s, m, body)
 		s.at(m.url).addAll(init.problems)
 	}
 	l.mu.Lock()

@@ -55,6 +55,7 @@ type initRef struct {
 	line int
 	url  string
 	span span
+	lock
 }
 
 // key names an init segment within a session.
@@ -85,12 +86,11 @@ type segment struct {
 	disc, gap bool
 	span      span
 	init      *initRef
-	method    string // of EXT-X-KEY; "" in the clear
-	keyURL    string
-	pdt       time.Time // of its own tag
-	parts     []part
-	bitrate   float64
-	start     float64 // seconds since the playlist's first segment
+	lock
+	pdt     time.Time // of its own tag
+	parts   []part
+	bitrate float64
+	start   float64 // seconds since the playlist's first segment
 }
 
 // variant is an EXT-X-STREAM-INF with its URI.
@@ -160,16 +160,14 @@ func (p *playlist) last() int64 { return p.head.msn + p.head.skipped + int64(len
 
 // pending is what a segment gathers before its URI line.
 type pending struct {
-	inf    *tag
-	disc   bool
-	gap    bool
-	pdt    time.Time
-	span   *span
-	parts  []part
-	init   *initRef
-	method string
-	keyURL string
-	iv     bool // of EXT-X-KEY
+	inf   *tag
+	disc  bool
+	gap   bool
+	pdt   time.Time
+	span  *span
+	parts []part
+	init  *initRef
+	lock
 	rate   float64
 	dseq   int64
 	stream *tag
@@ -268,7 +266,7 @@ func (p *playlist) uri(line int, text string, next *pending) {
 		return
 	}
 	s := &segment{line: line, url: url, disc: next.disc, gap: next.gap, pdt: next.pdt, parts: next.parts,
-		init: next.init, method: next.method, keyURL: next.keyURL, bitrate: next.rate, dseq: next.dseq}
+		init: next.init, lock: next.lock, bitrate: next.rate, dseq: next.dseq}
 	if next.inf == nil {
 		p.complain(line, "hls.uri_without_tag", clip(text), "EXTINF")
 	} else {

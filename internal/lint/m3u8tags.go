@@ -265,11 +265,13 @@ func (p *playlist) segmentTag(t *tag, next *pending) {
 	case "EXT-X-BITRATE":
 		next.rate = float64(number(t.value)) * 1000
 	case "EXT-X-KEY":
-		next.method, next.keyURL = t.get("METHOD"), ""
+		next.lock = lock{method: t.get("METHOD")}
 		p.key(t, next)
 	case "EXT-X-MAP":
-		next.init = p.initOf(t)
-		if next.method == "AES-128" && !next.iv {
+		if next.init = p.initOf(t); next.init != nil {
+			next.init.lock = next.lock
+		}
+		if next.method == "AES-128" && next.iv == "" {
 			p.complain(t.line, "hls.key_iv", "EXT-X-MAP", "is encrypted with AES-128, so its EXT-X-KEY needs an IV")
 		}
 	case "EXT-X-PART":
@@ -300,8 +302,8 @@ func (p *playlist) key(t *tag, next *pending) {
 		}
 		return
 	}
-	next.iv = t.has("IV")
-	if next.iv && (next.method == "SAMPLE-AES-CTR" || next.method == "AES-256-GCM") {
+	next.iv = t.get("IV")
+	if next.iv != "" && (next.method == "SAMPLE-AES-CTR" || next.method == "AES-256-GCM") {
 		p.complain(t.line, "hls.key_iv", "EXT-X-KEY", "must not have an IV with METHOD="+next.method)
 	}
 	if !t.has("URI") {

@@ -98,6 +98,7 @@ var hlsMediaRules = []Rule{
 	{"hls.bitrate_wrong", Must, "RFC 8216bis 4.4.4.8", "EXT-X-BITRATE of segment %v says %v, measured %v.", "Stay within 10 %%."},
 	{"hls.key_padding", Must, "RFC 8216bis 4.4.4.4", "Segment %v in AES-128 has %v bytes, no multiple of 16.", "Encrypt with CBC and PKCS7 padding."},
 	{"hls.key_plain", Must, "RFC 8216bis 4.4.4.4", "Segment %v is listed as encrypted with %v, but is %v in the clear.", "Encrypt it, or write EXT-X-KEY:METHOD=NONE before it."},
+	{"hls.key_wrong", Must, "RFC 8216bis 4.4.4.4, 5.2", "Segment %v does not decrypt with its key and IV: %v.", "Encrypt with the key that is served, and with the IV of EXT-X-KEY or else the media sequence number."},
 	{"hls.key_size", Must, "RFC 8216bis 5.1", "The key has %v bytes instead of 16.", "Serve the 16 bytes of the key."},
 	{"hls.key_missing", Must, "RFC 8216bis 4.4.4.4", "Segment %v is encrypted (%v), but no EXT-X-KEY stands before it.", "Write the EXT-X-KEY that decrypts it."},
 	{"hls.key_scheme", Must, "RFC 8216bis 4.4.4.4", "EXT-X-KEY says METHOD=%v, but the media is encrypted with %v.", "Write SAMPLE-AES for cbcs, and SAMPLE-AES-CTR for cenc."},

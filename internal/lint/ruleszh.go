@@ -87,6 +87,7 @@ var chineseHLS = map[string]words{
 	"hls.segment_format":                 {"分片的格式无法识别，开头是 %v。", "使用 fMP4、MPEG-TS、打包音频或 WebVTT。"},
 	"hls.bitrate_wrong":                  {"分片 %v 的 EXT-X-BITRATE 写的是 %v，实测 %v。", "误差控制在 10 %% 以内。"},
 	"hls.key_padding":                    {"AES-128 加密的分片 %v 有 %v 字节，不是 16 的倍数。", "使用 CBC 和 PKCS7 填充。"},
+	"hls.key_wrong":                      {"分片 %v 用其密钥和 IV 解不开：%v。", "用所提供的密钥加密，IV 用 EXT-X-KEY 里的，没有则用媒体序号。"},
 	"hls.key_size":                       {"密钥有 %v 字节，应为 16 字节。", "返回 16 字节的密钥。"},
 	"hls.key_missing":                    {"分片 %v 已加密（%v），但前面没有 EXT-X-KEY。", "写出用来解密的 EXT-X-KEY。"},
 	"hls.key_scheme":                     {"EXT-X-KEY 写 METHOD=%v，媒体却是用 %v 加密的。", "cbcs 写 SAMPLE-AES，cenc 写 SAMPLE-AES-CTR。"},

@@ -2,8 +2,11 @@ package lint
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/base64"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -128,7 +131,7 @@ func TestKeysOfPlaylists(t *testing.T) {
 	clear := parseInit(hlsFMP4(t)["/init.mp4"])
 	check := func(method string, init *initSegment) []string {
 		d := &loaded{media: *parseFragments(seg, init), init: init}
-		return found(t, func(s scope) { keyed(s, &segment{method: method}, d) })
+		return found(t, func(s scope) { keyed(s, &segment{lock: lock{method: method}}, d) })
 	}
 	if got := append(check("SAMPLE-AES-CTR", init), check("", clear)...); len(got) > 0 {
 		t.Fatalf("the good ones have %v", got)
@@ -294,4 +297,36 @@ func TestTransportStreamContents(t *testing.T) {
 	if got := rules(parseTS(slices.Concat(seg[:188*12], seg[188*11:])).problems); len(got) > 0 {
 		t.Errorf("a repeated packet has %v", got)
 	}
+}
+
+// AES-128 is decrypted, so that what is within counts, and a wrong key shows.
+func TestPlantedInAES(t *testing.T) {
+	s := maps.Clone(hlsTS(t))
+	key := []byte("0123456789abcdef")
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := func(b []byte, n uint64) []byte {
+		pad := 16 - len(b)%16
+		b = append(slices.Clone(b), bytes.Repeat([]byte{byte(pad)}, pad)...)
+		cipher.NewCBCEncrypter(block, binary.BigEndian.AppendUint64(make([]byte, 8), n)).CryptBlocks(b, b)
+		return b
+	}
+	clear := s["/v3.ts"]
+	for i := range 6 {
+		name := "/v" + string(rune('0'+i)) + ".ts"
+		s[name] = seal(s[name], uint64(i)) //nolint:gosec // six segments
+	}
+	s["/key.bin"] = key
+	s["/v.m3u8"] = []byte(edit(t, string(s["/v.m3u8"]), "#EXTINF:1.000000,\nv0", "#EXT-X-KEY:METHOD=AES-128,URI=\"key.bin\"\n#EXTINF:1.000000,\nv0"))
+	base := judged(t, proxy(t, s, nil).URL+"/m.m3u8", 0)
+	if list := musts(base); len(list) > 0 {
+		t.Fatalf("the good stream has %v", list)
+	}
+	try(t, s, "/m.m3u8", base, []planted{
+		{"hls.key_wrong", raw("/key.bin", func(b []byte) []byte { return []byte("fedcba9876543210") }), []string{"hls.codecs_extra", "hls.bandwidth_high"}},
+		{"hls.key_wrong", on("/v.m3u8", "key.bin\"", "key.bin\",IV=0x47000000000000000000000000000009"), []string{"hls.codecs_extra", "hls.version_low", "hls.bandwidth_high"}},
+		{"ts.continuity", raw("/v3.ts", func([]byte) []byte { return seal(slices.Concat(clear[:188*12], clear[188*13:]), 3) }), []string{"ts.pes"}},
+	})
 }
