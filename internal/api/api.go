@@ -64,6 +64,9 @@ func (a *API) Run(ctx context.Context) error {
 	return <-hooksDone
 }
 
+// OutgoingChanged is told when other addresses than before may be reached.
+func (a *API) OutgoingChanged() { a.hooks.reachAnew() }
+
 // Stats counts what the API does.
 type Stats struct {
 	Subscribers                                        int

@@ -120,6 +120,22 @@ func (h *hooks) tell(e *Event) {
 	}
 }
 
+// reachAnew takes new rules of what may be reached: no connection of before is used again, and who was away is tried at once.
+func (h *hooks) reachAnew() {
+	h.client.CloseIdleConnections()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.endpoints {
+		e.mu.Lock()
+		e.outage.over()
+		e.mu.Unlock()
+		select {
+		case e.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // wants matches a type with a webhook's list: whole types, "stream.*", "*"; an empty
 // list is all.
 func wants(types []string, kind string) bool {

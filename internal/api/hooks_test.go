@@ -201,6 +201,37 @@ func TestWebhookGuard(t *testing.T) {
 	}
 }
 
+// When a network is allowed, what waits for a receiver in it is told at once; when it is not any more, no open connection is used.
+func TestWebhookOutgoingChanges(t *testing.T) {
+	var guard *netguard.Guard
+	w := newWorld(t, func(d *Deps) {
+		var err error
+		guard, err = netguard.New(netguard.Config{})
+		must(t, err)
+		d.Guard = guard
+	})
+	r := newReceiver(t)
+	made := w.hook(r.URL, "stream.started")
+	tell := func() { w.api.events.publish(streamStarted, time.Now(), nil) }
+	attempts := func(what string, n int) {
+		t.Helper()
+		w.eventually(what, func() bool { list := w.deliveries(made.ID); return len(list) > 0 && list[0].Attempts == n })
+	}
+	tell()
+	attempts("refusal", 1)
+	must(t, guard.SetAllow(netguard.Local()))
+	w.api.OutgoingChanged()
+	r.next(t)
+	attempts("delivery", 2)
+	must(t, guard.SetAllow(nil))
+	w.api.OutgoingChanged()
+	tell()
+	attempts("another refusal", 1)
+	if list := w.deliveries(made.ID); list[0].State != "waiting" || !strings.Contains(list[0].Error, "127.0.0.1") || len(r.got) > 0 {
+		t.Errorf("%+v", list[0])
+	}
+}
+
 // Webhooks from before a restart are told again after it.
 func TestWebhooksSurviveRestart(t *testing.T) {
 	w := newWorld(t)

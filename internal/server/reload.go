@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"time"
 
 	"weir/internal/deliver"
@@ -44,6 +45,7 @@ func (s *Server) Reload(next Config) (err error) {
 	if err != nil {
 		return err
 	}
+	allowed := s.cfg.Outgoing.Allow
 	s.cfg.take(&next)
 	s.door.SetConfig(door)
 	s.policy.Store(door.Policy)
@@ -51,7 +53,10 @@ func (s *Server) Reload(next Config) (err error) {
 		_ = door.Hooks.SetConfig(next.Hooks) // valid, too
 	}
 	s.hooks = door.Hooks
-	_ = s.guard.SetAllow(next.Outgoing.Allow) // valid, see Validate
+	if outgoing := next.Outgoing.Allow; !slices.Equal(outgoing, allowed) {
+		_ = s.guard.SetAllow(outgoing) // valid, see Validate
+		s.api.OutgoingChanged()
+	}
 	s.refit()
 	s.setRelays(next.Relays)
 	return nil
