@@ -58,6 +58,9 @@ func fuzz(f *testing.F, c media.Codec) {
 				out += len(u.Data)
 				checkUnit(t, c, u)
 			}
+			if missing := a.Missing(now, nil); len(missing) > window || len(a.asked) > 2*window {
+				t.Fatalf("%d packets are asked for, %d requests are kept", len(missing), len(a.asked))
+			}
 		}
 		if out > 6*in+64 {
 			t.Fatalf("%d bytes became %d", in, out)
