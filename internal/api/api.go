@@ -8,6 +8,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,8 +26,12 @@ type API struct {
 	routes  []route
 	doc     []byte // openapi.json
 
-	events  *broker
-	hooks   *hooks
+	events *broker
+	hooks  *hooks
+
+	prepared sync.Once
+	watched  watched
+
 	history *history
 	panics  atomic.Int64
 }
@@ -55,8 +60,18 @@ func New(d Deps) (*API, error) {
 // Handler serves /api/ and /login/once.
 func (a *API) Handler() http.Handler { return http.HandlerFunc(a.serve) }
 
+// Prepare begins to watch, and loads the webhooks: what happens from then on is told when Run is called. Run does it itself
+// where nobody has.
+func (a *API) Prepare(ctx context.Context) {
+	a.prepared.Do(func() {
+		a.watched = a.watchRooms()
+		a.hooks.load(ctx)
+	})
+}
+
 // Run feeds the event stream, the figures and the webhooks until ctx ends.
 func (a *API) Run(ctx context.Context) error {
+	a.Prepare(ctx)
 	hooksDone := make(chan error, 1)
 	go func() { hooksDone <- a.hooks.run(ctx) }()
 	a.feed(ctx)

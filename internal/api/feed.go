@@ -12,16 +12,8 @@ import (
 
 // feed turns what the rooms tell into events, and takes the figures of each second.
 func (a *API) feed(ctx context.Context) {
-	streams, stopStreams := a.deps.Hub.Watch()
-	defer stopStreams()
-	door, stopDoor := a.deps.Door.Watch()
-	defer stopDoor()
-	var kept <-chan recordings.Event
-	if a.deps.Kept != nil {
-		var stopKept func()
-		kept, stopKept = a.deps.Kept.Watch()
-		defer stopKept()
-	}
+	defer a.watched.stop()
+	streams, door, kept := a.watched.streams, a.watched.door, a.watched.kept
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for streams != nil || door != nil {
@@ -47,6 +39,33 @@ func (a *API) feed(ctx context.Context) {
 		}
 	}
 	<-ctx.Done()
+}
+
+// watched is what the feed reads.
+type watched struct {
+	streams <-chan hub.Event
+	door    <-chan session.Event
+	kept    <-chan recordings.Event // nil: nothing is kept
+	stops   []func()
+}
+
+func (a *API) watchRooms() (w watched) {
+	var stop func()
+	w.streams, stop = a.deps.Hub.Watch()
+	w.stops = append(w.stops, stop)
+	w.door, stop = a.deps.Door.Watch()
+	w.stops = append(w.stops, stop)
+	if a.deps.Kept != nil {
+		w.kept, stop = a.deps.Kept.Watch()
+		w.stops = append(w.stops, stop)
+	}
+	return w
+}
+
+func (w *watched) stop() {
+	for _, stop := range w.stops {
+		stop()
+	}
 }
 
 type streamData struct {

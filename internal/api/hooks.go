@@ -40,6 +40,7 @@ type hooks struct {
 
 	mu        sync.Mutex
 	ctx       context.Context //nolint:containedctx // that of run, for workers that come later; nil before
+	loaded    bool
 	endpoints map[string]*endpoint
 	wg        sync.WaitGroup
 
@@ -54,11 +55,10 @@ func newHooks(guard *netguard.Guard, acc *access.Access, log *slog.Logger) *hook
 	return &hooks{access: acc, ledger: newLedger(acc, log), client: client, log: log, backoff: hookBackoff(), endpoints: make(map[string]*endpoint)}
 }
 
-// run loads the webhooks and works until ctx ends.
-func (h *hooks) run(ctx context.Context) error {
-	defer h.client.CloseIdleConnections()
+// load reads the webhooks and what they have still to be told. From then on they are told of what happens, when run works.
+func (h *hooks) load(ctx context.Context) {
 	h.mu.Lock()
-	h.ctx = ctx // first, so that a webhook made from now on is not missed
+	h.loaded = true // first, so that a webhook made from now on is not missed
 	h.mu.Unlock()
 	list, err := h.access.Webhooks(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -68,6 +68,17 @@ func (h *hooks) run(ctx context.Context) error {
 	for _, w := range list {
 		h.add(w, waiting[w.ID])
 	}
+}
+
+// run works until ctx ends.
+func (h *hooks) run(ctx context.Context) error {
+	defer h.client.CloseIdleConnections()
+	h.mu.Lock()
+	h.ctx = ctx
+	for _, e := range h.endpoints {
+		h.start(e)
+	}
+	h.mu.Unlock()
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	kept := make(chan struct{})
 	go func() { defer close(kept); h.ledger.run(keeping) }()
@@ -84,17 +95,25 @@ func (h *hooks) run(ctx context.Context) error {
 	return nil
 }
 
-// add starts the worker of a webhook with what it has still to tell. Before run it does nothing: run will load it.
+// add enters a webhook with what it has still to be told. Before load it does nothing: load will read it.
 func (h *hooks) add(w access.Webhook, waiting []catalog.Delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ctx == nil || h.ctx.Err() != nil || h.endpoints[w.ID] != nil {
+	if !h.loaded || h.ctx != nil && h.ctx.Err() != nil || h.endpoints[w.ID] != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(h.ctx)
-	e := &endpoint{hooks: h, Webhook: w, stop: cancel, wake: make(chan struct{}, 1)}
+	e := &endpoint{hooks: h, Webhook: w, stop: func() {}, wake: make(chan struct{}, 1)}
 	e.restore(waiting)
 	h.endpoints[w.ID] = e
+	if h.ctx != nil {
+		h.start(e)
+	}
+}
+
+// start starts the worker of a webhook; h.mu is held.
+func (h *hooks) start(e *endpoint) {
+	ctx, cancel := context.WithCancel(h.ctx)
+	e.stop = cancel
 	h.wg.Go(func() { e.work(ctx) })
 }
 

@@ -190,3 +190,24 @@ func TestOutage(t *testing.T) {
 		t.Error("a receiver that answers is taken for away")
 	}
 }
+
+// What happens before the feed runs is told, once somebody has prepared it.
+func TestWebhooksHearOfTheFirstEvents(t *testing.T) {
+	w := newWorld(t)
+	r := newReceiver(t)
+	made := w.hook(r.URL, "stream.started")
+	w.api.hooks.remove(made.ID) // only the second one is to tell
+	again, err := New(w.api.deps)
+	must(t, err)
+	again.Prepare(t.Context())
+	p := w.publish("live/first")
+	defer p.End(nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- again.Run(ctx) }()
+	if got := r.next(t); !strings.Contains(string(got.body), "live/first") {
+		t.Errorf("told of %s", got.body)
+	}
+	cancel()
+	must(t, <-done)
+}

@@ -252,6 +252,7 @@ func (s *Server) buildGateways(context.Context) error {
 
 // Run listens and serves until ctx ends, then stops gracefully. opened is told what listens where once all is up.
 func (s *Server) Run(ctx context.Context, opened func(Ready)) error {
+	s.api.Prepare(ctx) // before anybody can come: webhooks must hear of the first one too
 	if err := s.openGates(ctx); err != nil {
 		return err
 	}
