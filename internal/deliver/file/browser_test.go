@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func (s *stage) browse(query string) seen {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	cmd := exec.CommandContext(s.t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu", "--mute-audio",
-		"--autoplay-policy=no-user-gesture-required", "--user-data-dir="+s.t.TempDir(), "--remote-debugging-port=0", server.URL+"/"+query)
+		"--autoplay-policy=no-user-gesture-required", "--user-data-dir="+s.profile(), "--remote-debugging-port=0", server.URL+"/"+query)
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -77,6 +78,25 @@ func (s *stage) browse(query string) seen {
 		s.t.Fatal("the browser reported nothing in a minute")
 	}
 	return seen{}
+}
+
+// profile is a folder for a browser, whose children go on writing for a moment when it has been killed.
+func (s *stage) profile() string {
+	s.t.Helper()
+	dir, err := os.MkdirTemp("", "weir-browser-")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		for range 100 {
+			if err = os.RemoveAll(dir); err == nil {
+				return
+			}
+			<-time.After(50 * time.Millisecond)
+		}
+		s.t.Error(err)
+	})
+	return dir
 }
 
 // A browser plays a clip over a joint, from its first picture to its last, and seeks in it.
