@@ -219,7 +219,7 @@ func TestSlowViewerSkipsToAKeyFrameAndChunksStayWhole(t *testing.T) {
 	r.send(200) // 40 MB that nobody reads
 	readHead(t, client)
 	last, jumped := int64(-1), false
-	for range 12 {
+	for !jumped && last < 195 { // a batch that has begun is sent to its end, and how long it is depends on how busy the machine is
 		n, key, err := readFrame(client)
 		if err != nil {
 			t.Fatal(err)
@@ -231,9 +231,6 @@ func TestSlowViewerSkipsToAKeyFrameAndChunksStayWhole(t *testing.T) {
 			jumped = true
 		}
 		last = int64(n)
-		if n >= 195 {
-			break
-		}
 	}
 	if !jumped || r.fan.Stats().Skips == 0 {
 		t.Error("the viewer did not skip")
