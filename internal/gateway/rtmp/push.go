@@ -61,11 +61,11 @@ func Push(ctx context.Context, cfg PushConfig, h *hub.Hub, name string) error {
 	}
 	_ = c.conn.Close()
 	<-listening
-	return pushError(ctx, c, err)
+	return pushError(ctx, c, err, "It is tried again by itself.")
 }
 
 // pushError prefers what the other server said to the broken write that followed.
-func pushError(ctx context.Context, c *client, err error) error {
+func pushError(ctx context.Context, c *client, err error, remedy string) error {
 	cause := context.Cause(ctx)
 	var f *fault.Error
 	switch {
@@ -76,7 +76,7 @@ func pushError(ctx context.Context, c *client, err error) error {
 	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
 		return cause
 	}
-	return fault.Wrap(err, fault.Unavailable, "remote_gone", "The server "+c.target.host+" closed the connection.", "It is tried again by itself.")
+	return fault.Wrap(err, fault.Unavailable, "remote_gone", "The server "+c.target.host+" closed the connection.", remedy)
 }
 
 // publish asks to publish and waits for the permission.
@@ -139,13 +139,13 @@ func Publish(ctx context.Context, cfg ClientConfig, tracks []media.Track, next f
 		cancel(c.listen())
 	}()
 	err = c.sendFrames(ctx, tracks, next)
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) && ctx.Err() == nil { // the frames', not that of the connection
 		c.unpublish()
 		err = nil
 	}
 	_ = c.conn.Close()
 	<-listening
-	return pushError(ctx, c, err)
+	return pushError(ctx, c, err, "Publish again when it is back.")
 }
 
 func (c *client) sendFrames(ctx context.Context, tracks []media.Track, next func(context.Context) (media.Frame, error)) error {
