@@ -49,6 +49,7 @@ func spoil(t *testing.T, data, rendition string, ks ...int) {
 // TestShow_3_2_DamageIsAGap: once it is known that segments are damaged, lists tell of them as gaps, players go over them to the
 // end, and a clip is what is left; the log, the metric and the event tell once.
 func TestShow_3_2_DamageIsAGap(t *testing.T) {
+	t.Parallel()
 	need(t, "ffmpeg")
 	w := &weir{t: t, data: t.TempDir(), logs: &tail{}}
 	f := writePast(t, filepath.Join(w.data, "timeline"), "live/show", 2*time.Minute)
@@ -136,6 +137,7 @@ func (w *weir) clipLeavesOut(t *testing.T, query string, pictures, segments int)
 
 // TestShow_3_2_WatchPageOverDamage: the first one to come upon damage is a viewer on the watch page, which gets over it by itself.
 func TestShow_3_2_WatchPageOverDamage(t *testing.T) {
+	t.Parallel()
 	w := &weir{t: t, data: t.TempDir(), logs: &tail{}}
 	f := writePast(t, filepath.Join(w.data, "timeline"), "live/show", 2*time.Minute)
 	spoil(t, w.data, "v0", 5, 9)
